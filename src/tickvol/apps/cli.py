@@ -1,0 +1,40 @@
+"""The `tickvol` command line: finds the module of a command and hands it the rest."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from tickvol import __version__
+
+COMMANDS = {
+    "ws-ingest": "capture the exchange's feed into the raw archive",
+    "simulate-exchange": "serve a local exchange that speaks the feed's protocol",
+    "replay": "turn recorded frames into a feature dataset",
+    "featurize": "turn the raw archive into features, followed as it grows",
+    "train": "train and compare all detectors",
+    "infer": "score feature rows with a bundle; measure its speed",
+    "evaluate": "write the evaluation report",
+    "drift": "write the Evidently drift report",
+    "backtest": "recompute alarms against spikes with a bundle",
+    "serve": "answer over HTTP",
+    "demo": "run the main job end to end",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol COMMAND ...`."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: tickvol COMMAND [options]   (tickvol COMMAND --help says more)\n")
+        for name, summary in COMMANDS.items():
+            print(f"  {name:<18} {summary}")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"tickvol {__version__}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(f"tickvol: {name!r}: no such command; one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f"tickvol.apps.{name.replace('-', '_')}")
+    return int(module.main(arguments[1:]))

@@ -1,0 +1,275 @@
+"""The only reader of YAML and environment: `config.yaml`, `.env` and `TICKVOL_*` become frozen, validated objects."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from tickvol.core.errors import ConfigError
+from tickvol.core.labels import LabelKind, LabelSpec
+from tickvol.core.windows import FeatureSpec
+
+DEFAULT_CONFIG = Path("config.yaml")
+ENV_PREFIX = "TICKVOL_"
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveInt = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Product = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}-[A-Z0-9]{1,16}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaConfig(_Section):
+    """Where the broker is and what the topics are called."""
+
+    bootstrap_servers: str
+    topic_ticks: str
+    topic_features: str
+    topic_deadletter: str
+
+
+class ReconnectConfig(_Section):
+    """Jittered exponential back-off with a cap."""
+
+    initial_backoff_s: Positive
+    max_backoff_s: Positive
+    multiplier: Annotated[float, Field(ge=1)]
+    jitter: Annotated[float, Field(ge=0, le=1)]
+    max_connects_per_s: Annotated[int, Field(ge=1, le=8)]
+
+
+class IngestionConfig(_Section):
+    """Feed and raw archive."""
+
+    url: Annotated[str, Field(pattern=r"^wss?://")]
+    raw_dir: Path
+    format: Literal["ndjson"]
+    raw_keep_days: PositiveInt
+    min_free_disk_mb: PositiveInt
+    feed_silence_s: Positive
+    subscribe_timeout_s: Annotated[float, Field(gt=0, le=5)]
+    max_message_bytes: PositiveInt
+    max_line_bytes: PositiveInt
+    max_ahead_s: Positive
+    sequence: Literal["report", "trust"]
+    reconnect: ReconnectConfig
+
+
+class FeaturesConfig(_Section):
+    """The feature engine and its dataset."""
+
+    dataset_dir: Path
+    flush_interval_s: Annotated[float, Field(gt=0, le=60)]
+    batch_size: PositiveInt
+    bar_ms: int
+    grace_ms: int
+    max_carry_s: int
+    max_silence_s: int
+    windows_s: tuple[int, ...]
+    reference_window_s: int
+    min_coverage: float
+    ewma_half_life_s: float
+    duplicate_memory_s: int
+
+    @model_validator(mode="after")
+    def _spec_holds(self) -> "FeaturesConfig":
+        try:
+            self.spec()
+        except ConfigError as error:
+            raise ValueError("\n".join(error.problems)) from None
+        return self
+
+    def spec(self) -> FeatureSpec:
+        """The pure part, as the engine takes it."""
+        return FeatureSpec(**{name: getattr(self, name) for name in FeatureSpec.__struct_fields__})
+
+
+class LabelsConfig(_Section):
+    """What counts as a spike."""
+
+    kind: LabelKind
+    horizon_s: PositiveInt
+    quantile: Share
+    min_positives: PositiveInt
+
+    def spec(self) -> LabelSpec:
+        """The pure part, as labels and models take it."""
+        return LabelSpec(kind=self.kind, horizon_s=self.horizon_s, quantile=self.quantile)
+
+
+class ModelsConfig(_Section):
+    """Training."""
+
+    artifacts_dir: Path
+    model_type: Literal["logistic", "xgboost", "all"]
+    seed: Annotated[int, Field(ge=0)]
+    train_share: Share
+    validation_share: Share
+    calibration: Literal["platt", "isotonic"]
+    watch_precision_share: Share
+    logistic_c: Positive
+    xgboost_max_depth: PositiveInt
+    xgboost_learning_rate: Positive
+    xgboost_max_rounds: PositiveInt
+    xgboost_early_stopping_rounds: PositiveInt
+
+    @model_validator(mode="after")
+    def _test_share_is_left(self) -> "ModelsConfig":
+        if self.train_share + self.validation_share >= 1:
+            raise ValueError("train_share + validation_share must be below 1, or no rows are left for the test")
+        return self
+
+
+class EvaluationConfig(_Section):
+    """How detectors are judged."""
+
+    report_json: Path
+    report_html: Path
+    alarm_cooldown_s: Annotated[int, Field(ge=0)]
+    bootstrap_samples: PositiveInt
+    min_blocks: PositiveInt
+    min_events: PositiveInt
+    max_pr_auc: Share
+
+
+class MlflowConfig(_Section):
+    """Experiment tracking."""
+
+    tracking_uri: str
+    artifacts_dir: Path
+    experiment: str
+    registered_model: str
+    request_timeout_s: PositiveInt
+    request_max_retries: Annotated[int, Field(ge=0)]
+    port: Port
+
+
+class ServingConfig(_Section):
+    """The HTTP service."""
+
+    host: str
+    port: Port
+    bundle_dir: str
+    max_body_bytes: PositiveInt
+    max_frames: PositiveInt
+    max_rows: PositiveInt
+    robust_z_threshold: Positive
+    vol_zscore_threshold: Positive
+
+
+class MonitoringConfig(_Section):
+    """Drift reports."""
+
+    report_dir: Path
+    drift_share: Share
+    min_rows: PositiveInt
+
+
+class Config(BaseSettings):
+    """All of it, frozen."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_file_encoding="utf-8"
+    )
+
+    products: Annotated[tuple[Product, ...], Field(min_length=1)]
+    kafka: KafkaConfig
+    ingestion: IngestionConfig
+    features: FeaturesConfig
+    labels: LabelsConfig
+    models: ModelsConfig
+    evaluation: EvaluationConfig
+    mlflow: MlflowConfig
+    serving: ServingConfig
+    monitoring: MonitoringConfig
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before `.env` before the file; the file comes in as init values."""
+        return env_settings, dotenv_settings, init_settings
+
+    @model_validator(mode="after")
+    def _horizon_is_whole_bars(self) -> "Config":
+        if self.labels.horizon_s * 1000 % self.features.bar_ms:
+            raise ValueError(
+                f"labels.horizon_s: {self.labels.horizon_s}: must be a multiple of features.bar_ms ({self.features.bar_ms})"
+            )
+        return self
+
+    def fingerprint(self) -> str:
+        """SHA-256 over what decides results: features, labels, models and evaluation rules; places do not count."""
+        decisive = self.model_dump(mode="json", include={"features", "labels", "models", "evaluation"})
+        for section, places in (
+            ("features", ("dataset_dir", "flush_interval_s", "batch_size")),
+            ("models", ("artifacts_dir", "model_type")),
+            ("evaluation", ("report_json", "report_html")),
+        ):
+            for place in places:
+                decisive[section].pop(place)
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env")) -> Config:
+    """Read `path` (default `config.yaml`), `.env` and the environment.
+
+    Raises
+    ------
+    ConfigError
+        With one line for each field that does not hold, all of them at once.
+    """
+    chosen = path or DEFAULT_CONFIG
+    values = _read_yaml(chosen)
+    try:
+        return Config(_env_file=env_file, **values)
+    except ValidationError as error:
+        raise ConfigError([line for problem in error.errors() for line in _describe(chosen, problem)]) from None
+    except ValueError as error:  # a value of the environment that is no JSON where JSON is needed
+        raise ConfigError(f"environment: {error}") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"--config: {path}: no such file; run from the project's root or name one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config: {path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--config: {path}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"--config: {path}: must be a mapping of sections")
+    return values
+
+
+def _describe(path: Path, problem: Any) -> list[str]:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":
+        lines = str(problem["ctx"]["error"]).splitlines()
+        return [line if line.count(": ") > 1 else f"{where}: {line}" for line in lines]
+    if problem["type"] == "extra_forbidden":
+        return [f"{where}: {problem['input']!r}: no such key in {path}; see the comments there for those that exist"]
+    if problem["type"] == "missing":
+        return [f"{where}: missing in {path}"]
+    rule = problem["msg"].replace("Input should", "should")
+    return [f"{where}: {problem['input']!r}: {rule}"]
+
+

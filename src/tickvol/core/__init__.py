@@ -1,0 +1,1 @@
+"""The nouns of the pipeline: records, columns, specs, feature rows and errors."""

@@ -1,0 +1,59 @@
+"""Everything that can go wrong, as one tree.
+
+TickvolError
+├── UsageError              wrong use: exit 2; carries one line per field, value and rule
+│   └── ConfigError         a configuration that does not hold
+└── WorkError               the work failed: exit 1
+    ├── InputError          a file, frame or row that cannot be read
+    │   └── CorruptFile     bytes that do not match their checksum
+    ├── SchemaMismatch      features of another schema than the reader's
+    ├── NotEnoughData       too few rows, positives or events to go on honestly
+    ├── SuspectedLeak       a result too good to be believed
+    └── TrackingUnavailable MLflow cannot be reached
+"""
+
+from collections.abc import Sequence
+
+
+class TickvolError(Exception):
+    """Root of every error that tickvol raises on purpose."""
+
+
+class UsageError(TickvolError):
+    """Wrong use; `problems` holds one line for each field, its value and the rule it breaks."""
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class ConfigError(UsageError):
+    """A configuration that does not hold."""
+
+
+class WorkError(TickvolError):
+    """The work failed although it was asked for rightly."""
+
+
+class InputError(WorkError):
+    """A file, frame or row that cannot be read."""
+
+
+class CorruptFile(InputError):
+    """Bytes that do not match their checksum."""
+
+
+class SchemaMismatch(WorkError):
+    """Features of another schema than the reader's."""
+
+
+class NotEnoughData(WorkError):
+    """Too few rows, positives or events to go on honestly."""
+
+
+class SuspectedLeak(WorkError):
+    """A result too good to be believed."""
+
+
+class TrackingUnavailable(WorkError):
+    """MLflow cannot be reached."""

@@ -1,0 +1,109 @@
+"""Bars and windows: the numbers that define every feature, and the look-back that follows from them."""
+
+import hashlib
+import math
+
+import msgspec
+
+from tickvol.core.errors import ConfigError
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+
+class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bars, windows and rules of the unknown.
+
+    Attributes
+    ----------
+    bar_ms : bar length; bar k covers the event times [k*bar, (k+1)*bar).
+    grace_ms : a bar closes when the largest event time seen is this far beyond its end.
+    max_carry_s : how long the last quote stands for bars without ticks.
+    max_silence_s : bars without any record in a longer silence are missing.
+    windows_s : window lengths, ascending, multiples of the bar.
+    reference_window_s : the window whose realized volatility `vol_zscore` and `typical_vol` look at; one of `windows_s`.
+    min_coverage : a window with a smaller known share gives NaN.
+    ewma_half_life_s : half-life of the weights of `ewma_vol`.
+    duplicate_memory_s : how far back a record is recognised as a duplicate rather than late.
+    """
+
+    bar_ms: int = 1000
+    grace_ms: int = 250
+    max_carry_s: int = 30
+    max_silence_s: int = 15
+    windows_s: tuple[int, ...] = (10, 30, 60, 300, 900)
+    reference_window_s: int = 60
+    min_coverage: float = 0.8
+    ewma_half_life_s: float = 60.0
+    duplicate_memory_s: int = 900
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"features.{name}: {value!r}: {rule}" for name, value, rule, holds in self._rules() if not holds
+        ]
+        if problems:
+            raise ConfigError(problems)
+
+    def _rules(self) -> list[tuple[str, object, str, bool]]:
+        bar_positive = self.bar_ms > 0
+        ascending = list(self.windows_s) == sorted(set(self.windows_s)) and len(self.windows_s) >= 1
+        rules: list[tuple[str, object, str, bool]] = [
+            ("bar_ms", self.bar_ms, "must be positive and divide 3600000 (one hour)",
+             bar_positive and 3_600_000 % self.bar_ms == 0),
+            ("grace_ms", self.grace_ms, "must be at least 0", self.grace_ms >= 0),
+            ("max_carry_s", self.max_carry_s, "must be at least 0", self.max_carry_s >= 0),
+            ("max_silence_s", self.max_silence_s, "must be positive", self.max_silence_s > 0),
+            ("windows_s", self.windows_s, "must ascend without repeats and hold at least one window", ascending),
+            ("reference_window_s", self.reference_window_s, "must be one of features.windows_s",
+             self.reference_window_s in self.windows_s),
+            ("min_coverage", self.min_coverage, "must lie in (0, 1]", 0.0 < self.min_coverage <= 1.0),
+            ("ewma_half_life_s", self.ewma_half_life_s, "must be positive and finite",
+             0.0 < self.ewma_half_life_s < math.inf),
+            ("duplicate_memory_s", self.duplicate_memory_s, "must be at least 0", self.duplicate_memory_s >= 0),
+        ]
+        for window_s in self.windows_s:
+            whole = bar_positive and window_s * 1000 % self.bar_ms == 0 and window_s * 1000 >= 2 * self.bar_ms
+            rules.append(("windows_s", window_s, f"must be a multiple of bar_ms ({self.bar_ms}), two bars at least", whole))
+        return rules
+
+    @property
+    def bar_ns(self) -> int:
+        """Bar length in ns."""
+        return self.bar_ms * NS_PER_MS
+
+    @property
+    def grace_ns(self) -> int:
+        """Grace in ns."""
+        return self.grace_ms * NS_PER_MS
+
+    @property
+    def longest_window_s(self) -> int:
+        """The longest window in seconds."""
+        return self.windows_s[-1]
+
+    def bars(self, window_s: int) -> int:
+        """Number of bars in a window."""
+        return window_s * 1000 // self.bar_ms
+
+    @property
+    def memory_bars(self) -> int:
+        """Bars that a row can depend on: statistics of the reference window look back further than the longest window.
+
+        `vol_zscore` and `typical_vol` see realized volatilities of one longest window ago, each of them a reference window
+        further back; a bipower term needs two returns and a return two mids.
+        """
+        return self.bars(self.longest_window_s) + self.bars(self.reference_window_s) + 3
+
+    @property
+    def lookback_s(self) -> int:
+        """Seconds of log before a row (or a late record) that decide it; start this much earlier and nothing changes.
+
+        Besides `memory_bars` a first bar may carry a quote of `max_carry_s` ago and may end a silence.
+        """
+        bars_s = math.ceil(self.memory_bars * self.bar_ms / 1000)
+        margin_s = math.ceil((self.grace_ms + 2 * self.bar_ms) / 1000)
+        return max(bars_s, self.duplicate_memory_s) + self.max_carry_s + self.max_silence_s + margin_s
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the spec; rows of different fingerprints must not be mixed."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()

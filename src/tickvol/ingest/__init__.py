@@ -1,0 +1,1 @@
+"""Capture: feed, raw archive, frame tracker, simulated exchange."""

@@ -1,0 +1,77 @@
+"""Lines of the raw archive: frames exactly as received, and control lines about connections and the capture.
+
+A frame line, a control line::
+
+    {"receive_time_ns":1775427313930000000,"connection_id":"20260405T223513Z-1","frame":"{\\"channel\\":\\"ticker\\",...}"}
+    {"receive_time_ns":1775427313900000000,"control":"connection_opened","connection_id":"20260405T223513Z-1",
+     "products":["BTC-USD"],"url":"wss://..."}
+
+The frame stays text inside JSON, so that a frame that is no JSON survives as it came; bytes that are no UTF-8 travel as
+`frame_base64`.
+"""
+
+import base64
+import enum
+
+import msgspec
+
+from tickvol.core.records import GapReason
+
+
+class Control(enum.StrEnum):
+    """What a control line reports."""
+
+    CAPTURE_STARTED = "capture_started"
+    CAPTURE_STOPPED = "capture_stopped"
+    CONNECTION_OPENED = "connection_opened"
+    CONNECTION_CONTINUED = "connection_continued"
+    """First line of a rotated file: the connection goes on from the file before."""
+    CONNECTION_CLOSED = "connection_closed"
+
+
+class ArchiveLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """One line: a frame where `frame` (or `frame_base64`) is set, else a control line."""
+
+    receive_time_ns: int
+    connection_id: str | None = None
+    frame: str | None = None
+    frame_base64: str | None = None
+    control: Control | None = None
+    products: list[str] | None = None
+    url: str | None = None
+    reason: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def frame_line(receive_time_ns: int, connection_id: str, frame: str | bytes) -> bytes:
+    """A received frame as one line, newline included."""
+    if isinstance(frame, bytes):
+        try:
+            frame = frame.decode()
+        except UnicodeDecodeError:
+            encoded = base64.b64encode(frame).decode()
+            return _encode(ArchiveLine(receive_time_ns, connection_id, frame_base64=encoded)) + b"\n"
+    return _encode(ArchiveLine(receive_time_ns, connection_id, frame=frame)) + b"\n"
+
+
+def control_line(
+    receive_time_ns: int,
+    control: Control,
+    *,
+    connection_id: str | None = None,
+    products: list[str] | None = None,
+    url: str | None = None,
+    reason: GapReason | None = None,
+) -> bytes:
+    """A control line, newline included; `reason` says why a connection closed."""
+    line = ArchiveLine(
+        receive_time_ns,
+        connection_id,
+        control=control,
+        products=products,
+        url=url,
+        reason=None if reason is None else reason.label,
+    )
+    return _encode(line) + b"\n"

@@ -1,0 +1,1 @@
+"""What counts as a spike: labels from the future of the bars."""

@@ -1,0 +1,1 @@
+"""Detectors, their calibration, their evaluation and the bundle they travel in."""

@@ -1,0 +1,1 @@
+"""The feature dataset on disk and its checks."""
