@@ -1,5 +1,6 @@
 """Feature rows as columns in memory: what storage reads and what labels, models and reports take."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,3 +70,12 @@ class FeatureTable:
             return np.zeros(0, np.intp)
         breaks = (np.diff(self.product) != 0) | (np.diff(self.bar_end_ns) != self.spec.bar_ns)
         return np.concatenate([[0], np.cumsum(breaks)]).astype(np.intp)
+
+
+def table_fingerprint(table: FeatureTable) -> str:
+    """SHA-256 over spec, keys and values: the identity of the data that a model saw."""
+    digest = hashlib.sha256(table.spec.fingerprint().encode())
+    digest.update("\n".join(table.products).encode())
+    for array in (table.product, table.bar_end_ns, table.values):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

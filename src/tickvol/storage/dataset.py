@@ -1,0 +1,270 @@
+"""The feature dataset: `product_id=.../date=.../hour=HH.parquet`, each file a pure function of its hour's rows.
+
+Any Parquet reader opens the directory as it is. Files are replaced whole (write, fsync, rename), carry no clock, path or run
+id, and hold page checksums, because a flipped bit in Parquet otherwise reads back as a wrong number.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tickvol.core.errors import CorruptFile, InputError, SchemaMismatch
+from tickvol.core.feature_row import SCHEMA_VERSION, feature_columns
+from tickvol.core.feature_table import FeatureTable
+from tickvol.core.windows import NS_PER_S, FeatureSpec
+
+HOUR_NS = 3600 * NS_PER_S
+_METADATA_KEY = b"tickvol"
+
+
+def hour_path(root: Path, product_id: str, hour: int) -> Path:
+    """The file of a product's hour (hours since the epoch); a row belongs to the hour of its `bar_end_ns`."""
+    start = datetime.fromtimestamp(hour * 3600, UTC)
+    return root / f"product_id={product_id}" / f"date={start:%Y-%m-%d}" / f"hour={start:%H}.parquet"
+
+
+def dataset_schema(spec: FeatureSpec, *, simulated: bool) -> pa.Schema:
+    """Arrow schema with a unit for each field and, under the key `tickvol`, schema version, spec and origin."""
+    fields = [pa.field("bar_end_ns", pa.int64(), nullable=False, metadata={"unit": "ns since 1970-01-01 UTC"})]
+    fields += [
+        pa.field(column.name, pa.float64(), nullable=False, metadata={"unit": column.unit})
+        for column in feature_columns(spec)
+    ]
+    about = {"schema_version": SCHEMA_VERSION, "simulated": simulated, "spec": msgspec.to_builtins(spec)}
+    return pa.schema(fields, metadata={_METADATA_KEY: json.dumps(about, sort_keys=True).encode()})
+
+
+def write_hour(
+    path: Path, spec: FeatureSpec, bar_end_ns: NDArray[np.int64], values: NDArray[np.float64], *, simulated: bool
+) -> None:
+    """Replace one file atomically; rows ascend in `bar_end_ns`, values are (n, k)."""
+    columns = [pa.array(bar_end_ns)] + [pa.array(np.ascontiguousarray(column)) for column in values.T]
+    table = pa.Table.from_arrays(columns, schema=dataset_schema(spec, simulated=simulated))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as sink:
+            pq.write_table(
+                table,
+                sink,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=False,
+                write_page_checksum=True,
+                row_group_size=max(len(bar_end_ns), 1),
+            )
+            sink.flush()
+            os.fsync(sink.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}; nothing was replaced") from error
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_hour(path: Path) -> tuple[FeatureSpec, NDArray[np.int64], NDArray[np.float64], bool]:
+    """One file, its page checksums verified: spec, bar ends (n,), values (n, k), simulated.
+
+    Raises
+    ------
+    CorruptFile
+        When bytes do not match their checksum or are no Parquet at all.
+    SchemaMismatch
+        When the file is of another schema version or no feature file.
+    """
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+    except (OSError, pa.ArrowException) as error:
+        raise CorruptFile(f"{path}: cannot be read ({_first_line(error)}); write it again by replay") from error
+    about = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+    if about.get("schema_version") != SCHEMA_VERSION:
+        raise SchemaMismatch(
+            f"{path}: feature schema {about.get('schema_version')!r}, this program reads {SCHEMA_VERSION}; replay again"
+        )
+    spec = msgspec.convert(about["spec"], FeatureSpec)
+    if table.schema.names != dataset_schema(spec, simulated=False).names:
+        raise SchemaMismatch(f"{path}: columns differ from those of its own spec; replay again")
+    bar_end_ns = table.column(0).to_numpy()
+    values = np.column_stack([column.to_numpy() for column in table.columns[1:]])
+    return spec, bar_end_ns, values, bool(about["simulated"])
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def dataset_files(root: Path, products: Sequence[str] | None = None) -> list[tuple[str, int, Path]]:
+    """All files as (product, hour since the epoch, path), sorted.
+
+    Raises
+    ------
+    InputError
+        When the directory is absent or cannot be listed.
+    """
+    if not root.is_dir():
+        raise InputError(f"--features: {root}: no such dataset directory; make one by `tickvol replay`")
+    found = []
+    try:
+        for product_dir in sorted(root.glob("product_id=*")):
+            product_id = product_dir.name.partition("=")[2]
+            if products is None or product_id in products:
+                found += [(product_id, _hour_of(path), path) for path in product_dir.glob("date=*/hour=*.parquet")]
+    except PermissionError as error:
+        raise InputError(f"{error.filename}: no permission to list it") from None
+    return sorted(found)
+
+
+def _hour_of(path: Path) -> int:
+    text = f"{path.parent.name.partition('=')[2]} {path.stem.partition('=')[2]}"
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC).timestamp()) // 3600
+    except ValueError:
+        raise InputError(f"{path}: not of the form date=YYYY-MM-DD/hour=HH.parquet") from None
+
+
+def read_features(
+    root: Path, *, products: Sequence[str] | None = None, from_ns: int | None = None, to_ns: int | None = None
+) -> FeatureTable:
+    """Rows with `from_ns <= bar_end_ns < to_ns`, sorted by (product, bar_end_ns).
+
+    Raises
+    ------
+    InputError
+        When there is no row to read.
+    CorruptFile, SchemaMismatch
+        As `read_hour`; also when files of the directory were made by different specs.
+    """
+    parts = []
+    for product_id, hour, path in dataset_files(root, products):
+        if (from_ns is None or (hour + 1) * HOUR_NS > from_ns) and (to_ns is None or hour * HOUR_NS < to_ns):
+            parts.append((product_id, path, *read_hour(path)))
+    if not parts:
+        raise InputError(f"--features: {root}: holds no rows for what was asked (products, from, to)")
+    spec = parts[0][2]
+    for _, path, other, *_ in parts:
+        if other != spec:
+            raise SchemaMismatch(f"{path}: made by another spec than {parts[0][1]}; replay the whole dataset again")
+    names = tuple(sorted({part[0] for part in parts}))
+    table = FeatureTable(
+        spec=spec,
+        products=names,
+        product=np.concatenate([np.full(len(part[3]), names.index(part[0]), np.int32) for part in parts]),
+        bar_end_ns=np.concatenate([part[3] for part in parts]),
+        values=np.concatenate([part[4] for part in parts]),
+        simulated=any(part[5] for part in parts),
+    )
+    inside = np.ones(len(table), np.bool_)
+    if from_ns is not None:
+        inside &= table.bar_end_ns >= from_ns
+    if to_ns is not None:
+        inside &= table.bar_end_ns < to_ns
+    return table if inside.all() else table.take(inside)
+
+
+class DatasetWriter:
+    """Collects rows and replaces the files of the hours they belong to.
+
+    Rows that a file on disk holds and this run has not got are kept, so a restarted run completes the hour it was in.
+    """
+
+    def __init__(self, root: Path, spec: FeatureSpec, products: Sequence[str]) -> None:
+        self.root = root
+        self.spec = spec
+        self.products = tuple(products)
+        self._parts: dict[tuple[int, int], list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+        self._dirty: set[tuple[int, int]] = set()
+
+    def append(
+        self, product: NDArray[np.int32], bar_end_ns: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> None:
+        """Add rows, each product's in order of time; (n,), (n,), (n, k)."""
+        for index in np.unique(product):
+            rows = np.flatnonzero(product == index)
+            hours = bar_end_ns[rows] // HOUR_NS
+            for hour in np.unique(hours):
+                chosen = rows[hours == hour]
+                key = (int(index), int(hour))
+                self._parts.setdefault(key, []).append((bar_end_ns[chosen], values[chosen]))
+                self._dirty.add(key)
+
+    def flush(self, *, simulated: bool, only_complete: bool = False) -> int:
+        """Write what changed; with `only_complete` just hours that a later one of the product has followed.
+
+        Hours that are complete leave the memory. Returns the number of files written.
+        """
+        latest: dict[int, int] = {}
+        for product, hour in self._parts:
+            latest[product] = max(latest.get(product, hour), hour)
+        written = 0
+        for key in sorted(self._parts):
+            complete = key[1] < latest[key[0]]
+            if only_complete and not complete:
+                continue
+            if key in self._dirty:
+                self._write(key, simulated=simulated)
+                written += 1
+            if complete:
+                del self._parts[key]
+        return written
+
+    def _write(self, key: tuple[int, int], *, simulated: bool) -> None:
+        path = hour_path(self.root, self.products[key[0]], key[1])
+        parts = self._parts[key]
+        bar_end_ns = np.concatenate([part[0] for part in parts])
+        values = np.concatenate([part[1] for part in parts])
+        if path.exists():
+            spec, known_ns, known, was_simulated = read_hour(path)
+            if spec != self.spec:
+                raise SchemaMismatch(f"{path}: made by another spec; choose another --out or replay the whole dataset")
+            other = ~np.isin(known_ns, bar_end_ns)
+            bar_end_ns = np.concatenate([known_ns[other], bar_end_ns])
+            values = np.concatenate([known[other], values])
+            order = np.argsort(bar_end_ns, kind="stable")
+            bar_end_ns, values = bar_end_ns[order], values[order]
+            simulated = simulated or was_simulated
+        self._parts[key] = [(bar_end_ns, values)]
+        write_hour(path, self.spec, bar_end_ns, values, simulated=simulated)
+        self._dirty.discard(key)
+
+
+def remove_tree(root: Path) -> None:
+    """Delete a dataset directory, and nothing but dataset files in it."""
+    if not root.exists():
+        return
+    for directory, _, files in os.walk(root, topdown=False):
+        for name in files:
+            (Path(directory) / name).unlink()
+        Path(directory).rmdir()
+
+
+def swap_in(new: Path, target: Path) -> None:
+    """Put a dataset that was written whole in the place of the old one."""
+    old = target.with_name(f".{target.name}.old")
+    remove_tree(old)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    _sync_directory(target.parent)
+    remove_tree(old)
+
+
+def looks_like_dataset(root: Path, names: Iterable[str] | None = None) -> bool:
+    """Whether a directory is empty or holds `product_id=` folders only, so that replacing it destroys nothing else."""
+    entries = list(names) if names is not None else [entry.name for entry in root.iterdir()]
+    return all(name.startswith(("product_id=", ".")) for name in entries)
