@@ -173,8 +173,11 @@ class MonitoringConfig(_Section):
     """Drift reports."""
 
     report_dir: Path
+    drift_method: Literal["wasserstein", "jensenshannon", "kl_div", "psi", "ks"]
+    drift_threshold: Positive
     drift_share: Share
     min_rows: PositiveInt
+    max_rows: PositiveInt
 
 
 class Config(BaseSettings):

@@ -1,0 +1,85 @@
+"""The two sides of a drift report: which rows are the reference, and which are compared with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.core.errors import NotEnoughData
+from tickvol.core.feature_table import FeatureTable
+from tickvol.core.windows import NS_PER_S
+
+HOUR_NS = 3600 * NS_PER_S
+_HOURS_A_DAY = 24
+
+RowsMask = Callable[[FeatureTable], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSides:
+    """Rows of the reference and of the current side; `how` says in words what was compared."""
+
+    how: str
+    reference: FeatureTable
+    current: FeatureTable
+
+
+def between(table: FeatureTable, from_ns: int | None, to_ns: int | None) -> FeatureTable:
+    """Rows with `from_ns <= bar_end_ns < to_ns`; None leaves that end open."""
+    kept = np.ones(len(table), bool)
+    if from_ns is not None:
+        kept &= table.bar_end_ns >= from_ns
+    if to_ns is not None:
+        kept &= table.bar_end_ns < to_ns
+    return table.take(kept)
+
+
+def early_against_late(table: FeatureTable) -> DriftSides:
+    """The half of the rows that comes first in time against the rest, all products split at the same instant.
+
+    Rows within one look-back after the split are left out, since their windows reach into the first half.
+
+    Raises
+    ------
+    NotEnoughData
+        When either half would be empty.
+    """
+    if len(table) == 0:
+        raise NotEnoughData("drift: no rows; make some by `tickvol replay`")
+    split_ns = int(np.sort(table.bar_end_ns)[len(table) // 2])
+    late_from_ns = split_ns + table.spec.lookback_s * NS_PER_S
+    early, late = between(table, None, split_ns), between(table, late_from_ns, None)
+    if len(early) == 0 or len(late) == 0:
+        raise NotEnoughData(
+            f"drift: {len(table)} rows are too few for two halves that lie one look-back "
+            f"({table.spec.lookback_s} s) apart; take more rows or name both sides"
+        )
+    return DriftSides("first half of the rows by time against the second, one look-back apart", early, late)
+
+
+def same_hours_only(sides: DriftSides) -> DriftSides:
+    """The reference cut to those hours of the UTC day that the current side holds; markets have their daily rhythm.
+
+    Raises
+    ------
+    NotEnoughData
+        When the reference holds no such hour.
+    """
+    hours = np.unique(_hour_of_day(sides.current))
+    kept = np.isin(_hour_of_day(sides.reference), hours)
+    if not kept.any():
+        listed = ", ".join(f"{hour:02d}" for hour in hours)
+        raise NotEnoughData(f"--same-hours: the reference holds no row in the current side's hours (UTC): {listed}")
+    return DriftSides(f"{sides.how}, same hours of the UTC day", sides.reference.take(kept), sides.current)
+
+
+def _hour_of_day(table: FeatureTable) -> NDArray[np.int64]:
+    return table.bar_end_ns // HOUR_NS % _HOURS_A_DAY
+
+
+def thinned(table: FeatureTable, max_rows: int) -> FeatureTable:
+    """At most `max_rows` rows, evenly spaced: the same ones each time."""
+    if len(table) <= max_rows:
+        return table
+    return table.take(np.linspace(0, len(table) - 1, max_rows).astype(np.intp))
