@@ -1,0 +1,167 @@
+"""`tickvol simulate-exchange`: a local exchange that speaks the feed's protocol, from a seeded market or recordings."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.apps.command import command_parser, run_command
+from tickvol.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from tickvol.ingest.exchange_frames import EventSource
+    from tickvol.ingest.market import MarketSpec
+
+DESCRIPTION = """Serve a local exchange that speaks the feed's protocol.
+
+The source is a seeded market (the default: the same seed sends the same bytes) or recorded files (--data-file),
+numbered anew for each connection. The first line printed is "listening on ws://HOST:PORT".
+
+faults (--fault, may be given several times): NAME[:PART]... where PART is a SHARE of frames, a DURATION of the market's
+time (ms, s, m, h) or KEY=VALUE
+  drop:0.01                              numbered but not sent: the sequence jumps
+  duplicate:0.05                         sent twice under one number
+  reorder:0.05:200ms                     sent that much later, after the frames that follow it
+  bad-json:0.001                         cut off, so that it is no JSON
+  skewed-clock:300s:0.001                its timestamp is off by that much (may be negative)
+  disconnect:every=60s:code=1006:for=2s  closed with 1000, 1001, 1006 (abrupt), 1008, 1011, 1012 or 1013; the market
+                                         goes on unheard for that long
+  half-frame:every=60s                   the connection breaks in the middle of a frame
+  silence:at=30s:for=10s                 the connection stays open, but nothing is sent
+"every" counts from a connection's first frame, "at" from the market's start.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve, or with --write only write, a market."""
+    parser = command_parser("simulate-exchange", DESCRIPTION)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 takes a free one")
+    parser.add_argument(
+        "--speed", default="1", help="simulated seconds a second; 0 or max: as fast as the clients read"
+    )
+    parser.add_argument(
+        "--data-file",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="recorded frames, in this order (plain, .gz or .zst); None: a seeded market",
+    )
+    parser.add_argument("--seed", type=int, default=7, help="seed of market and faults")
+    parser.add_argument(
+        "--products",
+        nargs="+",
+        metavar="PRODUCT",
+        help="products of the seeded market, by blanks or commas; None: those of the configuration",
+    )
+    parser.add_argument("--start", default="2026-01-05T00:00:00Z", help="the seeded market's start (UTC)")
+    parser.add_argument("--hours", type=float, default=6.0, help="the seeded market's length in hours; 0 never ends")
+    parser.add_argument(
+        "--ticks-per-s", type=float, default=3.0, help="mean ticks a second and product of the seeded market"
+    )
+    parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help="a disturbance, see above")
+    parser.add_argument("--exit-when-done", action="store_true", help="end with the source instead of serving on")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="write the seeded market's bare frames (plain, .gz or .zst) and serve nothing",
+    )
+    return run_command(parser, _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    from tickvol.ingest.faults import parse_fault
+
+    speed = _speed(options.speed)
+    faults = [parse_fault(text) for text in options.fault]
+    if not 0 <= options.port <= 65535:
+        raise UsageError(f"--port: {options.port}: must be from 0 to 65535")
+    if options.write:
+        return _write(options)
+    source = _source(options)
+    from tickvol.ingest.exchange import SimulatedExchange
+
+    exchange = SimulatedExchange(source, speed=speed, faults=faults, fault_seed=options.seed)
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await exchange.run(
+            options.host,
+            options.port,
+            lambda port: print(f"listening on ws://{options.host}:{port}", flush=True),
+            stop,
+            exit_when_done=options.exit_when_done,
+        )
+
+    asyncio.run(serve())
+    counts = exchange.counts
+    print(f"served {counts.frames:,} frames of {counts.events:,} events to {counts.connections:,} connections")
+    return 0
+
+
+def _source(options: argparse.Namespace) -> "EventSource":
+    if options.data_file:
+        from tickvol.ingest.recording import recorded_source
+
+        return recorded_source(options.data_file)
+    from tickvol.ingest.market_events import market_source
+
+    return market_source(_market(options))
+
+
+def _market(options: argparse.Namespace) -> "MarketSpec":
+    from tickvol.ingest.market import MarketSpec, market_products
+
+    if options.hours < 0 or options.ticks_per_s <= 0:
+        raise UsageError(f"--hours {options.hours:g}, --ticks-per-s {options.ticks_per_s:g}: must be positive")
+    if options.seed < 0:
+        raise UsageError(f"--seed: {options.seed}: must not be negative")
+    products = market_products(_products(options), ticks_per_s=options.ticks_per_s)
+    return MarketSpec(products, options.seed, _start_ns(options.start), round(options.hours * 3600) or None)
+
+
+def _products(options: argparse.Namespace) -> list[str]:
+    if options.products:
+        names = [name for text in options.products for name in text.split(",") if name]
+        return list(dict.fromkeys(names))
+    from tickvol.config import load_config
+
+    return list(load_config(options.config).products)
+
+
+def _speed(text: str) -> float | None:
+    try:
+        speed = 0.0 if text == "max" else float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 <= speed < float("inf"):
+        raise UsageError(f"--speed: {text!r}: must be a positive number, or 0 or max for as fast as the clients read")
+    return speed or None
+
+
+def _start_ns(text: str) -> int:
+    from datetime import UTC, datetime
+
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--start: {text!r}: must be a time such as 2026-01-05T00:00:00Z") from None
+    return int(start.replace(tzinfo=start.tzinfo or UTC).timestamp()) * 1_000_000_000
+
+
+def _write(options: argparse.Namespace) -> int:
+    if options.data_file or options.fault:
+        raise UsageError("--write: writes the seeded market as it is: not with --data-file or --fault")
+    if not options.hours:
+        raise UsageError("--write: needs --hours above 0, or it would never end")
+    from tickvol.ingest.exchange_session import market_frames
+    from tickvol.ingest.recording import write_lines
+
+    frames = write_lines(options.write, market_frames(_market(options)))
+    print(f"wrote {frames:,} frames to {options.write}")
+    return 0
