@@ -1,0 +1,198 @@
+"""The judgement: every detector on the same rows, beside the best baseline, with an interval and a verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.core.errors import NotEnoughData, SuspectedLeak
+from tickvol.core.windows import NS_PER_S
+from tickvol.models.evaluation.bootstrap import TimeAxis, resample_pr_auc, why_no_interval
+from tickvol.models.evaluation.events import event_metrics, find_events
+from tickvol.models.evaluation.lead import best_baseline, lead_figures
+from tickvol.models.evaluation.metrics import at_threshold, calibration, classification_report, ranking
+from tickvol.models.evaluation.regimes import REGIMES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgingRules:
+    """Numbers that decide a judgement.
+
+    Attributes
+    ----------
+    horizon_s : seconds that a label looks ahead; events merge and alarms count within it.
+    block_s : length of a bootstrap block, look-back plus horizon.
+    alarm_cooldown_s : seconds in which an alarm does not ring again.
+    bootstrap_samples, seed : resamples and the seed that draws them.
+    min_blocks, min_events : fewer of either, and there is no interval.
+    max_pr_auc : above it a leak is suspected and nothing is judged.
+    """
+
+    horizon_s: int
+    block_s: int
+    alarm_cooldown_s: int
+    bootstrap_samples: int
+    min_blocks: int
+    min_events: int
+    max_pr_auc: float
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRows:
+    """The rows on which all detectors are judged, sorted by (product, bar_end_ns); all arrays (n,).
+
+    Attributes
+    ----------
+    products, product : names, and int32 index into them.
+    bar_end_ns : int64.
+    positive : bool, the label.
+    regime : int8, index into `REGIMES` or -1.
+    bar_ns : length of a bar.
+    axis : all bars of the judged span, judged or not; bootstrap blocks are cut from it.
+    """
+
+    products: tuple[str, ...]
+    product: NDArray[np.int32]
+    bar_end_ns: NDArray[np.int64]
+    positive: NDArray[np.bool_]
+    regime: NDArray[np.int8]
+    bar_ns: int
+    axis: TimeAxis
+
+    def __len__(self) -> int:
+        return len(self.bar_end_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredDetector:
+    """A detector's calibrated probabilities on the judged rows, (n,) finite, and its threshold."""
+
+    name: str
+    baseline: bool
+    probability: NDArray[np.float64]
+    threshold: float
+
+
+def judge(rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingRules) -> dict[str, Any]:
+    """Metrics, leads and verdicts of all detectors.
+
+    Returns
+    -------
+    dict
+        `sample`, `best_baseline` and `detectors` of `docs/evaluation.md`, plain JSON values.
+
+    Raises
+    ------
+    NotEnoughData
+        Without rows or detectors.
+    SuspectedLeak
+        When a detector is too good to be believed; the message holds the figures.
+    """
+    if len(rows) == 0 or not detectors:
+        raise NotEnoughData(f"{len(rows)} rows, {len(detectors)} detectors: at least one of each is needed to judge")
+    order = sorted(detectors, key=lambda detector: detector.name)
+    overall = {detector.name: ranking(rows.positive, detector.probability) for detector in order}
+    _refuse_leak(overall, rules)
+    sample = _sample(rows, rules)
+    pr_auc = {name: figures["pr_auc"] for name, figures in overall.items()}
+    yardstick = best_baseline({detector.name: pr_auc[detector.name] for detector in order if detector.baseline})
+    resampled = _resample(rows, order, rules) if sample["no_interval_because"] is None else {}
+    return {
+        "sample": sample,
+        "best_baseline": yardstick,
+        "detectors": {
+            detector.name: {
+                "baseline": detector.baseline,
+                "threshold": detector.threshold,
+                **overall[detector.name],
+                **lead_figures(detector.name, pr_auc, yardstick, resampled, sample["no_interval_because"]),
+                **_figures(rows, detector, rules),
+            }
+            for detector in order
+        },
+    }
+
+
+def _refuse_leak(overall: Mapping[str, Mapping[str, Any]], rules: JudgingRules) -> None:
+    problems = [
+        f"{name}: PR-AUC {figures['pr_auc']:.4f} at prevalence {figures['prevalence']:.4f} on {figures['rows']} rows"
+        for name, figures in overall.items()
+        if figures["pr_auc"] is not None and figures["pr_auc"] > rules.max_pr_auc
+    ]
+    if problems:
+        raise SuspectedLeak(
+            f"{'; '.join(problems)}: above evaluation.max_pr_auc ({rules.max_pr_auc}): a leak of the future is "
+            "suspected and no report is written; look for features that know the label"
+        )
+
+
+def _sample(rows: JudgedRows, rules: JudgingRules) -> dict[str, Any]:
+    events = len(find_events(rows.product, rows.bar_end_ns, rows.positive, rules.horizon_s * NS_PER_S))
+    block_bars = rules.block_s * NS_PER_S // rows.bar_ns
+    blocks = rows.axis.blocks(block_bars)
+    return {
+        "rows": len(rows),
+        "positives": int(rows.positive.sum()),
+        "events": events,
+        "runs": len(rows.axis.run_start),
+        "blocks": blocks,
+        "block_s": rules.block_s,
+        "no_interval_because": why_no_interval(
+            blocks, events, min_blocks=rules.min_blocks, min_events=rules.min_events
+        ),
+    }
+
+
+def _resample(
+    rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingRules
+) -> dict[str, NDArray[np.float64]]:
+    found = resample_pr_auc(
+        rows.axis,
+        rows.bar_end_ns,
+        rows.positive,
+        np.vstack([detector.probability for detector in detectors]),
+        block_bars=rules.block_s * NS_PER_S // rows.bar_ns,
+        samples=rules.bootstrap_samples,
+        seed=rules.seed,
+    )
+    return {detector.name: values for detector, values in zip(detectors, found, strict=True)}
+
+
+def _figures(rows: JudgedRows, detector: ScoredDetector, rules: JudgingRules) -> dict[str, Any]:
+    everything = np.ones(len(rows), np.bool_)
+    by_product = {name: rows.product == number for number, name in enumerate(rows.products)}
+    by_regime = {name: rows.regime == number for number, name in enumerate(REGIMES)}
+    return {
+        **_part(rows, detector, everything),
+        "classification_report": classification_report(rows.positive, detector.probability, detector.threshold),
+        "events": _events(rows, detector, everything, rules),
+        "by_product": {
+            name: _part(rows, detector, mask, bins=False) | {"events": _events(rows, detector, mask, rules)}
+            for name, mask in by_product.items()
+            if mask.any()
+        },
+        "by_regime": {name: _part(rows, detector, mask, bins=False) for name, mask in by_regime.items() if mask.any()},
+    }
+
+
+def _part(rows: JudgedRows, detector: ScoredDetector, mask: NDArray[np.bool_], *, bins: bool = True) -> dict[str, Any]:
+    positive, probability = rows.positive[mask], detector.probability[mask]
+    calibrated = calibration(positive, probability)
+    found = calibrated.pop("bins")
+    figures = ranking(positive, probability) | at_threshold(positive, probability, detector.threshold) | calibrated
+    return figures | ({"calibration_bins": found} if bins else {})
+
+
+def _events(rows: JudgedRows, detector: ScoredDetector, mask: NDArray[np.bool_], rules: JudgingRules) -> dict[str, Any]:
+    return event_metrics(
+        rows.product[mask],
+        rows.bar_end_ns[mask],
+        rows.positive[mask],
+        detector.probability[mask] >= detector.threshold,
+        bar_ns=rows.bar_ns,
+        horizon_ns=rules.horizon_s * NS_PER_S,
+        cooldown_ns=rules.alarm_cooldown_s * NS_PER_S,
+    )
