@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> int:
     from tickvol.ingest.faults import parse_fault
 
+    if not options.verbose:
+        logging.getLogger("tickvol.ingest.exchange.socket").setLevel(logging.CRITICAL)
     speed = _speed(options.speed)
     faults = [parse_fault(text) for text in options.fault]
     if not 0 <= options.port <= 65535:

@@ -187,7 +187,7 @@ class _Product:
         return own, activity, times, self._random.standard_normal(len(times))
 
     def _prices(self, offsets: Floats, vol: Floats, jump_times: Floats, jump_sizes: Floats) -> Floats:
-        """Log-prices at `offsets` (s since the block's start); what happens after the last one is owed to the next block."""
+        """Log-prices at `offsets` (s since the block's start); what comes after the last is owed to the next block."""
         integrated = np.concatenate(([0.0], np.cumsum(vol * vol)))
         variance = np.interp(offsets, np.arange(len(integrated)), integrated) + self._variance_owed
         jumped = np.concatenate(([0.0], np.cumsum(jump_sizes))) + self._jump_owed

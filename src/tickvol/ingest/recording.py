@@ -4,11 +4,10 @@ import base64
 import gzip
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import msgspec
 import numpy as np
@@ -29,7 +28,7 @@ from tickvol.ingest.text_kernels import parse_timestamps
 
 BATCH = 4096
 MAX_SILENCE_NS = 15 * NS_PER_S
-"""A recording without heartbeats gets them once a second, but none across a longer pause: there the recorder was down."""
+"""A recording without heartbeats gets one a second, but none across a longer pause: there the recorder was down."""
 
 _SEQUENCE_NUM = re.compile(r'"sequence_num":\s*(\d+)')
 
@@ -115,9 +114,8 @@ def _event(text: str, frame: _Frame | None, time_ns: int) -> ExchangeEvent:
     number = _SEQUENCE_NUM.search(text) if frame is not None else None
     if frame is None or number is None:
         return ExchangeEvent(time_ns, TICKER, (), text, None)
-    named = {
-        part.product_id for event in frame.events for part in (event, *event.tickers, *event.trades, *event.candles)
-    }
+    named = {event.product_id for event in frame.events}
+    named.update(part.product_id for event in frame.events for part in (*event.tickers, *event.trades, *event.candles))
     products = tuple(sorted(name for name in named if name is not None))
     return ExchangeEvent(time_ns, frame.channel, products, text[: number.start(1)], text[number.end(1) :])
 
@@ -162,9 +160,9 @@ def _unwrap(line: bytes, layout: Layout) -> str | None:
     return wrapped.frame
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> io.BufferedReader:
     if path.suffix == ".gz":
-        return gzip.open(path, "rb")
+        return io.BufferedReader(gzip.open(path, "rb"))
     if path.suffix == ".zst":
         import zstandard
 
@@ -173,14 +171,14 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def write_lines(path: Path, frames: Iterable[bytes]) -> int:
-    """Write one frame a line, compressed as the name ends (`.gz`, `.zst` or plain), whole or not at all; gives their number."""
+    """Write one frame a line, whole or not at all, packed as the name ends (`.gz`, `.zst`, plain); gives the count."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".tmp")
     count = 0
     try:
-        with _create(partial, path.suffix) as file:
+        with _create(partial, path.suffix) as write:
             for frame in frames:
-                file.write(frame + b"\n")
+                write(frame + b"\n")
                 count += 1
         partial.replace(path)
     finally:
@@ -189,15 +187,15 @@ def write_lines(path: Path, frames: Iterable[bytes]) -> int:
 
 
 @contextmanager
-def _create(path: Path, suffix: str) -> Iterator[IO[bytes]]:
+def _create(path: Path, suffix: str) -> Iterator[Callable[[bytes], int]]:
     with path.open("wb") as raw:
         if suffix == ".gz":
             with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
-                yield packed
+                yield packed.write
         elif suffix == ".zst":
             import zstandard
 
             with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as packed:
-                yield packed
+                yield packed.write
         else:
-            yield raw
+            yield raw.write
