@@ -36,9 +36,7 @@ def feature_columns(spec: FeatureSpec) -> tuple[Column, ...]:
     ['mid', 'bar_log_return', 'log_return_10']
     """
     columns = [Column("mid", "quote currency"), Column("bar_log_return", "log-return per bar")]
-    columns += [
-        Column(f"{stem}_{window_s}", unit) for window_s in spec.windows_s for stem, unit in _PER_WINDOW
-    ]
+    columns += [Column(f"{stem}_{window_s}", unit) for window_s in spec.windows_s for stem, unit in _PER_WINDOW]
     columns += [
         Column("robust_z", "robust standard deviations"),
         Column("vol_zscore", "standard deviations"),

@@ -59,7 +59,6 @@ class Gap(msgspec.Struct, frozen=True, tag_field="type", tag="gap", omit_default
     from_time_ns: int
     to_time_ns: int
     reason: str
-    connection_id: str
     first_missing: int | None = None
     last_missing: int | None = None
 

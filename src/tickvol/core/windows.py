@@ -38,9 +38,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     duplicate_memory_s: int = 900
 
     def __post_init__(self) -> None:
-        problems = [
-            f"features.{name}: {value!r}: {rule}" for name, value, rule, holds in self._rules() if not holds
-        ]
+        problems = [f"features.{name}: {value!r}: {rule}" for name, value, rule, holds in self._rules() if not holds]
         if problems:
             raise ConfigError(problems)
 
@@ -48,22 +46,36 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         bar_positive = self.bar_ms > 0
         ascending = list(self.windows_s) == sorted(set(self.windows_s)) and len(self.windows_s) >= 1
         rules: list[tuple[str, object, str, bool]] = [
-            ("bar_ms", self.bar_ms, "must be positive and divide 3600000 (one hour)",
-             bar_positive and 3_600_000 % self.bar_ms == 0),
+            (
+                "bar_ms",
+                self.bar_ms,
+                "must be positive and divide 3600000 (one hour)",
+                bar_positive and 3_600_000 % self.bar_ms == 0,
+            ),
             ("grace_ms", self.grace_ms, "must be at least 0", self.grace_ms >= 0),
             ("max_carry_s", self.max_carry_s, "must be at least 0", self.max_carry_s >= 0),
             ("max_silence_s", self.max_silence_s, "must be positive", self.max_silence_s > 0),
             ("windows_s", self.windows_s, "must ascend without repeats and hold at least one window", ascending),
-            ("reference_window_s", self.reference_window_s, "must be one of features.windows_s",
-             self.reference_window_s in self.windows_s),
+            (
+                "reference_window_s",
+                self.reference_window_s,
+                "must be one of features.windows_s",
+                self.reference_window_s in self.windows_s,
+            ),
             ("min_coverage", self.min_coverage, "must lie in (0, 1]", 0.0 < self.min_coverage <= 1.0),
-            ("ewma_half_life_s", self.ewma_half_life_s, "must be positive and finite",
-             0.0 < self.ewma_half_life_s < math.inf),
+            (
+                "ewma_half_life_s",
+                self.ewma_half_life_s,
+                "must be positive and finite",
+                0.0 < self.ewma_half_life_s < math.inf,
+            ),
             ("duplicate_memory_s", self.duplicate_memory_s, "must be at least 0", self.duplicate_memory_s >= 0),
         ]
         for window_s in self.windows_s:
             whole = bar_positive and window_s * 1000 % self.bar_ms == 0 and window_s * 1000 >= 2 * self.bar_ms
-            rules.append(("windows_s", window_s, f"must be a multiple of bar_ms ({self.bar_ms}), two bars at least", whole))
+            rules.append(
+                ("windows_s", window_s, f"must be a multiple of bar_ms ({self.bar_ms}), two bars at least", whole)
+            )
         return rules
 
     @property

@@ -190,9 +190,7 @@ class DatasetWriter:
         self._parts: dict[tuple[int, int], list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
         self._dirty: set[tuple[int, int]] = set()
 
-    def append(
-        self, product: NDArray[np.int32], bar_end_ns: NDArray[np.int64], values: NDArray[np.float64]
-    ) -> None:
+    def append(self, product: NDArray[np.int32], bar_end_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Add rows, each product's in order of time; (n,), (n,), (n, k)."""
         for index in np.unique(product):
             rows = np.flatnonzero(product == index)

@@ -1,0 +1,105 @@
+"""`tickvol replay`: recorded frames to a new feature dataset, written whole and swapped in."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tickvol.apps.command import command_parser, run_command
+
+DESCRIPTION = """Turn recorded frames into a feature dataset.
+
+Files may be wrapped archives, bare frames or recorder lines, plain, .gz or .zst; they are merged in order of time.
+The dataset is written whole and then takes the place of the old one; any --batch-size gives the same bytes."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol replay`."""
+    parser = command_parser("replay", DESCRIPTION)
+    parser.add_argument(
+        "--data-file",
+        nargs="+",
+        type=Path,
+        metavar="F",
+        help="files or directories; default: the newest capture in ingestion.raw_dir",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="dataset directory; default: features.dataset_dir")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="frames a micro-batch; default: features.batch_size"
+    )
+    parser.add_argument(
+        "--sequence",
+        choices=("trust", "report"),
+        help="whether jumps of bare recordings are loss; default: ingestion.sequence",
+    )
+    parser.add_argument("--products", nargs="+", metavar="P", help="products to compute; default: products")
+    return run_command(parser, _replay, argv)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from tickvol.apps.featurizing import Featurizer, deadletter_dir
+    from tickvol.config import load_config
+    from tickvol.core.errors import InputError, UsageError
+    from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_name
+    from tickvol.storage.dataset import looks_like_dataset, remove_tree, swap_in
+
+    config = load_config(options.config)
+    batch_size = config.features.batch_size if options.batch_size is None else options.batch_size
+    if batch_size < 1:
+        raise UsageError(f"--batch-size: {batch_size}: must be at least 1 frame")
+    target: Path = options.out or config.features.dataset_dir
+    if target.exists() and not (target.is_dir() and looks_like_dataset(target)):
+        raise UsageError(f"--out: {target}: exists and is no feature dataset; name another directory")
+    files = archive_files(options.data_file) if options.data_file else newest_capture(config.ingestion.raw_dir)
+
+    started = time.monotonic()
+    new = target.with_name(f".{target.name}.new")
+    new_letters = deadletter_dir(target).with_name(f".{deadletter_dir(target).name}.new")
+    remove_tree(new)
+    remove_tree(new_letters)
+    trust = (options.sequence or config.ingestion.sequence) == "trust"
+    products = options.products or config.products
+    featurizer = Featurizer(config, products, new, new_letters, [source_name(path) for path in files], trust_bare=trust)
+    log = MergedLog(files, featurizer.decoder, batch_size=batch_size)
+    progress = Progress(sum(path.stat().st_size for path in files))
+    for batch in log:
+        featurizer.take(batch.frames, bare=batch.bare)
+        featurizer.flush(only_complete=True)
+        progress.show(featurizer.tracker.counts.frames)
+    progress.end()
+    if featurizer.tracker.counts.frames == 0:
+        raise InputError(f"--data-file: {', '.join(map(str, files))}: hold not a single frame")
+    featurizer.flush()
+    new.mkdir(parents=True, exist_ok=True)
+    new_letters.mkdir(parents=True, exist_ok=True)
+    swap_in(new, target)
+    swap_in(new_letters, deadletter_dir(target))
+    print("\n".join(featurizer.summary()))
+    for problem in log.unreadable:
+        print(f"unreadable  {problem}; what came before was used")
+    seconds = time.monotonic() - started
+    print(f"files       {len(files)}, {seconds:.1f} s, {featurizer.tracker.counts.frames / seconds:.0f} frames/s")
+    print(f"dataset     {target}\nrejected    {deadletter_dir(target)}")
+    return 0
+
+
+class Progress:
+    """A line that grows on a terminal, and nothing in a pipe."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self._total = total_bytes
+        self._on = sys.stderr.isatty()
+        self._shown = 0.0
+
+    def show(self, frames: int) -> None:
+        """Tell how far it is, at most five times a second."""
+        now = time.monotonic()
+        if self._on and now - self._shown > 0.2:
+            self._shown = now
+            print(f"\r{frames:>12,} frames of {self._total / 1e6:,.1f} MB input", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._on:
+            print("\r" + " " * 60 + "\r", end="", file=sys.stderr)

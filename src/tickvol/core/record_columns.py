@@ -1,0 +1,48 @@
+"""Records of the log as columns: what the tracker gives and what the engine takes."""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class RecordKind(enum.IntEnum):
+    """The three kinds of record."""
+
+    TICK = 0
+    HEARTBEAT = 1
+    GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RecordColumns:
+    """Records in log order.
+
+    Attributes
+    ----------
+    kind : (n,) int16, `RecordKind`.
+    product : (n,) int32, index into the products that producer and consumer agreed on.
+    connection : (n,) int64, equal for equal connections of one process.
+    sequence_num : (n,) int64; of a gap the first missing number, -1 where none is known.
+    event_time_ns : (n,) int64; of a gap its start.
+    until_ns : (n,) int64; of a gap its end (inclusive), else 0.
+    bid, ask : (n,) float64, quote currency; NaN but for ticks.
+    bid_quantity, ask_quantity : (n,) float64, base currency; NaN where the exchange sent none.
+    origin : (n,) int64, the row of the input that the record stems from.
+    """
+
+    kind: NDArray[np.int16]
+    product: NDArray[np.int32]
+    connection: NDArray[np.int64]
+    sequence_num: NDArray[np.int64]
+    event_time_ns: NDArray[np.int64]
+    until_ns: NDArray[np.int64]
+    bid: NDArray[np.float64]
+    ask: NDArray[np.float64]
+    bid_quantity: NDArray[np.float64]
+    ask_quantity: NDArray[np.float64]
+    origin: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.kind)

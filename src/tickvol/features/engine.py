@@ -1,0 +1,201 @@
+"""The one engine: records of the log to feature rows, incrementally, for many products at once.
+
+Bars are cut by event time. A bar closes when its product's watermark (largest event time minus the grace) reaches its end; a bar
+without any record closes together with the next bar that has one, because only then it is known how long the silence was. Within the
+grace neither order nor repetition of records changes a bit of any row. What is known of a bar:
+
+* with ticks: known, unless a gap touches it; its mid is that of the last tick by (event time, sequence number).
+* without ticks: the last quote stands, unless a gap touches the bar, a gap or silence lies between the quote and the bar, the quote is
+  older than `max_carry_s` at the bar's end, or no record at all came for more than `max_silence_s`.
+
+A row depends on the last `FeatureSpec.lookback_s` of the log and on nothing else, so any cut of the input gives the same bits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.core.feature_row import feature_names
+from tickvol.core.record_columns import RecordColumns, RecordKind
+from tickvol.core.windows import NS_PER_S, FeatureSpec
+from tickvol.features import bar_kernel, window_kernel
+
+assert (bar_kernel.TICK, bar_kernel.HEARTBEAT, bar_kernel.GAP) == (
+    RecordKind.TICK,
+    RecordKind.HEARTBEAT,
+    RecordKind.GAP,
+)
+
+_BLOCK = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """Rows that closed, in the order in which they closed (per product: of time), and the ticks that came too late.
+
+    Attributes
+    ----------
+    product : (n,) int32; bar_end_ns : (n,) int64; values : (n, k) float64 in the order of `feature_names`.
+    late : (m,) int64, indices of late ticks in the records that were pushed.
+    duplicates : number of ticks that were known already.
+    """
+
+    product: NDArray[np.int32]
+    bar_end_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    late: NDArray[np.int64]
+    duplicates: int
+
+
+class FeatureEngine:
+    """Incremental features of several products that do not see each other.
+
+    Parameters
+    ----------
+    spec : bars, windows and rules.
+    products : what `RecordColumns.product` indexes; at least one.
+    """
+
+    def __init__(self, spec: FeatureSpec, products: Sequence[str]) -> None:
+        self.spec = spec
+        self.products = tuple(products)
+        self._bar_spec = _bar_spec(spec)
+        self._window_spec = _window_spec(spec)
+        self._width = len(feature_names(spec))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that was seen."""
+        count = len(self.products)
+        self._bars = _new_bars(count, self.spec)
+        self._windows = _new_windows(count, self._window_spec)
+        for product in range(count):
+            window_kernel.reset_product(self._windows, product)
+        self._seen = _new_seen(1 << 12)
+        self._seen_count = 0
+
+    def push(self, records: RecordColumns) -> FeatureRows:
+        """Take records in log order; give the rows of the bars that they closed."""
+        inputs = bar_kernel.Records(
+            records.kind,
+            records.product,
+            records.connection,
+            records.sequence_num,
+            records.event_time_ns,
+            records.until_ns,
+            records.bid,
+            records.ask,
+            records.bid_quantity,
+            records.ask_quantity,
+        )
+        late, count = np.empty(len(records), np.int64), np.zeros(4, np.int64)
+        count[bar_kernel.N_SEEN] = self._seen_count
+        parts, start = [], 0
+        while start < len(records):
+            size = min(len(records) - start, 16384) + self._bar_spec.rows_at_once
+            rows = bar_kernel.Rows(np.empty((size, 2), np.int64), np.empty((size, self._width)))
+            count[bar_kernel.N_ROWS] = 0
+            start, why = bar_kernel.scan(
+                inputs,
+                start,
+                self._bars,
+                self._bar_spec,
+                self._seen,
+                self._windows,
+                self._window_spec,
+                rows,
+                late,
+                count,
+            )
+            made = int(count[bar_kernel.N_ROWS])
+            parts.append((rows.key[:made], rows.values[:made].copy()))
+            if why == bar_kernel.FULL_SEEN:
+                count[bar_kernel.N_SEEN] = self._make_room()
+        self._seen_count = int(count[bar_kernel.N_SEEN])
+        key = np.concatenate([part[0] for part in parts]) if parts else np.zeros((0, 2), np.int64)
+        return FeatureRows(
+            product=key[:, 0].astype(np.int32),
+            bar_end_ns=key[:, 1].copy(),
+            values=np.concatenate([part[1] for part in parts]) if parts else np.zeros((0, self._width)),
+            late=late[: count[bar_kernel.N_LATE]],
+            duplicates=int(count[bar_kernel.N_DUPLICATES]),
+        )
+
+    def _make_room(self) -> int:
+        """Drop what no duplicate is looked for among any more; double the set if that is not enough."""
+        size = len(self._seen)
+        while True:
+            fresh = _new_seen(size)
+            kept = int(bar_kernel.rehash(self._seen, fresh, self._bars.product, self._bar_spec))
+            self._seen = fresh
+            if 4 * kept <= size:
+                return kept
+            size *= 2
+
+
+def _bar_spec(spec: FeatureSpec) -> bar_kernel.BarSpec:
+    open_bars = spec.grace_ns // spec.bar_ns + 4
+    carry_bars = spec.max_carry_s * NS_PER_S // spec.bar_ns + 1
+    return bar_kernel.BarSpec(
+        bar_ns=spec.bar_ns,
+        grace_ns=spec.grace_ns,
+        carry_ns=spec.max_carry_s * NS_PER_S,
+        silence_ns=spec.max_silence_s * NS_PER_S,
+        memory_ns=spec.duplicate_memory_s * NS_PER_S,
+        memory_bars=spec.memory_bars,
+        rows_at_once=open_bars * (spec.memory_bars + carry_bars + 2),
+    )
+
+
+def _window_spec(spec: FeatureSpec) -> window_kernel.WindowSpec:
+    windows = np.array([spec.bars(window_s) for window_s in spec.windows_s], np.int64)
+    longest = int(windows[-1])
+    block = min(_BLOCK, 1 << (longest.bit_length() - 2))
+    half_life_bars = spec.ewma_half_life_s * NS_PER_S / spec.bar_ns
+    decay = 0.5 ** (np.arange(longest + 2 * block) / half_life_bars)
+    return window_kernel.WindowSpec(
+        windows=windows,
+        decay=decay,
+        reference=spec.bars(spec.reference_window_s),
+        min_coverage=spec.min_coverage,
+        bar_ns=spec.bar_ns,
+        shift=block.bit_length() - 1,
+        ring_mask=_power_of_two(longest + 2 * block) - 1,
+        full_weight=float(np.sum(decay[:longest])),
+    )
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << (least - 1).bit_length()
+
+
+def _new_bars(count: int, spec: FeatureSpec) -> bar_kernel.Bars:
+    ring = _power_of_two(spec.grace_ns // spec.bar_ns + 4)
+    mids = np.full((count, ring, 5), np.nan)
+    product = np.full((count, 7), bar_kernel.NONE, np.int64)
+    product[:, bar_kernel.GAP_COUNT] = 0
+    return bar_kernel.Bars(
+        product=product,
+        slot=np.full((count, ring, 6), bar_kernel.NONE, np.int64),
+        mids=mids,
+        gaps=np.zeros((count, bar_kernel.GAP_LIMIT + 1, 3), np.int64),
+        carried=np.full((count, 3), np.nan),
+    )
+
+
+def _new_seen(size: int) -> NDArray[np.int64]:
+    return np.full((size, 4), -1, np.int64)
+
+
+def _new_windows(count: int, spec: window_kernel.WindowSpec) -> window_kernel.Windows:
+    ring, blocks, longest = spec.ring_mask + 1, (spec.ring_mask + 1) >> spec.shift, int(spec.windows[-1])
+    return window_kernel.Windows(
+        bars=np.zeros((count, ring, window_kernel.BAR)),
+        tails=np.zeros((count, ring, window_kernel.SUMMARY)),
+        blocks=np.zeros((count, blocks, window_kernel.SUMMARY)),
+        head=np.zeros((count, window_kernel.SUMMARY)),
+        ordered=np.zeros((count, 2, longest + 1)),
+        counts=np.zeros((count, 2), np.int64),
+    )

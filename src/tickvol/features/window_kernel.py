@@ -1,0 +1,387 @@
+"""The compiled window engine: one closed bar in, one feature row out. `docs/feature_spec.md` states every formula.
+
+Sums over windows must not depend on where the log was entered, so nothing runs on. Bars are grouped in blocks aligned to the epoch;
+each block, each tail of a block (from a bar to the block's end) and the head of the open block has a *summary*. A window is a tail,
+whole blocks and the head, joined in that order: the bits depend on the window's own bars only, and 900 bars cost 30 additions.
+
+State lies in few arrays with named columns, because compiled calls pay for every array that they are handed.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+DAY_NS = 86_400_000_000_000
+MAD_TO_SIGMA = 1.4826
+SPREAD_FLOOR = 1e-9
+RETURN_FLOOR = 1e-12
+
+# A summary's columns. Of a single bar the first LANES and HIGH, LOW (negated) are filled, and MID, RETURN, VOL behind them.
+SQUARES, RETURNS, BIPOWER, PAIRS, TICKS, KNOWN, SPREAD, IMBALANCE, IMBALANCES = range(9)
+LANES = 9
+HIGH, LOW, TOP, BOTTOM, FALL, DECAYED, WEIGHT, COUNT, MEAN, MOMENT = range(9, 19)
+SUMMARY = 19
+MID, RETURN, VOL = range(11, 14)
+BAR = 14
+
+
+class WindowSpec(NamedTuple):
+    """Numbers of `FeatureSpec`, in bars; block and ring lengths are powers of two."""
+
+    windows: NDArray[np.int64]
+    decay: NDArray[np.float64]
+    reference: int
+    min_coverage: float
+    bar_ns: int
+    shift: int
+    ring_mask: int
+    full_weight: float
+
+
+class Windows(NamedTuple):
+    """State of all products (first axis).
+
+    `bars` and `tails` are rings over bar numbers, `blocks` a ring over block numbers, `head` sums up the open block; `ordered` holds
+    the sorted returns and reference volatilities of the longest window, `counts` how many of each.
+    """
+
+    bars: NDArray[np.float64]
+    tails: NDArray[np.float64]
+    blocks: NDArray[np.float64]
+    head: NDArray[np.float64]
+    ordered: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+
+@njit(cache=True, error_model="numpy")
+def _clear(summary):
+    summary[:] = 0.0
+    summary[HIGH], summary[LOW], summary[TOP], summary[BOTTOM] = -np.inf, -np.inf, 0.0, np.inf
+
+
+@njit(cache=True, error_model="numpy")
+def reset_product(state, p):
+    """Forget everything of a product."""
+    state.counts[p] = 0
+    state.bars[p] = 0.0
+    state.bars[p, :, HIGH] = -np.inf
+    state.bars[p, :, LOW] = -np.inf
+    state.bars[p, :, MID] = np.nan
+    state.bars[p, :, RETURN] = np.nan
+    state.bars[p, :, VOL] = np.nan
+    for i in range(state.tails.shape[1]):
+        _clear(state.tails[p, i])
+    for i in range(state.blocks.shape[1]):
+        _clear(state.blocks[p, i])
+    _clear(state.head[p])
+
+
+@njit(cache=True, error_model="numpy")
+def _position(values, count, value):
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True, error_model="numpy")
+def _replace(values, count, leaving, entering):
+    """Keep `values[:count]` sorted while one value leaves and one enters, either of them NaN for none; returns the new count."""
+    gap = count
+    if leaving == leaving:
+        gap = _position(values, count, leaving)
+        count -= 1
+    if entering != entering:
+        for i in range(gap, count):
+            values[i] = values[i + 1]
+        return count
+    while gap < count and values[gap + 1] < entering:
+        values[gap] = values[gap + 1]
+        gap += 1
+    while gap > 0 and values[gap - 1] > entering:
+        values[gap] = values[gap - 1]
+        gap -= 1
+    values[gap] = entering
+    return count + 1
+
+
+@njit(cache=True, error_model="numpy")
+def _median(values, count):
+    half = count >> 1
+    return values[half] if count & 1 else 0.5 * (values[half - 1] + values[half])
+
+
+@njit(cache=True, error_model="numpy")
+def _nearest(values, count, centre, k):
+    """The k-th smallest distance from `centre` in a sorted array: the best of the runs of k values, by bisection."""
+    low, high = 0, count - k
+    while low < high:
+        middle = (low + high) >> 1
+        if centre - values[middle] > values[middle + k - 1] - centre:
+            low = middle + 1
+        else:
+            high = middle
+    best = max(centre - values[low], values[low + k - 1] - centre)
+    if low > 0:
+        best = min(best, max(centre - values[low - 1], values[low + k - 2] - centre))
+    return best
+
+
+@njit(cache=True, error_model="numpy")
+def _median_distance(values, count, centre):
+    half = count >> 1
+    if count & 1:
+        return _nearest(values, count, centre, half + 1)
+    return 0.5 * (_nearest(values, count, centre, half) + _nearest(values, count, centre, half + 1))
+
+
+@njit(cache=True, error_model="numpy")
+def _join(into, later):
+    """Extend the sums, extremes and deepest fall of a stretch by those of the stretch behind it."""
+    for lane in range(LANES):
+        into[lane] += later[lane]
+    into[HIGH] = max(into[HIGH], later[HIGH])
+    into[LOW] = max(into[LOW], later[LOW])
+    into[FALL] = max(into[FALL], later[FALL], 1.0 - later[BOTTOM] / into[TOP])
+    into[TOP] = max(into[TOP], later[TOP])
+    into[BOTTOM] = min(into[BOTTOM], later[BOTTOM])
+
+
+@njit(cache=True, error_model="numpy")
+def _join_sums(into, later):
+    for lane in range(LANES):
+        into[lane] += later[lane]
+    into[HIGH] = max(into[HIGH], later[HIGH])
+    into[LOW] = max(into[LOW], later[LOW])
+
+
+@njit(cache=True, error_model="numpy")
+def _add_vol(moments, value):
+    """Welford's update of count, mean and sum of squared deviations."""
+    if value == value:
+        moments[COUNT] += 1.0
+        delta = value - moments[MEAN]
+        moments[MEAN] += delta / moments[COUNT]
+        moments[MOMENT] += delta * (value - moments[MEAN])
+
+
+@njit(cache=True, error_model="numpy")
+def _add_bar(head, bar, decay):
+    """Extend the head of the open block by a bar; its volatility follows later."""
+    mid = bar[MID]
+    _join_sums(head, bar)
+    if mid == mid:
+        head[FALL] = max(head[FALL], 1.0 - mid / head[TOP])
+        head[TOP] = max(head[TOP], mid)
+        head[BOTTOM] = min(head[BOTTOM], mid)
+    head[DECAYED] = head[DECAYED] * decay + bar[SQUARES]
+    head[WEIGHT] = head[WEIGHT] * decay + bar[RETURNS]
+
+
+@njit(cache=True, error_model="numpy")
+def _close_block(bars, tails, block, last, length, mask, decay):
+    """Sum up the block that ends with bar `last`: from each of its bars to its end, and whole."""
+    _clear(block)
+    for back in range(length):
+        at = (last - back) & mask
+        bar = bars[at]
+        mid = bar[MID]
+        _join_sums(block, bar)
+        if mid == mid:
+            block[FALL] = max(block[FALL], 1.0 - block[BOTTOM] / mid)
+            block[TOP] = max(block[TOP], mid)
+            block[BOTTOM] = min(block[BOTTOM], mid)
+        block[DECAYED] += decay[back] * bar[SQUARES]
+        block[WEIGHT] += decay[back] * bar[RETURNS]
+        _add_vol(block, bar[VOL])
+        tails[at] = block
+
+
+@njit(cache=True, error_model="numpy")
+def _sum_window(bars, tails, blocks, head, last, length, shift, mask, total):
+    """Sums and extremes of the `length` bars that end with bar `last`, into `total`."""
+    start = last - length + 1
+    first_block, last_block = start >> shift, last >> shift
+    if first_block == last_block:
+        _clear(total)
+        for k in range(start, last + 1):
+            _join_sums(total, bars[k & mask])
+        return
+    tail = tails[start & mask]
+    for lane in range(LOW + 1):
+        total[lane] = tail[lane]
+    block_mask = mask >> shift
+    for number in range(first_block + 1, last_block):
+        _join_sums(total, blocks[number & block_mask])
+    _join_sums(total, head)
+
+
+@njit(cache=True, error_model="numpy")
+def _sum_longest(tails, blocks, head, last, length, shift, mask, decay, total):
+    """Everything about the longest window, which spans two blocks at least."""
+    start = last - length + 1
+    first_block, last_block = start >> shift, last >> shift
+    block_mask = mask >> shift
+    tail = tails[start & mask]
+    total[:] = tail
+    age = last - (((first_block + 1) << shift) - 1)
+    total[DECAYED] *= decay[age]
+    total[WEIGHT] *= decay[age]
+    weighted_mean = tail[COUNT] * tail[MEAN]
+    for number in range(first_block + 1, last_block):
+        block = blocks[number & block_mask]
+        age -= 1 << shift
+        _join(total, block)
+        total[DECAYED] += decay[age] * block[DECAYED]
+        total[WEIGHT] += decay[age] * block[WEIGHT]
+        total[COUNT] += block[COUNT]
+        weighted_mean += block[COUNT] * block[MEAN]
+    _join(total, head)
+    total[DECAYED] += head[DECAYED]
+    total[WEIGHT] += head[WEIGHT]
+    total[COUNT] += head[COUNT]
+    weighted_mean += head[COUNT] * head[MEAN]
+    mean = weighted_mean / total[COUNT]
+    moment = tail[MOMENT] + tail[COUNT] * (tail[MEAN] - mean) ** 2
+    for number in range(first_block + 1, last_block):
+        block = blocks[number & block_mask]
+        moment += block[MOMENT] + block[COUNT] * (block[MEAN] - mean) ** 2
+    total[MEAN] = mean
+    total[MOMENT] = moment + (head[MOMENT] + head[COUNT] * (head[MEAN] - mean) ** 2)
+
+
+@njit(cache=True, error_model="numpy")
+def _log_ratio(now, before):
+    """log(now / before); mids that differ by rounding only give 0."""
+    ratio = now / before
+    return 0.0 if abs(ratio - 1.0) < RETURN_FLOOR else math.log(ratio)
+
+
+@njit(cache=True, error_model="numpy")
+def _window_features(total, length, min_coverage, bar_s, now, before, row, column):
+    """The nine features of a window, from `row[column]` on; returns its realized volatility."""
+    coverage = total[KNOWN] / length
+    covered = coverage >= min_coverage
+    variance, bipower = np.nan, np.nan
+    if total[RETURNS] / length >= min_coverage:
+        variance = total[SQUARES] * (length / total[RETURNS])
+    if total[PAIRS] / length >= min_coverage:
+        bipower = 0.5 * math.pi * total[BIPOWER] * (length / total[PAIRS])
+    realized = math.sqrt(variance)
+    row[column] = _log_ratio(now, before) if covered else np.nan
+    row[column + 1] = realized
+    row[column + 2] = math.sqrt(bipower)
+    row[column + 3] = max(0.0, 1.0 - bipower / variance) if variance > 0.0 and bipower >= 0.0 else np.nan
+    row[column + 4] = math.log(total[HIGH] / -total[LOW]) if covered else np.nan
+    row[column + 5] = total[TICKS] / (total[KNOWN] * bar_s) if covered else np.nan
+    row[column + 6] = total[SPREAD] / total[KNOWN] if covered else np.nan
+    row[column + 7] = total[IMBALANCE] / total[IMBALANCES] if total[IMBALANCES] / length >= min_coverage else np.nan
+    row[column + 8] = coverage
+    return realized
+
+
+@njit(cache=True, error_model="numpy")
+def _take_bar(bar, previous, known, mid, high, low, ticks, spread, imbalance):
+    """Write the bar's own values into the ring; returns its log-return."""
+    bar[:] = 0.0
+    bar[HIGH], bar[LOW], bar[MID], bar[RETURN], bar[VOL] = -np.inf, -np.inf, np.nan, np.nan, np.nan
+    if not known:
+        return np.nan
+    bar[KNOWN], bar[TICKS], bar[SPREAD] = 1.0, ticks, spread
+    bar[HIGH], bar[LOW], bar[MID] = high, -low, mid
+    if imbalance == imbalance:
+        bar[IMBALANCE], bar[IMBALANCES] = imbalance, 1.0
+    before = previous[MID]
+    if before != before:
+        return np.nan
+    value = _log_ratio(mid, before)
+    bar[RETURN], bar[SQUARES], bar[RETURNS] = value, value * value, 1.0
+    if previous[RETURN] == previous[RETURN]:
+        bar[BIPOWER], bar[PAIRS] = abs(value) * abs(previous[RETURN]), 1.0
+    return value
+
+
+@njit(cache=True, error_model="numpy")
+def push_bar(state, spec, p, number, known, mid, high, low, ticks, spread, imbalance, total, row):
+    """Take a closed bar and fill its row; False when no bar of the longest window is known (then there is no row).
+
+    Bars of a product must come without a hole; `mid` to `imbalance` count only if `known`.
+    """
+    bars, tails, blocks, head = state.bars[p], state.tails[p], state.blocks[p], state.head[p]
+    windows, decay, mask, shift = spec.windows, spec.decay, spec.ring_mask, spec.shift
+    longest = windows[-1]
+    bar, leaving = bars[number & mask], bars[(number - longest) & mask]
+    value = _take_bar(bar, bars[(number - 1) & mask], known, mid, high, low, ticks, spread, imbalance)
+    if number & ((1 << shift) - 1) == 0:
+        _clear(head)
+    _add_bar(head, bar, decay[1])
+    row[0], row[1] = bar[MID], value
+    column = 2
+    for w in range(len(windows)):
+        length = windows[w]
+        _sum_window(bars, tails, blocks, head, number, length, shift, mask, total)
+        before = bars[(number - length) & mask, MID]
+        realized = _window_features(total, length, spec.min_coverage, spec.bar_ns * 1e-9, bar[MID], before, row, column)
+        if length == spec.reference:
+            bar[VOL] = realized
+        column += 9
+    _add_vol(head, bar[VOL])
+    counts = state.counts[p]
+    counts[0] = _replace(state.ordered[p, 0], counts[0], leaving[RETURN], value)
+    counts[1] = _replace(state.ordered[p, 1], counts[1], leaving[VOL], bar[VOL])
+    any_known = total[KNOWN] > 0.0
+    if any_known:
+        _sum_longest(tails, blocks, head, number, longest, shift, mask, decay, total)
+        _long_features(state.ordered[p], counts, spec, total, number, value, bar[VOL], row, column)
+    if (number + 1) & ((1 << shift) - 1) == 0:
+        block = blocks[(number >> shift) & (mask >> shift)]
+        _close_block(bars, tails, block, number, 1 << shift, mask, decay)
+    return any_known
+
+
+@njit(cache=True, error_model="numpy")
+def _long_features(ordered, counts, spec, total, number, value, vol, row, column):
+    """Statistics over the longest window, ratios and time of day, from `row[column]` on."""
+    windows, min_coverage = spec.windows, spec.min_coverage
+    longest = windows[-1]
+    returns, count = ordered[0], counts[0]
+    returns_covered = count / longest >= min_coverage
+    row[column], row[column + 1], row[column + 2] = np.nan, np.nan, np.nan
+    if returns_covered:
+        median = _median(returns, count)
+        sigma = MAD_TO_SIGMA * _median_distance(returns, count, median)
+        if sigma > 0.0:
+            row[column] = (value - median) / sigma
+    if counts[1] / longest >= min_coverage:
+        spread = math.sqrt(total[MOMENT] / (total[COUNT] - 1.0))
+        if spread > SPREAD_FLOOR * total[MEAN]:
+            row[column + 1] = (vol - total[MEAN]) / spread
+        row[column + 2] = _median(ordered[1], counts[1])
+    column += 3
+    for w in range(len(windows) - 1):
+        short, long = row[2 + 9 * w + 1], row[2 + 9 * (w + 1) + 1]
+        row[column] = short / long * math.sqrt(windows[w + 1] / windows[w]) if long > 0.0 else np.nan
+        column += 1
+    for i in range(3):
+        row[column + i] = np.nan
+    if total[WEIGHT] / spec.full_weight >= min_coverage:
+        row[column] = math.sqrt(total[DECAYED] / total[WEIGHT] * spec.reference)
+    if returns_covered:
+        rank = 0.05 * (count - 1)
+        below = int(rank)
+        above = min(below + 1, count - 1)
+        row[column + 1] = 0.0 - (returns[below] + (rank - below) * (returns[above] - returns[below]))
+    if total[KNOWN] / longest >= min_coverage:
+        row[column + 2] = total[FALL]
+    angle = 2.0 * math.pi * (((number + 1) * spec.bar_ns) % DAY_NS) / DAY_NS
+    row[column + 3], row[column + 4] = math.sin(angle), math.cos(angle)
+    for i in range(column + 5):
+        if row[i] != row[i]:
+            row[i] = np.nan

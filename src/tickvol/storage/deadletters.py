@@ -1,0 +1,73 @@
+"""Dead letters: what gave no record or came too late, one JSON line each, in a file for each file of the log.
+
+    {"source":"a.ndjson","line":17,"reason":"crossed_quotes","bytes":312,"text":"{\\"channel\\":..."}
+
+A file is a pure function of its source, so a run that was cut and restarted ends with the same bytes.
+"""
+
+import base64
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+MAX_TEXT_BYTES = 4096
+
+
+class DeadLetter(NamedTuple):
+    """One line of the log, by place and reason; `text` is cut at MAX_TEXT_BYTES, the archive has the whole."""
+
+    source: str
+    line: int
+    reason: str
+    text: bytes
+
+
+def _encode(letter: DeadLetter) -> str:
+    about: dict[str, object] = {"source": letter.source, "line": letter.line, "reason": letter.reason}
+    about["bytes"] = len(letter.text)
+    text = letter.text[:MAX_TEXT_BYTES]
+    try:
+        about["text"] = text.decode()
+    except UnicodeDecodeError:
+        about["text_base64"] = base64.b64encode(text).decode()
+    return json.dumps(about, separators=(",", ":"))
+
+
+class DeadLetterWriter:
+    """Collects dead letters and replaces the files of the sources they came from."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._letters: dict[str, set[tuple[int, str, str]]] = {}
+        self._dirty: set[str] = set()
+
+    def add(self, letters: Iterable[DeadLetter]) -> None:
+        """Take letters in any order, also such as are known already."""
+        for letter in letters:
+            if letter.source not in self._letters:
+                self._letters[letter.source] = self._read(letter.source)
+            self._letters[letter.source].add((letter.line, letter.reason, _encode(letter)))
+            self._dirty.add(letter.source)
+
+    def flush(self) -> None:
+        """Replace the files that changed, each sorted by line and reason."""
+        for source in sorted(self._dirty):
+            self.root.mkdir(parents=True, exist_ok=True)
+            temporary = self.root / f".{source}.tmp"
+            lines = [text for _, _, text in sorted(self._letters[source])]
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            temporary.replace(self.root / source)
+        self._dirty.clear()
+        while len(self._letters) > 2:  # the newest two are all that a log still adds to
+            del self._letters[next(iter(self._letters))]
+
+    def _read(self, source: str) -> set[tuple[int, str, str]]:
+        path = self.root / source
+        if not path.exists():
+            return set()
+        known = set()
+        for text in path.read_text(encoding="utf-8").splitlines():
+            about = json.loads(text)
+            known.add((int(about["line"]), str(about["reason"]), text))
+        return known
