@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tickvol.apps.command import command_parser, run_command
-from tickvol.core.errors import UsageError
+from tickvol.core.errors import UsageError, WorkError
 
 if TYPE_CHECKING:
     from tickvol.ingest.exchange_frames import EventSource
@@ -101,7 +101,11 @@ def _work(options: argparse.Namespace) -> int:
             exit_when_done=options.exit_when_done,
         )
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        where = f"--host {options.host}, --port {options.port}"
+        raise WorkError(f"{where}: cannot listen: {error.strerror or error}; --port 0 takes a free port") from None
     counts = exchange.counts
     print(f"served {counts.frames:,} frames of {counts.events:,} events to {counts.connections:,} connections")
     return 0

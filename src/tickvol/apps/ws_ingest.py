@@ -26,8 +26,8 @@ LIVE_EVERY_S = 0.5
 LOG_EVERY_S = 60.0
 DESCRIPTION = """Capture the exchange's feed into the raw archive.
 
-Writes each frame as it was received, connects again for ever with growing, jittered pauses, and prints a summary when it
-is stopped by SIGINT, SIGTERM or --duration. On a terminal it shows a live line, else it logs one line a minute.
+Writes each frame as it was received, connects again for ever with growing, jittered pauses, and prints a summary when
+it is stopped by SIGINT, SIGTERM or --duration. On a terminal it shows a live line, else it logs one a minute.
 """
 
 

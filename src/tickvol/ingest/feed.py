@@ -1,6 +1,7 @@
 """The connection to the exchange's feed: subscribe, write every frame to the archive, and connect again, for ever."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -126,6 +127,11 @@ class Feed:
         except ConnectionClosed as closed:
             if not self._silent:
                 log.warning("%s ended: %s", connection_id, closed)
+        except asyncio.CancelledError:
+            await socket.close()
+            with contextlib.suppress(ConnectionClosed):
+                await self._receive(socket, connection_id)  # what had arrived when the capture was stopped
+            raise
         finally:
             watch.cancel()
             await socket.close()

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 from tickvol.core.errors import WorkError
 from tickvol.core.records import GapReason
@@ -203,7 +204,7 @@ class RawArchive:
         if self._on_line is not None:
             self._on_line(line)
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError) -> NoReturn:
         """Cut the torn line off, so that the file stays whole, and give up."""
         try:
             os.ftruncate(self._descriptor, self._size)
