@@ -2,18 +2,18 @@
 
 import base64
 import gzip
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import zstandard
 
 from tickvol.core.errors import InputError
 from tickvol.ingest.archive_lines import ArchiveLine
+from tickvol.ingest.archive_reader import LineReader, archive_files, open_frames
 from tickvol.ingest.exchange_frames import (
     HEARTBEATS,
     NS_PER_S,
@@ -27,6 +27,7 @@ from tickvol.ingest.frames import Layout, detect_layout
 from tickvol.ingest.text_kernels import parse_timestamps
 
 BATCH = 4096
+MAX_LINE_BYTES = 8 << 20
 MAX_SILENCE_NS = 15 * NS_PER_S
 """A recording without heartbeats gets one a second, but none across a longer pause: there the recorder was down."""
 
@@ -70,6 +71,7 @@ def recorded_source(paths: Sequence[Path]) -> EventSource:
     InputError
         No frame with a time in any of them, or a file that cannot be read.
     """
+    paths = archive_files(paths)
     products: set[str] = set()
     start_ns: int | None = None
     beats = False
@@ -135,14 +137,14 @@ def _times(frames: list[_Frame | None]) -> list[int]:
 
 
 def _frame_batches(path: Path) -> Iterator[list[str]]:
-    try:
-        with _open(path) as file:
-            layout: Layout | None = None
-            while lines := [line.rstrip(b"\r\n") for line in islice(file, BATCH)]:
-                layout = layout or detect_layout(lines)
-                yield [text for line in lines if (text := _unwrap(line, layout))]
-    except (EOFError, gzip.BadGzipFile, ValueError) as error:
-        raise InputError(f"--data-file: {path}: cannot be read to its end: {error}") from None
+    layout: Layout | None = None
+    with open_frames(path) as stream:
+        reader = LineReader(stream, MAX_LINE_BYTES)
+        while lines := reader.read(BATCH):
+            layout = layout or detect_layout(lines)
+            yield [text for line in lines if (text := _unwrap(line.rstrip(b"\r"), layout))]
+    if reader.broken:
+        raise InputError(f"--data-file: {path}: cannot be read to its end: {reader.broken}")
 
 
 def _unwrap(line: bytes, layout: Layout) -> str | None:
@@ -158,16 +160,6 @@ def _unwrap(line: bytes, layout: Layout) -> str | None:
     if wrapped.frame_base64 is not None:
         return base64.b64decode(wrapped.frame_base64).decode(errors="replace")
     return wrapped.frame
-
-
-def _open(path: Path) -> io.BufferedReader:
-    if path.suffix == ".gz":
-        return io.BufferedReader(gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        import zstandard
-
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(path.open("rb")))
-    return path.open("rb")
 
 
 def write_lines(path: Path, frames: Iterable[bytes]) -> int:
@@ -193,8 +185,6 @@ def _create(path: Path, suffix: str) -> Iterator[Callable[[bytes], int]]:
             with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                 yield packed.write
         elif suffix == ".zst":
-            import zstandard
-
             with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as packed:
                 yield packed.write
         else:
