@@ -1,7 +1,7 @@
 """Feature tables from seeded random walks with clustered volatility and gaps, for tests that need rows but no engine.
 
-The columns have the names, units, ranges and unknowns of `docs/feature_spec.md`, and those that labels and models depend
-on (returns, realized volatility, coverage, typical volatility) follow its formulas; the others are plausible, not exact.
+The columns have the names, units, ranges and unknowns of `docs/feature_spec.md`. Those that labels and models depend on
+(returns, realized volatility, coverage, typical volatility) follow its formulas; the others are plausible, not exact.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ def synthetic_table(
 ) -> FeatureTable:
     """Rows of `hours` of bars for each product; the same arguments give the same bytes.
 
-    `gaps` None draws one gap of 20-100 s an hour and product; pass `()` for none. Bars in a gap have rows whose features
-    are unknown; after a gap longer than the longest window rows start anew, as in real datasets.
+    `gaps` None draws one gap of 20-100 s an hour and product; pass `()` for none. Bars in a gap have rows of unknown
+    features; after a gap longer than the longest window rows start anew, as in real datasets.
     """
     spec = spec or FeatureSpec()
     bars = int(hours * 3_600_000) // spec.bar_ms
