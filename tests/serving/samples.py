@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
 from tickvol.core.feature_table import FeatureTable
+from tickvol.core.labels import LabelSpec
 from tickvol.core.windows import NS_PER_S, FeatureSpec
 from tickvol.serving.frame_rows import FrameRules
 from tickvol.serving.served import AnomalyRules, Served
@@ -16,11 +17,12 @@ START_NS = 1_775_347_200 * NS_PER_S
 
 
 class KnownModel:
-    """Its probability is the row's `quote_imbalance_60`, of which `vol_zscore` takes the contribution's place of honour."""
+    """Its probability is the row's `quote_imbalance_60`; `vol_zscore` gets twice the contribution, negative."""
 
     version = "sha256:known"
     schema_version = SCHEMA_VERSION
     spec = SPEC
+    label = LabelSpec()
     needed = ("quote_imbalance_60", "vol_zscore")
     watch_threshold = 0.25
     alert_threshold = 0.5
@@ -54,8 +56,9 @@ def served(model: KnownModel | None = None, *, max_rows: int = 1000, max_frames:
 def row(
     probability: float | None = 0.1, *, second: int = 1, product: str = "BTC-USD", **features: Any
 ) -> dict[str, Any]:
-    values: dict[str, Any] = {name: 0.0 for name in feature_names(SPEC)}
-    values |= {f"coverage_{window}": 1.0 for window in SPEC.windows_s} | {"quote_imbalance_60": probability} | features
+    values: dict[str, Any] = dict.fromkeys(feature_names(SPEC), 0.0)
+    values |= {f"coverage_{window}": 1.0 for window in SPEC.windows_s} | {"typical_vol": 1e-4}
+    values |= {"quote_imbalance_60": probability} | features
     return {"product_id": product, "bar_end_ns": START_NS + second * NS_PER_S, "features": values}
 
 

@@ -39,9 +39,9 @@ def test_every_answer_names_model_version_and_feature_schema() -> None:
     ("features", "reason"),
     [
         ({"coverage_60": 0.983}, "coverage_60 is 0.983"),
-        ({"coverage_60": None}, "coverage_60 is unknown"),
+        ({"coverage_60": None}, "coverage_60 is nan"),
         ({"coverage_300": 0.79}, "coverage_300 is 0.790"),
-        ({"coverage_300": None}, "coverage_300 is unknown"),
+        ({"coverage_300": None}, "coverage_300 is nan"),
     ],
 )
 def test_row_with_an_unknown_past_is_unknown_and_never_scored(function: Any, features: Any, reason: str) -> None:
@@ -160,7 +160,7 @@ def test_frames_give_the_last_closed_bar_of_each_product() -> None:
 
 
 def test_enough_frames_are_scored() -> None:
-    answer = answers.predict(served(), ask({"frames": frames(320)}))
+    answer = answers.predict(served(), ask({"frames": frames(800)}))
     assert answer.answers[0].status == "ok"
     assert answer.answers[0].probability == pytest.approx((0.5 - 0.7) / 1.2)
 
@@ -171,13 +171,13 @@ def test_all_rows_answers_every_bar_that_closed() -> None:
 
 
 def test_text_and_object_frames_give_the_same_answer() -> None:
-    objects = frames(320)
+    objects = frames(800)
     texts = [json.dumps(frame) for frame in objects]
     assert answers.signal(served(), ask({"frames": objects})) == answers.signal(served(), ask({"frames": texts}))
 
 
 def test_each_request_starts_from_an_empty_state() -> None:
-    first, second = frames(320)[:640], frames(320)[640:]
+    first, second = frames(800)[:1600], frames(800)[1600:]
     answers.predict(served(), ask({"frames": first}))
     alone = answers.predict(served(), ask({"frames": second}))
     assert alone.answers[0].status == "unknown"

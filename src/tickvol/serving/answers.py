@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.feature_table import FeatureTable
+from tickvol.core.labels import LabelKind, LabelSpec
+from tickvol.labels.scorable import coverage_windows, unscorable_reasons
 from tickvol.serving.answer_types import (
     Anomalies,
     Anomaly,
@@ -27,7 +29,6 @@ from tickvol.serving.frame_rows import FrameRows, rows_of_frames
 from tickvol.serving.problems import RequestError
 from tickvol.serving.requests import RowsOrFrames
 from tickvol.serving.row_table import table_of_rows
-from tickvol.serving.scorable import COVERAGE_COLUMNS, unknown_reasons
 from tickvol.serving.served import Served
 
 SIMULATED_NOTE = "simulated market: these figures say nothing about real markets"
@@ -51,7 +52,7 @@ def predict(served: Served, request: RowsOrFrames) -> Predictions:
     RequestError
         409 for rows of another feature schema, 422 for what breaks a rule.
     """
-    asked = _asked(served, request, (*served.model.needed, *COVERAGE_COLUMNS))
+    asked = _asked(served, request, served.model.needed, served.model.label)
     probability, reasons = _scored(served, asked.table)
 
     def answer(row: int) -> Prediction:
@@ -71,9 +72,9 @@ def anomaly(served: Served, request: RowsOrFrames) -> Anomalies:
         409 for rows of another feature schema, 422 for what breaks a rule.
     """
     rules = served.anomaly
-    asked = _asked(served, request, ("robust_z", "vol_zscore", *COVERAGE_COLUMNS))
+    asked = _asked(served, request, ("robust_z", "vol_zscore"), None)
     robust_z, vol_zscore = asked.table.column("robust_z"), asked.table.column("vol_zscore")
-    reasons = unknown_reasons(asked.table)
+    reasons = unscorable_reasons(asked.table)
 
     def answer(row: int) -> Anomaly:
         judged = [
@@ -100,7 +101,7 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
         409 for rows of another feature schema, 422 for what breaks a rule.
     """
     model = served.model
-    asked = _asked(served, request, (*model.needed, *COVERAGE_COLUMNS))
+    asked = _asked(served, request, model.needed, model.label)
     probability, reasons = _scored(served, asked.table)
     contributions = model.contributions(asked.table) if len(asked.table) else np.zeros((0, len(model.needed)))
     values = [asked.table.column(name) for name in model.needed]
@@ -129,11 +130,15 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
     return Signals(**_head(served, asked), thresholds=thresholds, answers=[answer(int(row)) for row in asked.rows])
 
 
-def _asked(served: Served, request: RowsOrFrames, needed: tuple[str, ...]) -> _Asked:
+def _asked(served: Served, request: RowsOrFrames, needed: tuple[str, ...], label: LabelSpec | None) -> _Asked:
     if request.rows is not None:
         _check_count("rows", len(request.rows), served.max_rows, "serving.max_rows")
         _check_schema(served, request.feature_schema_version)
-        known = table_of_rows(request.rows, served.model.spec, needed)
+        spec = served.model.spec
+        decisive = [f"coverage_{window_s}" for window_s in coverage_windows(spec)]
+        if label is not None and label.kind is LabelKind.RELATIVE:
+            decisive.append("typical_vol")
+        known = table_of_rows(request.rows, spec, (*needed, *decisive))
         return _Asked(known.table, known.order, None)
     frames = request.frames or []
     _check_count("frames", len(frames), served.max_frames, "serving.max_frames")
@@ -156,7 +161,7 @@ def _check_schema(served: Served, given: int | None) -> None:
 
 def _scored(served: Served, table: FeatureTable) -> tuple[NDArray[np.float64], list[str | None]]:
     """(n,) probabilities, and why a row has none."""
-    reasons = unknown_reasons(table)
+    reasons = unscorable_reasons(table, served.model.label)
     probability = np.full(len(table), np.nan)
     scorable = np.array([reason is None for reason in reasons], bool)
     if scorable.any():

@@ -64,7 +64,7 @@ class Guard:
                 return
             if isinstance(taken, int):
                 rule = f"must be at most {self._max_body_bytes} bytes (serving.max_body_bytes); send it in parts"
-                await _answer(send, 413, problem_body(413, "body", f"{taken} bytes or more", rule))
+                await _answer(send, 413, problem_body(413, "body", f"{taken} bytes at least", rule))
                 return
             body = taken
             if not body.strip():

@@ -33,8 +33,8 @@ def table_of_rows(rows: Sequence[FeatureRow], spec: FeatureSpec, needed: Collect
     Raises
     ------
     RequestError
-        422 with the path of the field: a name that the schema does not have, a needed one that is absent, a time that is
-        no end of a bar, the same product and time twice.
+        422 with the path of the field: a name that the schema does not have, a needed one that is absent, a time that
+        is no end of a bar, the same product and time twice.
     """
     names = feature_names(spec)
     known, required = frozenset(names), frozenset(needed)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.feature_table import FeatureTable
+from tickvol.core.labels import LabelSpec
 from tickvol.core.windows import FeatureSpec
 from tickvol.serving.frame_rows import FrameRules
 
@@ -25,6 +26,10 @@ class Model(Protocol):
     @property
     def spec(self) -> FeatureSpec:
         """Bars and windows of its features."""
+
+    @property
+    def label(self) -> LabelSpec:
+        """What it foretells; decides which rows are scorable."""
 
     @property
     def needed(self) -> tuple[str, ...]:
