@@ -186,8 +186,8 @@ async def _watch_disk(archive: "RawArchive") -> None:
 def _live_line(connections: "FeedCounts", figures: "CaptureFigures") -> str:
     rates = figures.rates()
     parts = [f"{name} {figures.prices.get(name, '-')} {rates[name]:.1f}/s" for name in figures.ticks]
-    gaps = figures.frames.jumps
-    return f"{' | '.join(parts)} | jumps {gaps:,} | reconnects {max(connections.opened - 1, 0):,}"
+    reconnects = max(connections.opened - 1, 0)
+    return f"{' | '.join(parts)} | gaps {figures.gaps.total():,} | reconnects {reconnects:,}"
 
 
 def _summary(
@@ -202,6 +202,8 @@ def _summary(
     yield f"  frames       {written.frames:,} = {' + '.join(parts)}"
     yield f"  ticks        {figures.ticks.total():,} = {' + '.join(f'{n} {c:,}' for n, c in figures.ticks.items())}"
     yield f"  sequence     {frames.jumps:,} jumps, {frames.missing:,} numbers missing"
+    gaps = " + ".join(f"{reason} {count:,}" for reason, count in sorted(figures.gaps.items())) or "none"
+    yield f"  gaps         {figures.gaps.total():,} = {gaps}, each product its own"
     yield (
         f"  connections  {connections.opened:,} = reconnect {closed['reconnect']:,} + silence {closed['silence']:,} "
         f"+ open at the end {still_open:,}; {connections.failed:,} could not be made"

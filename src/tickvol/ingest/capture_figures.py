@@ -59,6 +59,7 @@ class CaptureFigures:
     def __init__(self, spec: TrackerSpec, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.ticks: Counter[str] = Counter(dict.fromkeys(spec.products, 0))
         self.gaps: Counter[str] = Counter()
+        """Gaps by reason; each product has its own."""
         self.prices: dict[str, str] = {}
         self._products = spec.products
         self._decoder = spec.decoder()
@@ -88,10 +89,7 @@ class CaptureFigures:
         ticks = tracked.records.product[tracked.records.kind == RecordKind.TICK]
         for product_id, count in zip(self._products, np.bincount(ticks, minlength=len(self._products)), strict=True):
             self.ticks[product_id] += int(count)
-        # A gap is copied to every product: count it once.
-        self.gaps.update(
-            reason for reason, _, _ in {(gap.reason, gap.from_time_ns, gap.to_time_ns) for gap in tracked.gaps}
-        )
+        self.gaps.update(gap.reason for gap in tracked.gaps)
         self.prices |= _last_prices(tracked.frames, self._products)
 
     def rates(self) -> dict[str, float]:

@@ -6,30 +6,25 @@ a plain file holds a lock on it; a plain file without a lock was left by a kille
 """
 
 import fcntl
-import gzip
 import logging
 import os
-import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 from tickvol.core.errors import WorkError
 from tickvol.core.records import GapReason
 from tickvol.ingest.archive_lines import Control, control_line, frame_line
+from tickvol.ingest.archive_upkeep import delete_old, pack, pack_leftovers
 
 log = logging.getLogger(__name__)
 
 NS_PER_S = 1_000_000_000
 NS_PER_HOUR = 3600 * NS_PER_S
-GZIP_LEVEL = 6
-CHUNK_BYTES = 1 << 20
-
-_NAME = re.compile(r"(?P<capture>\d{8}T\d{6}Z(?:-\d+)?)_(?P<hour>\d{8}T\d{2})Z\.ndjson(?P<packed>\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -89,8 +84,8 @@ class RawArchive:
             self._take_capture_id(now_ns)
         except OSError as error:
             raise self._unwritable(self._spec.raw_dir, error) from None
-        self._packer.submit(_pack_leftovers, self._spec.raw_dir)
-        self._packer.submit(_delete_old, self._spec, now_ns)
+        self._packer.submit(pack_leftovers, self._spec.raw_dir)
+        self._packer.submit(delete_old, self._spec.raw_dir, self._spec.raw_keep_days, now_ns)
         self._control(control_line(now_ns, Control.CAPTURE_STARTED, products=products))
 
     def write_frame(self, receive_time_ns: int, connection_id: str, frame: str | bytes) -> None:
@@ -169,7 +164,7 @@ class RawArchive:
             return
         os.close(self._descriptor)
         self._descriptor = -1
-        self._packer.submit(_pack, self._path)
+        self._packer.submit(pack, self._path)
 
     def _rotate_if_due(self, now_ns: int) -> None:
         hour = now_ns // NS_PER_HOUR
@@ -180,7 +175,7 @@ class RawArchive:
             self._open_file(hour)
         except OSError as error:
             raise self._unwritable(self._spec.raw_dir, error) from None
-        self._packer.submit(_delete_old, self._spec, now_ns)
+        self._packer.submit(delete_old, self._spec.raw_dir, self._spec.raw_keep_days, now_ns)
         for connection_id, (products, url) in self._open_connections.items():
             self._control(
                 control_line(
@@ -222,59 +217,3 @@ class RawArchive:
 
 def _hour_text(hour: int) -> str:
     return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y%m%dT%H")
-
-
-def _pack_leftovers(raw_dir: Path) -> None:
-    for path in sorted(raw_dir.glob("*.ndjson")):
-        if _NAME.fullmatch(path.name):
-            _pack(path)
-
-
-def _pack(path: Path) -> None:
-    """Replace a closed file by its `.gz`: the packed file is whole and on disk before the plain one goes."""
-    partial = path.with_name(path.name + ".gz.tmp")
-    try:
-        with path.open("rb") as plain:
-            try:
-                fcntl.flock(plain, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return  # another capture writes it, or packs it
-            if not path.exists():
-                return
-            with partial.open("wb") as raw:
-                with gzip.GzipFile("", "wb", compresslevel=GZIP_LEVEL, fileobj=raw, mtime=0) as packed:
-                    shutil.copyfileobj(plain, packed, CHUNK_BYTES)
-                raw.flush()
-                os.fsync(raw.fileno())
-            partial.replace(path.with_name(path.name + ".gz"))
-            _sync_directory(path.parent)
-            path.unlink()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        log.error("%s: cannot be packed and stays as it is: %s", path, error.strerror or error)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _delete_old(spec: ArchiveSpec, now_ns: int) -> None:
-    """Delete packed files whose hour ended more than `raw_keep_days` ago; plain files are never touched."""
-    oldest = datetime.fromtimestamp(now_ns // NS_PER_S, UTC) - timedelta(days=spec.raw_keep_days)
-    for path in sorted(spec.raw_dir.glob("*.ndjson.gz")):
-        match = _NAME.fullmatch(path.name)
-        if match is None:
-            continue
-        try:
-            end = datetime.strptime(match["hour"], "%Y%m%dT%H").replace(tzinfo=UTC) + timedelta(hours=1)
-            if end < oldest:
-                path.unlink(missing_ok=True)
-                log.info("%s deleted: older than ingestion.raw_keep_days (%d)", path, spec.raw_keep_days)
-        except (OSError, ValueError) as error:
-            log.error("%s: cannot be deleted: %s", path, error)

@@ -1,0 +1,74 @@
+"""Upkeep of the raw archive off the hot path: pack closed files, adopt those of killed captures, delete old ones."""
+
+import fcntl
+import gzip
+import logging
+import os
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+GZIP_LEVEL = 6
+CHUNK_BYTES = 1 << 20
+
+_NAME = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?_(?P<hour>\d{8}T\d{2})Z\.ndjson(?:\.gz)?")
+
+
+def pack_leftovers(raw_dir: Path) -> None:
+    """Pack the plain files that nobody writes any more."""
+    for path in sorted(raw_dir.glob("*.ndjson")):
+        if _NAME.fullmatch(path.name):
+            pack(path)
+
+
+def pack(path: Path) -> None:
+    """Replace a closed file by its `.gz`: the packed file is whole and on disk before the plain one goes."""
+    partial = path.with_name(path.name + ".gz.tmp")
+    try:
+        with path.open("rb") as plain:
+            try:
+                fcntl.flock(plain, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return  # another capture writes it, or packs it
+            if not path.exists():
+                return
+            with partial.open("wb") as raw:
+                with gzip.GzipFile("", "wb", compresslevel=GZIP_LEVEL, fileobj=raw, mtime=0) as packed:
+                    shutil.copyfileobj(plain, packed, CHUNK_BYTES)
+                raw.flush()
+                os.fsync(raw.fileno())
+            partial.replace(path.with_name(path.name + ".gz"))
+            _sync_directory(path.parent)
+            path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        log.error("%s: cannot be packed and stays as it is: %s", path, error.strerror or error)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def delete_old(raw_dir: Path, raw_keep_days: int, now_ns: int) -> None:
+    """Delete packed files whose hour ended more than `raw_keep_days` ago; plain files are never touched."""
+    oldest = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC) - timedelta(days=raw_keep_days)
+    for path in sorted(raw_dir.glob("*.ndjson.gz")):
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        try:
+            end = datetime.strptime(match["hour"], "%Y%m%dT%H").replace(tzinfo=UTC) + timedelta(hours=1)
+            if end < oldest:
+                path.unlink(missing_ok=True)
+                log.info("%s deleted: older than ingestion.raw_keep_days (%d)", path, raw_keep_days)
+        except (OSError, ValueError) as error:
+            log.error("%s: cannot be deleted: %s", path, error)
