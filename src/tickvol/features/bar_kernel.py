@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tickvol.features.window_kernel import push_bar, reset_product
 
-NONE = np.iinfo(np.int64).min
+NONE, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 TICK, HEARTBEAT, GAP = range(3)
 GAP_LIMIT = 64
 DONE, FULL_ROWS, FULL_SEEN = range(3)
@@ -202,12 +202,12 @@ def _close(bars, spec, windows, window_spec, rows, count, p, total):
     product, slots, mids, gaps, carried = bars.product[p], bars.slot[p], bars.mids[p], bars.gaps[p], bars.carried[p]
     end = (product[HIGHEST_TIME] - spec.grace_ns) // spec.bar_ns
     while True:
-        following = np.iinfo(np.int64).max
+        following = LAST
         for at in range(len(slots)):
             if slots[at, NUMBER] != NONE and slots[at, NUMBER] < following:
                 following = slots[at, NUMBER]
         if following >= end:
-            product[CLOSE_AT] = (following + 1) * spec.bar_ns + spec.grace_ns
+            product[CLOSE_AT] = NONE if following == LAST else (following + 1) * spec.bar_ns + spec.grace_ns
             return
         at = following & (len(slots) - 1)
         recorded = product[RECORD_TIME]
@@ -272,12 +272,19 @@ def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, cou
                 time,
             )
             count[N_SEEN] += 1
-        if bar < product[OPEN_BAR]:
+        ends = (bar + 1) * spec.bar_ns
+        if highest != NONE and ends <= highest - spec.grace_ns:
             if kind == TICK:
                 late[count[N_LATE]] = i
                 count[N_LATE] += 1
             continue
+        if time > highest:  # what this closes must leave the ring before its own bar enters
+            product[HIGHEST_TIME] = time
+            if product[CLOSE_AT] != NONE and time >= product[CLOSE_AT]:
+                _close(bars, spec, windows, window_spec, rows, count, p, total)
         slot, mids = bars.slot[p, bar & ring_mask], bars.mids[p, bar & ring_mask]
+        if slot[NUMBER] != bar and (product[CLOSE_AT] == NONE or ends + spec.grace_ns < product[CLOSE_AT]):
+            product[CLOSE_AT] = ends + spec.grace_ns
         _open(slot, mids, bar, time)
         if kind == TICK:
             _add_tick(
@@ -290,8 +297,4 @@ def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, cou
                 records.bid_quantity[i],
                 records.ask_quantity[i],
             )
-        if time > highest:
-            product[HIGHEST_TIME] = time
-        if slot[NUMBER] == bar and (product[CLOSE_AT] == NONE or product[HIGHEST_TIME] >= product[CLOSE_AT]):
-            _close(bars, spec, windows, window_spec, rows, count, p, total)
     return len(records.kind), DONE
