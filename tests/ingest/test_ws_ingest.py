@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -105,6 +106,21 @@ def test_kill_leaves_whole_lines_that_the_next_capture_packs(tmp_path):
     assert "ended by --duration" in out
     assert not list(tmp_path.glob("*.ndjson"))
     assert gzip.decompress((tmp_path / f"{plain.name}.gz").read_bytes()) == content
+
+
+def test_full_disk_ends_the_capture_with_one_clear_line(tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+    with exchange("--speed", "max", "--hours", "24") as url:
+        process = command("ws_ingest", "--url", url, "--raw-dir", tmp_path, preexec_fn=limit)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "cannot be written: File too large; free space" in err
+    assert "Traceback" not in err
+    lines = archived(tmp_path)
+    assert all(json.loads(line) for line in lines)
+    assert sums(out)["lines"][0] == len(lines)
 
 
 def test_capture_of_a_recording_ends_with_it(tmp_path):

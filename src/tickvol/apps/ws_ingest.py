@@ -167,14 +167,23 @@ async def _capture(feed: "Feed", figures: "CaptureFigures", archive: "RawArchive
 
 
 async def _report(feed: "Feed", figures: "CaptureFigures") -> None:
-    terminal = sys.stderr.isatty()
+    if sys.stderr.isatty():
+        await _show_live(feed, figures)
     while True:
-        await asyncio.sleep(LIVE_EVERY_S if terminal else LOG_EVERY_S)
+        await asyncio.sleep(LOG_EVERY_S)
         figures.settle()
-        if terminal:
-            print(f"\r\033[K{_live_line(feed.counts, figures)}", end="", file=sys.stderr, flush=True)
-        else:
-            log.info("%s", _live_line(feed.counts, figures))
+        log.info("%s", _live_line(feed.counts, figures))
+
+
+async def _show_live(feed: "Feed", figures: "CaptureFigures") -> None:
+    clear = "\r\033[K"
+    try:
+        while True:
+            await asyncio.sleep(LIVE_EVERY_S)
+            figures.settle()
+            print(clear + _live_line(feed.counts, figures), end="", file=sys.stderr, flush=True)
+    finally:
+        print(clear, end="", file=sys.stderr, flush=True)
 
 
 async def _watch_disk(archive: "RawArchive") -> None:
