@@ -41,7 +41,7 @@ def _replay(options: argparse.Namespace) -> int:
     from tickvol.apps.featurizing import Featurizer, deadletter_dir
     from tickvol.config import load_config
     from tickvol.core.errors import InputError, UsageError
-    from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_name
+    from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_names
     from tickvol.storage.dataset import looks_like_dataset, remove_tree, swap_in
 
     config = load_config(options.config)
@@ -60,7 +60,7 @@ def _replay(options: argparse.Namespace) -> int:
     remove_tree(new_letters)
     trust = (options.sequence or config.ingestion.sequence) == "trust"
     products = options.products or config.products
-    featurizer = Featurizer(config, products, new, new_letters, [source_name(path) for path in files], trust_bare=trust)
+    featurizer = Featurizer(config, products, new, new_letters, source_names(files), trust_bare=trust)
     log = MergedLog(files, featurizer.decoder, batch_size=batch_size)
     progress = Progress(sum(path.stat().st_size for path in files))
     for batch in log:

@@ -2,13 +2,14 @@
 
 import gzip
 import heapq
-import io
 import logging
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 import zstandard
@@ -20,6 +21,8 @@ from tickvol.ingest.frames import FrameColumns, FrameDecoder, Kind, Layout, Reje
 
 SUFFIXES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz", ".ndjson.zst", ".jsonl.zst")
 _CHUNK = 1 << 20
+_PACKED_CHUNK = 1 << 11
+"""Packed bytes unpacked at once; zstandard expands up to 32,000-fold, so this bounds what a hostile file can take."""
 _PEEK_LINES = 64
 _BROKEN = (EOFError, OSError, zlib.error, zstandard.ZstdError)
 
@@ -29,6 +32,17 @@ logger = logging.getLogger(__name__)
 def source_name(path: Path) -> str:
     """A file's name without its compression, under which dead letters and progress know it."""
     return path.name.removesuffix(".gz").removesuffix(".zst")
+
+
+def source_names(files: Sequence[Path]) -> list[str]:
+    """A name for each file, its own; files of one name from several directories are numbered (`a`, `a~2`)."""
+    seen: Counter[str] = Counter()
+    names = []
+    for path in files:
+        name = source_name(path)
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
+    return names
 
 
 def archive_files(paths: Sequence[Path]) -> list[Path]:
@@ -70,13 +84,48 @@ def newest_capture(raw_dir: Path) -> list[Path]:
     return [path for path in files if path.name.partition("_")[0] == newest]
 
 
-def open_frames(path: Path) -> BinaryIO:
+def open_frames(path: Path) -> "ByteStream":
     """The uncompressed bytes of a file."""
     if path.name.endswith(".gz"):
-        return gzip.open(path, "rb")  # type: ignore[return-value]
+        return gzip.open(path, "rb")
     if path.name.endswith(".zst"):
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(path.open("rb"), closefd=True))  # type: ignore[arg-type]
+        return _ZstdStream(path)
     return path.open("rb")
+
+
+class ByteStream(Protocol):
+    """What `open_frames` gives."""
+
+    def read1(self, size: int, /) -> bytes:
+        """The bytes that the next read of the source gives, about `size` of them; none at the end."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class _ZstdStream:
+    """Unlike zstandard's own reader it says when the file ends inside a frame, and unpacks little at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._packed = b""
+        self._whole = True
+
+    def read1(self, size: int, /) -> bytes:
+        while packed := self._packed or self._file.read(_PACKED_CHUNK):
+            plain = self._frame.decompress(packed)
+            self._whole, self._packed = self._frame.eof, self._frame.unused_data
+            if self._whole:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            if plain:
+                return plain
+        if not self._whole:
+            raise EOFError("the file ends inside a zstandard frame")
+        return b""
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class LineReader:
@@ -85,7 +134,7 @@ class LineReader:
     `torn` tells that the last line given has no end; `broken` why the stream could not be read to its end.
     """
 
-    def __init__(self, stream: BinaryIO, max_line_bytes: int) -> None:
+    def __init__(self, stream: ByteStream, max_line_bytes: int) -> None:
         self._stream = stream
         self._limit = max_line_bytes + 1
         self._rest = b""
@@ -98,7 +147,7 @@ class LineReader:
         """At most `count` lines without their ends; fewer at the end of the stream only."""
         while len(self._lines) < count and not self.ended:
             try:
-                chunk = self._stream.read(_CHUNK)
+                chunk = self._stream.read1(_CHUNK)
             except _BROKEN as error:
                 self.broken, chunk = str(error) or type(error).__name__, b""
             if not chunk:
@@ -114,11 +163,20 @@ class LineReader:
 
     def poll(self) -> list[bytes]:
         """Whole lines of a file that may still grow."""
-        chunk = self._stream.read(_CHUNK)
+        chunk = self._stream.read1(_CHUNK)
         if chunk:
             self._take(chunk)
         given, self._lines = self._lines, []
         return given
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the line given last is what stands before the end of a stream that ends without a line feed."""
+        return self.ended and self.torn and not self._lines
 
     def _take(self, chunk: bytes) -> None:
         lines = (self._rest + chunk if self._rest else chunk).split(b"\n")
@@ -141,6 +199,7 @@ class _Cursor:
     """Where the merge is in one file."""
 
     path: Path
+    name: str
     source: int
     layout: Layout
     head_time: int
@@ -153,9 +212,10 @@ class _Cursor:
 
 
 class MergedLog:
-    """Several files as one log, in order of receive time (of exchange time where there is none), each file in its own order.
+    """Several files as one log, in order of receive time (of exchange time where there is none).
 
-    A bare file begins with the opening of its connection and ends with its closing, for its recorder was down between files.
+    Each file keeps its own order. A bare file begins with the opening of its connection and ends with its closing, for
+    its recorder was down between files.
     """
 
     def __init__(self, files: Sequence[Path], decoder: FrameDecoder, *, batch_size: int) -> None:
@@ -166,10 +226,10 @@ class MergedLog:
         self._batch_size = batch_size
 
     def __iter__(self) -> Iterator[LogBatch]:
-        heap = []
-        for source, path in enumerate(self.files):
+        heap: list[tuple[int, int, _Cursor]] = []
+        for source, (path, name) in enumerate(zip(self.files, source_names(self.files), strict=True)):
             layout, head_time = self._peek(path)
-            heapq.heappush(heap, (head_time, source, _Cursor(path, source, layout, head_time)))
+            heapq.heappush(heap, (head_time, source, _Cursor(path, name, source, layout, head_time)))
         while heap:
             _, source, cursor = heapq.heappop(heap)
             limit, other = (heap[0][0], heap[0][1]) if heap else (np.iinfo(np.int64).max, len(self.files))
@@ -178,7 +238,7 @@ class MergedLog:
                 heapq.heappush(heap, (cursor.head_time, source, cursor))
 
     def _peek(self, path: Path) -> tuple[Layout, int]:
-        with open_frames(path) as stream:
+        with closing(open_frames(path)) as stream:
             reader = LineReader(stream, self._decoder.max_line_bytes)
             lines = reader.read(_PEEK_LINES)
         layout = detect_layout(lines)
@@ -209,7 +269,7 @@ class MergedLog:
     def _fill(self, cursor: _Cursor) -> None:
         assert cursor.reader is not None
         lines = cursor.reader.read(self._batch_size)
-        if cursor.reader.broken is not None and not cursor.reader.torn and not lines:
+        if cursor.reader.broken is not None and not lines:
             self.unreadable.append(f"{cursor.path}: {cursor.reader.broken}")
             logger.warning("unreadable rest file=%s error=%s", cursor.path, cursor.reader.broken)
             cursor.reader.broken = None
@@ -221,12 +281,13 @@ class MergedLog:
                 self._decoder,
                 lines,
                 cursor.layout,
-                cursor.path,
+                cursor.name,
                 cursor.source,
                 cursor.line_number,
-                torn=cursor.reader.ended and cursor.reader.torn and not cursor.reader._lines,
+                torn=cursor.reader.cut_short,
             )
         else:
+            cursor.reader.close()
             cursor.frames = None
             return
         times = np.maximum.accumulate(np.maximum(frames.receive_time_ns, cursor.latest))
@@ -235,20 +296,20 @@ class MergedLog:
         cursor.line_number += len(lines)
 
     def _control(self, cursor: _Cursor, kind: Kind, reason: int = int(GapReason.CAPTURE_DOWN)) -> FrameColumns:
-        connection = self._decoder.connection(bare_connection(cursor.path))
+        connection = self._decoder.connection(bare_connection(cursor.name))
         return control_row(kind, reason, connection, cursor.source, cursor.line_number, cursor.latest)
 
 
-def bare_connection(path: Path) -> str:
-    """The connection id that stands for a bare file."""
-    return f"file:{source_name(path)}"
+def bare_connection(name: str) -> str:
+    """The connection id that stands for a bare file; `name` as `source_names` gives it."""
+    return f"file:{name}"
 
 
 def decode_lines(
-    decoder: FrameDecoder, lines: list[bytes], layout: Layout, path: Path, source: int, first_line: int, *, torn: bool
+    decoder: FrameDecoder, lines: list[bytes], layout: Layout, name: str, source: int, first_line: int, *, torn: bool
 ) -> FrameColumns:
     """Decode lines of a file; a last line without its end that cannot be read is torn, not wrong."""
-    frames = decoder.decode(lines, layout, source=source, first_line=first_line, bare_connection=bare_connection(path))
+    frames = decoder.decode(lines, layout, source=source, first_line=first_line, bare_connection=bare_connection(name))
     unreadable = (Reject.NOT_JSON, Reject.NOT_UTF8, Reject.BAD_FIELD)
     if torn and frames.kind[-1] == Kind.REJECTED and frames.reason[-1] in unreadable:
         frames.reason[-1] = Reject.TORN_LINE

@@ -4,7 +4,7 @@ import base64
 import gzip
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -138,7 +138,7 @@ def _times(frames: list[_Frame | None]) -> list[int]:
 
 def _frame_batches(path: Path) -> Iterator[list[str]]:
     layout: Layout | None = None
-    with open_frames(path) as stream:
+    with closing(open_frames(path)) as stream:
         reader = LineReader(stream, MAX_LINE_BYTES)
         while lines := reader.read(BATCH):
             layout = layout or detect_layout(lines)
