@@ -24,6 +24,7 @@ class KnownModel:
     spec = SPEC
     label = LabelSpec()
     needed = ("quote_imbalance_60", "vol_zscore")
+    input_names = needed
     watch_threshold = 0.25
     alert_threshold = 0.5
 
@@ -35,9 +36,9 @@ class KnownModel:
         self.asked_rows += len(table)
         return table.column("quote_imbalance_60")
 
-    def contributions(self, table: FeatureTable) -> NDArray[np.float64]:
-        probability = table.column("quote_imbalance_60")
-        return np.column_stack([probability, -2 * probability])
+    def evidence(self, table: FeatureTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        values = np.column_stack([table.column(name) for name in self.needed])
+        return values, np.column_stack([values[:, 0], -2 * values[:, 0]])
 
     def describe(self) -> dict[str, Any]:
         return {"model_version": self.version}

@@ -71,7 +71,7 @@ def test_signal_starts_at_its_threshold(probability: float, word: str) -> None:
 
 def test_evidence_names_the_largest_contributions_first() -> None:
     evidence = answers.signal(served(), ask(rows_body(row(0.4, vol_zscore=None)))).answers[0].evidence
-    assert [(e.feature, e.value, e.contribution) for e in evidence] == [
+    assert [(e.input, e.value, e.contribution) for e in evidence] == [
         ("vol_zscore", None, -0.8),
         ("quote_imbalance_60", 0.4, 0.4),
     ]

@@ -39,9 +39,9 @@ class Anomaly(RowAnswer, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What a feature added to the score of a row."""
+    """What an input of the model added to the margin of a row, in the model's own unit."""
 
-    feature: str
+    input: str
     value: float | None
     contribution: float
 

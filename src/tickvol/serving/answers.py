@@ -37,10 +37,10 @@ EVIDENCE_COUNT = 5
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A table, the rows of it to answer in the order of the answer, and the frames behind it."""
+    """Rows to answer, `order` in which to answer them, and the frames behind them."""
 
     table: FeatureTable
-    rows: NDArray[np.intp]
+    order: NDArray[np.intp]
     frames: FrameRows | None
 
 
@@ -60,7 +60,7 @@ def predict(served: Served, request: RowsOrFrames) -> Predictions:
             **_row_head(asked.table, row, reasons[row]), probability=None if reasons[row] else float(probability[row])
         )
 
-    return Predictions(**_head(served, asked), answers=[answer(int(row)) for row in asked.rows])
+    return Predictions(**_head(served, asked), answers=[answer(int(row)) for row in asked.order])
 
 
 def anomaly(served: Served, request: RowsOrFrames) -> Anomalies:
@@ -89,7 +89,7 @@ def anomaly(served: Served, request: RowsOrFrames) -> Anomalies:
             **_row_head(asked.table, row, reason), abnormal=None if reason else abnormal, rules=[] if reason else judged
         )
 
-    return Anomalies(**_head(served, asked), answers=[answer(int(row)) for row in asked.rows])
+    return Anomalies(**_head(served, asked), answers=[answer(int(row)) for row in asked.order])
 
 
 def signal(served: Served, request: RowsOrFrames) -> Signals:
@@ -103,15 +103,14 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
     model = served.model
     asked = _asked(served, request, model.needed, model.label)
     probability, reasons = _scored(served, asked.table)
-    contributions = model.contributions(asked.table) if len(asked.table) else np.zeros((0, len(model.needed)))
-    values = [asked.table.column(name) for name in model.needed]
+    values, contributions = model.evidence(asked.table)
 
     def evidence(row: int) -> list[Evidence]:
         largest = np.argsort(-np.abs(contributions[row]), kind="stable")[:EVIDENCE_COUNT]
         return [
             Evidence(
-                feature=model.needed[place],
-                value=_known(values[place][row]),
+                input=model.input_names[place],
+                value=_known(values[row, place]),
                 contribution=float(contributions[row, place]),
             )
             for place in largest
@@ -127,7 +126,7 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
         )
 
     thresholds = Thresholds(watch=model.watch_threshold, alert=model.alert_threshold)
-    return Signals(**_head(served, asked), thresholds=thresholds, answers=[answer(int(row)) for row in asked.rows])
+    return Signals(**_head(served, asked), thresholds=thresholds, answers=[answer(int(row)) for row in asked.order])
 
 
 def _asked(served: Served, request: RowsOrFrames, needed: tuple[str, ...], label: LabelSpec | None) -> _Asked:
@@ -143,9 +142,10 @@ def _asked(served: Served, request: RowsOrFrames, needed: tuple[str, ...], label
     frames = request.frames or []
     _check_count("frames", len(frames), served.max_frames, "serving.max_frames")
     result = rows_of_frames(frames, served.model.spec, served.frames)
-    product = result.table.product
-    last = np.flatnonzero(np.diff(product, append=-1) != 0)
-    return _Asked(result.table, np.arange(len(product)) if request.all_rows else last, result)
+    table = result.table
+    if not request.all_rows:
+        table = table.take(np.diff(table.product, append=-1) != 0)  # the last row of each product
+    return _Asked(table, np.arange(len(table)), result)
 
 
 def _check_count(field: str, count: int, limit: int, key: str) -> None:

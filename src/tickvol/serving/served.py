@@ -50,8 +50,12 @@ class Model(Protocol):
     def probability(self, table: FeatureTable) -> NDArray[np.float64]:
         """(n,) calibrated probability of a spike."""
 
-    def contributions(self, table: FeatureTable) -> NDArray[np.float64]:
-        """(n, len(needed)) what each needed feature adds to the score of a row, in the model's own unit."""
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """What it makes of the features: ratios, logarithms."""
+
+    def evidence(self, table: FeatureTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of the inputs, NaN where unknown, and what each adds to the margin; both (n, inputs)."""
 
     def describe(self) -> dict[str, Any]:
         """All that GET /model tells."""
