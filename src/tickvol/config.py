@@ -159,12 +159,15 @@ class MlflowConfig(_Section):
 class ServingConfig(_Section):
     """The HTTP service."""
 
-    host: str
+    host: Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+$")]
     port: Port
     bundle_dir: str
+    state_dir: Path
+    timeout_s: PositiveInt
     max_body_bytes: PositiveInt
     max_frames: PositiveInt
     max_rows: PositiveInt
+    max_backtest_rows: PositiveInt
     robust_z_threshold: Positive
     vol_zscore_threshold: Positive
 
@@ -274,5 +277,3 @@ def _describe(path: Path, problem: Any) -> list[str]:
         return [f"{where}: missing in {path}"]
     rule = problem["msg"].replace("Input should", "should")
     return [f"{where}: {problem['input']!r}: {rule}"]
-
-
