@@ -1,1 +1,9 @@
 """Being here puts the project's root on `sys.path`, so that tests can import `tests.synthetic`."""
+
+import os
+
+from hypothesis import settings
+
+# No deadline: the first call of a compiled kernel takes longer than all that follow.
+settings.register_profile("tickvol", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("tickvol")
