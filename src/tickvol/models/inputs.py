@@ -1,0 +1,148 @@
+"""Inputs of detectors: scale-free transforms of features, declared as data so that a bundle can hold them.
+
+Learned models see ratios, shares and logarithms of ratios, never a price level and never the time of day: a few
+recorded days differ tenfold in volatility, and a model that can tell which day it is learns the days by heart.
+Volatilities are divided by the *reference* of the row: what the label compares the future with, per reference window.
+For the relative label it is the feature `typical_vol`, for the absolute one the threshold of the row's product.
+"""
+
+import enum
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.core.errors import SchemaMismatch
+from tickvol.core.feature_row import feature_names
+from tickvol.core.windows import FeatureSpec
+
+REFERENCE = "reference"
+"""Stands for the row's reference where an input names the column that it is divided by."""
+
+LOG_FLOOR = 1e-3
+"""A smaller ratio counts as this before its logarithm: a window without a move is calm, which is known, not unknown."""
+
+
+class Form(enum.StrEnum):
+    """`value` is x, `magnitude` |x|, `log` ln(max(|x|, floor)), where x is scale * column / over."""
+
+    VALUE = "value"
+    MAGNITUDE = "magnitude"
+    LOG = "log"
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One input.
+
+    Attributes
+    ----------
+    column : feature, or `reference`.
+    form : what is done with it.
+    over : feature or `reference` that it is divided by; None for 1. Unknown where that is 0 or less.
+    scale : factor, e.g. the root of the ratio of two windows.
+    floor : smallest value before a logarithm.
+    """
+
+    column: str
+    form: Form = Form.VALUE
+    over: str | None = None
+    scale: float = 1.0
+    floor: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """How tables and evidence call it."""
+        ratio = self.column if self.over is None else f"{self.column}/{self.over}"
+        return ratio if self.form is Form.VALUE else f"{self.form}({ratio})"
+
+
+class InputMatrix:
+    """Computes a list of inputs for many rows at once.
+
+    Parameters
+    ----------
+    inputs : what to compute.
+    spec : bars and windows whose features the rows hold, in the order of `feature_names`.
+
+    Raises
+    ------
+    SchemaMismatch
+        When an input names a feature that the spec does not make.
+    """
+
+    def __init__(self, inputs: Sequence[Input], spec: FeatureSpec) -> None:
+        self.inputs = tuple(inputs)
+        places = {name: place for place, name in enumerate(feature_names(spec))}
+        places[REFERENCE] = len(places)
+        named = {name for item in self.inputs for name in (item.column, item.over) if name is not None}
+        if not named <= places.keys():
+            unknown = ", ".join(sorted(named - places.keys()))
+            raise SchemaMismatch(f"features {unknown}: not made by windows_s {spec.windows_s}; train on these windows")
+        self.columns = tuple(name for name in places if name in named and name != REFERENCE)
+        self.uses_reference = REFERENCE in named
+        order = {name: place for place, name in enumerate((*self.columns, REFERENCE))}
+        self._gather = np.array([places[name] for name in self.columns], np.intp)
+        self._column = np.array([order[item.column] for item in self.inputs], np.intp)
+        divided = [place for place, item in enumerate(self.inputs) if item.over is not None]
+        self._divided = np.array(divided, np.intp)
+        self._over = np.array([order[self.inputs[place].over or ""] for place in divided], np.intp)
+        self._scale = np.array([item.scale for item in self.inputs])[:, None]
+        self._absolute = _where(self.inputs, Form.MAGNITUDE, Form.LOG)
+        self._log = _where(self.inputs, Form.LOG)
+        self._floor = np.array([self.inputs[place].floor for place in self._log])[:, None]
+
+    def __call__(self, values: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The inputs, (n, inputs) float64; unknown is NaN.
+
+        Parameters
+        ----------
+        values : (n, k) float64, features in the order of the schema.
+        reference : (n,) float64, log-return per reference window.
+        """
+        gathered = np.empty((len(self._gather) + 1, len(values)))
+        np.take(values.T, self._gather, axis=0, out=gathered[:-1])
+        gathered[-1] = reference
+        x = gathered[self._column]
+        x *= self._scale
+        with np.errstate(all="ignore"):
+            over = gathered[self._over]
+            over[~(over > 0)] = np.nan
+            x[self._divided] /= over
+            x[self._absolute] = np.abs(x[self._absolute])
+            x[self._log] = np.log(np.maximum(x[self._log], self._floor))
+        return x.T
+
+
+def _where(inputs: Sequence[Input], *forms: Form) -> NDArray[np.intp]:
+    return np.array([place for place, item in enumerate(inputs) if item.form in forms], np.intp)
+
+
+def learned_inputs(spec: FeatureSpec) -> tuple[Input, ...]:
+    """What logistic regression and XGBoost look at: `docs/label_spec.md` names them and what is left out."""
+    reference_s, longest = spec.reference_window_s, spec.longest_window_s
+    inputs: list[Input] = []
+    for window_s in spec.windows_s:
+        vol = f"realized_vol_{window_s}"
+        to_reference = math.sqrt(reference_s / window_s)
+        inputs += [
+            Input(column=vol, over=REFERENCE, form=Form.LOG, scale=to_reference, floor=LOG_FLOOR),
+            Input(column=f"range_{window_s}", over=REFERENCE, form=Form.LOG, scale=to_reference, floor=LOG_FLOOR),
+            Input(column=f"log_return_{window_s}", over=REFERENCE, form=Form.MAGNITUDE, scale=to_reference),
+            Input(column=f"jump_share_{window_s}"),
+            Input(column=f"quote_imbalance_{window_s}", form=Form.MAGNITUDE),
+        ]
+        if window_s != longest:
+            inputs += [
+                Input(column=f"{stem}_{window_s}", over=f"{stem}_{longest}", form=Form.LOG, floor=LOG_FLOOR)
+                for stem in ("tick_rate", "spread_bps")
+            ]
+    return (
+        *inputs,
+        Input(column="robust_z", form=Form.MAGNITUDE),
+        Input(column="vol_zscore"),
+        Input(column="ewma_vol", over=REFERENCE, form=Form.LOG, floor=LOG_FLOOR),
+        Input(column="value_at_risk_95", over=REFERENCE, form=Form.MAGNITUDE),
+        Input(column="max_drawdown", over=REFERENCE, form=Form.LOG, floor=LOG_FLOOR),
+    )
