@@ -16,6 +16,7 @@ from pydantic_settings import (
 from tickvol.core.errors import ConfigError
 from tickvol.core.labels import LabelKind, LabelSpec
 from tickvol.core.windows import FeatureSpec
+from tickvol.models.training_spec import TrainingSpec
 
 DEFAULT_CONFIG = Path("config.yaml")
 ENV_PREFIX = "TICKVOL_"
@@ -118,7 +119,7 @@ class ModelsConfig(_Section):
     train_share: Share
     validation_share: Share
     calibration: Literal["platt", "isotonic"]
-    watch_precision_share: Share
+    watch_share: Share
     logistic_c: Positive
     xgboost_max_depth: PositiveInt
     xgboost_learning_rate: Positive
@@ -130,6 +131,11 @@ class ModelsConfig(_Section):
         if self.train_share + self.validation_share >= 1:
             raise ValueError("train_share + validation_share must be below 1, or no rows are left for the test")
         return self
+
+    def spec(self, labels: LabelsConfig) -> TrainingSpec:
+        """The pure part, as training takes it."""
+        own = [name for name in TrainingSpec.__struct_fields__ if name in type(self).model_fields]
+        return TrainingSpec(min_positives=labels.min_positives, **{name: getattr(self, name) for name in own})
 
 
 class EvaluationConfig(_Section):
@@ -217,7 +223,8 @@ class Config(BaseSettings):
     def _horizon_is_whole_bars(self) -> "Config":
         if self.labels.horizon_s * 1000 % self.features.bar_ms:
             raise ValueError(
-                f"labels.horizon_s: {self.labels.horizon_s}: must be a multiple of features.bar_ms ({self.features.bar_ms})"
+                f"labels.horizon_s: {self.labels.horizon_s}:"
+                f" must be a multiple of features.bar_ms ({self.features.bar_ms})"
             )
         return self
 

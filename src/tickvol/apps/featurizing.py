@@ -116,7 +116,8 @@ class Featurizer:
             f" + {frames.waiting} waiting",
             f"ticks       {counts.ticks + counts.duplicates + counts.late} = {counts.ticks} used"
             f" + {counts.duplicates} duplicates + {counts.late} late"
-            f"; besides {sum(frames.rejected_tickers.values())} rejected inside good frames{_by_name(frames.rejected_tickers)}",
+            f"; besides {sum(frames.rejected_tickers.values())} rejected inside good frames"
+            f"{_by_name(frames.rejected_tickers)}",
         ]
         for name in self.engine.products:
             rows, known = counts.rows[name], counts.known_bars[name]

@@ -6,7 +6,7 @@ import msgspec
 
 
 class LabelKind(enum.StrEnum):
-    """`relative` compares the next horizon with the typical one of the last quarter of an hour, `absolute` with a constant."""
+    """`relative` compares the next horizon with the typical one of the longest window, `absolute` with a constant."""
 
     RELATIVE = "relative"
     ABSOLUTE = "absolute"

@@ -21,7 +21,8 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_carry_s : how long the last quote stands for bars without ticks.
     max_silence_s : bars without any record in a longer silence are missing.
     windows_s : window lengths, ascending, multiples of the bar.
-    reference_window_s : the window whose realized volatility `vol_zscore` and `typical_vol` look at; one of `windows_s`.
+    reference_window_s : the window whose realized volatility `vol_zscore` and `typical_vol` look at; one of
+        `windows_s`.
     min_coverage : a window with a smaller known share gives NaN.
     ewma_half_life_s : half-life of the weights of `ewma_vol`.
     duplicate_memory_s : how far back a record is recognised as a duplicate rather than late.
@@ -101,8 +102,8 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def memory_bars(self) -> int:
         """Bars that a row can depend on: statistics of the reference window look back further than the longest window.
 
-        `vol_zscore` and `typical_vol` see realized volatilities of one longest window ago, each of them a reference window
-        further back; a bipower term needs two returns and a return two mids.
+        `vol_zscore` and `typical_vol` see realized volatilities of one longest window ago, each of them a reference
+        window further back; a bipower term needs two returns and a return two mids.
         """
         return self.bars(self.longest_window_s) + self.bars(self.reference_window_s) + 3
 

@@ -1,16 +1,17 @@
-"""The compiled bar builder: records in log order to closed bars, and each closed bar to a row. `engine.py` explains the rules.
+"""The compiled bar builder: records in log order to closed bars, and each closed bar to a row. `engine.py` explains
+the rules.
 
-An open bar needs no list of its ticks: count, highest and lowest mid, first and last record time, and the quote of the tick that is
-last by (event time, sequence number) do not depend on the order of arrival.
+An open bar needs no list of its ticks: count, highest and lowest mid, first and last record time, and the quote of
+the tick that is last by (event time, sequence number) do not depend on the order of arrival.
 """
 
 import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from tickvol.core.compiled import compiled
 from tickvol.features.window_kernel import push_bar, reset_product
 
 NONE, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -54,7 +55,7 @@ class BarSpec(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """State of all products (first axis); `slot` and `mids` are a small ring of open bars, `gaps` the stretches gaps touch."""
+    """State of all products (first axis); `slot` and `mids` are a ring of open bars, `gaps` the stretches gaps touch."""
 
     product: NDArray[np.int64]
     slot: NDArray[np.int64]
@@ -70,7 +71,7 @@ class Rows(NamedTuple):
     values: NDArray[np.float64]
 
 
-@njit(cache=True)
+@compiled
 def _find(seen, connection, sequence, p):
     mask = len(seen) - 1
     at = (sequence + connection * 0x9E3779B1) & mask
@@ -85,7 +86,7 @@ def _find(seen, connection, sequence, p):
     return at
 
 
-@njit(cache=True)
+@compiled
 def rehash(old, new, product, spec):
     """Copy what can still be asked for into an empty set; returns how many that are."""
     kept = 0
@@ -97,9 +98,9 @@ def rehash(old, new, product, spec):
     return kept
 
 
-@njit(cache=True)
+@compiled
 def _note_gap(product, gaps, from_ns, to_ns, bar_ns):
-    """Merge the bars that a gap touches into the ascending list of touched stretches (first bar, last bar, end in ns)."""
+    """Merge the bars that a gap touches into the ascending list of such stretches (first bar, last bar, end in ns)."""
     first, last, end = from_ns // bar_ns, to_ns // bar_ns, to_ns
     count = 0
     for i in range(product[GAP_COUNT]):
@@ -119,7 +120,7 @@ def _note_gap(product, gaps, from_ns, to_ns, bar_ns):
     product[GAP_COUNT] = count + 1
 
 
-@njit(cache=True)
+@compiled
 def _in_gap(product, gaps, bar):
     """Whether a gap touches the bar; gaps that lie behind it are passed for good."""
     while product[GAP_COUNT] > 0 and gaps[0, 1] < bar:
@@ -130,7 +131,7 @@ def _in_gap(product, gaps, bar):
     return product[GAP_COUNT] > 0 and gaps[0, 0] <= bar
 
 
-@njit(cache=True)
+@compiled
 def _emit(windows, window_spec, rows, count, p, bar, known, quote, high, low, ticks, total):
     n = count[N_ROWS]
     row = rows.values[n]
@@ -139,7 +140,7 @@ def _emit(windows, window_spec, rows, count, p, bar, known, quote, high, low, ti
         count[N_ROWS] = n + 1
 
 
-@njit(cache=True)
+@compiled
 def _stands(product, gaps, spec, bar):
     """Whether the last quote still stands for a bar without ticks."""
     touched = _in_gap(product, gaps, bar)
@@ -148,7 +149,7 @@ def _stands(product, gaps, spec, bar):
     return not touched and carried != NONE and carried >= product[GAP_END] and age <= spec.carry_ns
 
 
-@njit(cache=True)
+@compiled
 def _close_run(product, gaps, carried, spec, windows, window_spec, rows, count, p, until_bar, silent, total):
     """Close bars without any record before `until_bar`; when nothing is remembered any more, the rest is skipped."""
     missing = 0
@@ -167,7 +168,7 @@ def _close_run(product, gaps, carried, spec, windows, window_spec, rows, count, 
         product[GAP_END] = max(product[GAP_END], until_bar * spec.bar_ns)
 
 
-@njit(cache=True)
+@compiled
 def _close_recorded(product, gaps, carried, slot, mids, spec, windows, window_spec, rows, count, p, total):
     bar = slot[NUMBER]
     if slot[SLOT_TICKS] == 0:
@@ -196,7 +197,7 @@ def _close_recorded(product, gaps, carried, slot, mids, spec, windows, window_sp
     slot[NUMBER] = NONE
 
 
-@njit(cache=True)
+@compiled
 def _close(bars, spec, windows, window_spec, rows, count, p, total):
     """Close what the watermark has passed, up to the last bar that holds a record; then say when to look again."""
     product, slots, mids, gaps, carried = bars.product[p], bars.slot[p], bars.mids[p], bars.gaps[p], bars.carried[p]
@@ -216,7 +217,7 @@ def _close(bars, spec, windows, window_spec, rows, count, p, total):
         _close_recorded(product, gaps, carried, slots[at], mids[at], spec, windows, window_spec, rows, count, p, total)
 
 
-@njit(cache=True)
+@compiled
 def _open(slot, mids, bar, time):
     if slot[NUMBER] != bar:
         slot[NUMBER], slot[SLOT_TICKS], slot[FIRST_TIME], slot[LAST_TIME] = bar, 0, time, time
@@ -226,7 +227,7 @@ def _open(slot, mids, bar, time):
         slot[LAST_TIME] = max(slot[LAST_TIME], time)
 
 
-@njit(cache=True)
+@compiled
 def _add_tick(slot, mids, time, sequence, bid, ask, bid_quantity, ask_quantity):
     mid = 0.5 * (bid + ask)
     newer = time > slot[CLOSE_TIME] or (time == slot[CLOSE_TIME] and sequence > slot[CLOSE_SEQUENCE])
@@ -240,9 +241,9 @@ def _add_tick(slot, mids, time, sequence, bid, ask, bid_quantity, ask_quantity):
     mids[SLOT_LOW] = min(mids[SLOT_LOW], mid)
 
 
-@njit(cache=True)
+@compiled
 def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, count):
-    """Take records from `start` on; returns where it stopped and why: DONE, or rows or the set of seen ticks are full."""
+    """Take records from `start` on; returns where it stopped and why: DONE, or rows or seen ticks have no room."""
     total = np.zeros(19)
     ring_mask = bars.slot.shape[1] - 1
     for i in range(start, len(records.kind)):

@@ -1,14 +1,16 @@
 """The one engine: records of the log to feature rows, incrementally, for many products at once.
 
-Bars are cut by event time. A bar closes when its product's watermark (largest event time minus the grace) reaches its end; a bar
-without any record closes together with the next bar that has one, because only then it is known how long the silence was. Within the
-grace neither order nor repetition of records changes a bit of any row. What is known of a bar:
+Bars are cut by event time. A bar closes when its product's watermark (largest event time minus the grace) reaches its
+end; a bar without any record closes together with the next bar that has one, because only then it is known how long
+the silence was. Within the grace neither order nor repetition of records changes a bit of any row. What is known of a
+bar:
 
 * with ticks: known, unless a gap touches it; its mid is that of the last tick by (event time, sequence number).
-* without ticks: the last quote stands, unless a gap touches the bar, a gap or silence lies between the quote and the bar, the quote is
-  older than `max_carry_s` at the bar's end, or no record at all came for more than `max_silence_s`.
+* without ticks: the last quote stands, unless a gap touches the bar, a gap or silence lies between the quote and the
+  bar, the quote is older than `max_carry_s` at the bar's end, or no record at all came for more than `max_silence_s`.
 
-A row depends on the last `FeatureSpec.lookback_s` of the log and on nothing else, so any cut of the input gives the same bits.
+A row depends on the last `FeatureSpec.lookback_s` of the log and on nothing else, so any cut of the input gives the
+same bits.
 """
 
 from collections.abc import Sequence
@@ -110,15 +112,15 @@ class FeatureEngine:
                 count,
             )
             made = int(count[bar_kernel.N_ROWS])
-            parts.append((rows.key[:made], rows.values[:made].copy()))
+            parts.append((rows.key[:made], rows.values[:made]))
             if why == bar_kernel.FULL_SEEN:
                 count[bar_kernel.N_SEEN] = self._make_room()
         self._seen_count = int(count[bar_kernel.N_SEEN])
-        key = np.concatenate([part[0] for part in parts]) if parts else np.zeros((0, 2), np.int64)
+        key, values = parts[0] if len(parts) == 1 else _joined(parts, self._width)
         return FeatureRows(
             product=key[:, 0].astype(np.int32),
             bar_end_ns=key[:, 1].copy(),
-            values=np.concatenate([part[1] for part in parts]) if parts else np.zeros((0, self._width)),
+            values=values,
             late=late[: count[bar_kernel.N_LATE]],
             duplicates=int(count[bar_kernel.N_DUPLICATES]),
         )
@@ -133,6 +135,13 @@ class FeatureEngine:
             if 4 * kept <= size:
                 return kept
             size *= 2
+
+
+def _joined(
+    parts: list[tuple[NDArray[np.int64], NDArray[np.float64]]], width: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    parts = [(np.zeros((0, 2), np.int64), np.zeros((0, width))), *parts]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def _bar_spec(spec: FeatureSpec) -> bar_kernel.BarSpec:

@@ -1,8 +1,9 @@
 """The compiled window engine: one closed bar in, one feature row out. `docs/feature_spec.md` states every formula.
 
-Sums over windows must not depend on where the log was entered, so nothing runs on. Bars are grouped in blocks aligned to the epoch;
-each block, each tail of a block (from a bar to the block's end) and the head of the open block has a *summary*. A window is a tail,
-whole blocks and the head, joined in that order: the bits depend on the window's own bars only, and 900 bars cost 30 additions.
+Sums over windows must not depend on where the log was entered, so nothing runs on. Bars are grouped in blocks aligned
+to the epoch; each block, each tail of a block (from a bar to the block's end) and the head of the open block has a
+*summary*. A window is a tail, whole blocks and the head, joined in that order: the bits depend on the window's own
+bars only, and 900 bars cost 30 additions.
 
 State lies in few arrays with named columns, because compiled calls pay for every array that they are handed.
 """
@@ -11,15 +12,17 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from tickvol.core.compiled import compiled
 
 DAY_NS = 86_400_000_000_000
 MAD_TO_SIGMA = 1.4826
 SPREAD_FLOOR = 1e-9
 RETURN_FLOOR = 1e-12
 
-# A summary's columns. Of a single bar the first LANES and HIGH, LOW (negated) are filled, and MID, RETURN, VOL behind them.
+# A summary's columns. Of a single bar the first LANES and HIGH, LOW (negated) are filled, and MID, RETURN, VOL behind
+# them.
 SQUARES, RETURNS, BIPOWER, PAIRS, TICKS, KNOWN, SPREAD, IMBALANCE, IMBALANCES = range(9)
 LANES = 9
 HIGH, LOW, TOP, BOTTOM, FALL, DECAYED, WEIGHT, COUNT, MEAN, MOMENT = range(9, 19)
@@ -44,8 +47,8 @@ class WindowSpec(NamedTuple):
 class Windows(NamedTuple):
     """State of all products (first axis).
 
-    `bars` and `tails` are rings over bar numbers, `blocks` a ring over block numbers, `head` sums up the open block; `ordered` holds
-    the sorted returns and reference volatilities of the longest window, `counts` how many of each.
+    `bars` and `tails` are rings over bar numbers, `blocks` a ring over block numbers, `head` sums up the open block;
+    `ordered` holds the sorted returns and reference volatilities of the longest window, `counts` how many of each.
     """
 
     bars: NDArray[np.float64]
@@ -56,13 +59,13 @@ class Windows(NamedTuple):
     counts: NDArray[np.int64]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _clear(summary):
     summary[:] = 0.0
     summary[HIGH], summary[LOW], summary[TOP], summary[BOTTOM] = -np.inf, -np.inf, 0.0, np.inf
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def reset_product(state, p):
     """Forget everything of a product."""
     state.counts[p] = 0
@@ -79,7 +82,7 @@ def reset_product(state, p):
     _clear(state.head[p])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _position(values, count, value):
     low, high = 0, count
     while low < high:
@@ -91,34 +94,42 @@ def _position(values, count, value):
     return low
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _replace(values, count, leaving, entering):
-    """Keep `values[:count]` sorted while one value leaves and one enters, either of them NaN for none; returns the new count."""
-    gap = count
+    """Keep `values[:count]` sorted while one value leaves and one enters, each NaN for none; returns the new count.
+
+    Only what lies between the two places moves. Unsigned indices spare the test for negative ones, so moves are
+    vectorised.
+    """
+    hole, place = count, count
     if leaving == leaving:
-        gap = _position(values, count, leaving)
-        count -= 1
-    if entering != entering:
-        for i in range(gap, count):
-            values[i] = values[i + 1]
+        hole = _position(values, count, leaving)
+    if entering == entering:
+        place = _position(values, count, entering)
+    elif hole == count:
         return count
-    while gap < count and values[gap + 1] < entering:
-        values[gap] = values[gap + 1]
-        gap += 1
-    while gap > 0 and values[gap - 1] > entering:
-        values[gap] = values[gap - 1]
-        gap -= 1
-    values[gap] = entering
-    return count + 1
+    one = np.uint64(1)
+    if hole < place:
+        for i in range(np.uint64(hole), np.uint64(place - 1)):
+            values[i] = values[i + one]
+        place -= 1
+    else:
+        for i in range(np.uint64(0), np.uint64(hole - place)):
+            at = np.uint64(hole) - i
+            values[at] = values[at - one]
+    if entering == entering:
+        values[place] = entering
+        count += 1
+    return count - 1 if leaving == leaving else count
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _median(values, count):
     half = count >> 1
     return values[half] if count & 1 else 0.5 * (values[half - 1] + values[half])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _nearest(values, count, centre, k):
     """The k-th smallest distance from `centre` in a sorted array: the best of the runs of k values, by bisection."""
     low, high = 0, count - k
@@ -134,7 +145,7 @@ def _nearest(values, count, centre, k):
     return best
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _median_distance(values, count, centre):
     half = count >> 1
     if count & 1:
@@ -142,7 +153,7 @@ def _median_distance(values, count, centre):
     return 0.5 * (_nearest(values, count, centre, half) + _nearest(values, count, centre, half + 1))
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _join(into, later):
     """Extend the sums, extremes and deepest fall of a stretch by those of the stretch behind it."""
     for lane in range(LANES):
@@ -154,7 +165,7 @@ def _join(into, later):
     into[BOTTOM] = min(into[BOTTOM], later[BOTTOM])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _join_sums(into, later):
     for lane in range(LANES):
         into[lane] += later[lane]
@@ -162,7 +173,7 @@ def _join_sums(into, later):
     into[LOW] = max(into[LOW], later[LOW])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _add_vol(moments, value):
     """Welford's update of count, mean and sum of squared deviations."""
     if value == value:
@@ -172,7 +183,7 @@ def _add_vol(moments, value):
         moments[MOMENT] += delta * (value - moments[MEAN])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _add_bar(head, bar, decay):
     """Extend the head of the open block by a bar; its volatility follows later."""
     mid = bar[MID]
@@ -185,7 +196,7 @@ def _add_bar(head, bar, decay):
     head[WEIGHT] = head[WEIGHT] * decay + bar[RETURNS]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _close_block(bars, tails, block, last, length, mask, decay):
     """Sum up the block that ends with bar `last`: from each of its bars to its end, and whole."""
     _clear(block)
@@ -204,7 +215,7 @@ def _close_block(bars, tails, block, last, length, mask, decay):
         tails[at] = block
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _sum_window(bars, tails, blocks, head, last, length, shift, mask, total):
     """Sums and extremes of the `length` bars that end with bar `last`, into `total`."""
     start = last - length + 1
@@ -223,7 +234,7 @@ def _sum_window(bars, tails, blocks, head, last, length, shift, mask, total):
     _join_sums(total, head)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _sum_longest(tails, blocks, head, last, length, shift, mask, decay, total):
     """Everything about the longest window, which spans two blocks at least."""
     start = last - length + 1
@@ -257,14 +268,14 @@ def _sum_longest(tails, blocks, head, last, length, shift, mask, decay, total):
     total[MOMENT] = moment + (head[MOMENT] + head[COUNT] * (head[MEAN] - mean) ** 2)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _log_ratio(now, before):
     """log(now / before); mids that differ by rounding only give 0."""
     ratio = now / before
     return 0.0 if abs(ratio - 1.0) < RETURN_FLOOR else math.log(ratio)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _window_features(total, length, min_coverage, bar_s, now, before, row, column):
     """The nine features of a window, from `row[column]` on; returns its realized volatility."""
     coverage = total[KNOWN] / length
@@ -287,7 +298,7 @@ def _window_features(total, length, min_coverage, bar_s, now, before, row, colum
     return realized
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _take_bar(bar, previous, known, mid, high, low, ticks, spread, imbalance):
     """Write the bar's own values into the ring; returns its log-return."""
     bar[:] = 0.0
@@ -308,7 +319,7 @@ def _take_bar(bar, previous, known, mid, high, low, ticks, spread, imbalance):
     return value
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def push_bar(state, spec, p, number, known, mid, high, low, ticks, spread, imbalance, total, row):
     """Take a closed bar and fill its row; False when no bar of the longest window is known (then there is no row).
 
@@ -346,7 +357,7 @@ def push_bar(state, spec, p, number, known, mid, high, low, ticks, spread, imbal
     return any_known
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _long_features(ordered, counts, spec, total, number, value, vol, row, column):
     """Statistics over the longest window, ratios and time of day, from `row[column]` on."""
     windows, min_coverage = spec.windows, spec.min_coverage

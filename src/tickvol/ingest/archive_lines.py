@@ -51,9 +51,12 @@ def frame_line(receive_time_ns: int, connection_id: str, frame: str | bytes) -> 
         try:
             frame = frame.decode()
         except UnicodeDecodeError:
-            encoded = base64.b64encode(frame).decode()
-            return _encode(ArchiveLine(receive_time_ns, connection_id, frame_base64=encoded)) + b"\n"
+            return _encode(ArchiveLine(receive_time_ns, connection_id, frame_base64=_base64(frame))) + b"\n"
     return _encode(ArchiveLine(receive_time_ns, connection_id, frame=frame)) + b"\n"
+
+
+def _base64(frame: str | bytes) -> str:
+    return base64.b64encode(frame if isinstance(frame, bytes) else frame.encode()).decode()
 
 
 def control_line(

@@ -1,4 +1,4 @@
-"""Frames to columns: decode lines of an archive or a recording, check every field, keep what is rejected with its reason.
+"""Frames to columns: decode lines of an archive or a recording, check every field, keep what is rejected and why.
 
 The exchange's ticker frame (https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels)::
 
@@ -22,6 +22,8 @@ from tickvol.ingest.archive_lines import ArchiveLine, Control
 from tickvol.ingest.text_kernels import BAD, SLOW, parse_decimals, parse_timestamps
 
 MAX_PRICE = 1e12
+MAX_QUANTITY = 1e15
+MAX_SEQUENCE = 2**62
 
 
 class Kind(enum.IntEnum):
@@ -71,8 +73,8 @@ class _Ticker(msgspec.Struct, gc=False):
     price: str
     best_bid: str
     best_ask: str
-    best_bid_quantity: str | None = None
-    best_ask_quantity: str | None = None
+    best_bid_quantity: str | None = ""
+    best_ask_quantity: str | None = ""
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -211,7 +213,7 @@ def detect_layout(lines: Sequence[bytes]) -> Layout:
     for line in lines:
         try:
             keys = msgspec.json.decode(line, type=dict[str, msgspec.Raw]).keys()
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             continue
         if "receive_time_ns" in keys:
             return Layout.WRAPPED
@@ -223,12 +225,12 @@ def detect_layout(lines: Sequence[bytes]) -> Layout:
 
 @dataclass(slots=True)
 class _Decoded:
-    """Python lists on the way to columns, one entry a row."""
+    """A batch on the way to columns: what each line is, and its frame (an empty one where there is none)."""
 
-    kind: list[int]
-    reason: list[int]
-    connection: list[int]
-    receive: list[int]
+    kind: NDArray[np.int16]
+    reason: NDArray[np.int16]
+    connection: NDArray[np.int64]
+    receive: NDArray[np.int64]
     frames: list[Frame]
 
 
@@ -260,56 +262,57 @@ class FrameDecoder:
     ) -> FrameColumns:
         """Decode lines of one file; `bare_connection` names the connection where the lines name none."""
         decoded = self._decode_lines(lines, layout, bare_connection)
-        count = len(lines)
-        columns = self._tickers(decoded, count)
-        times = _parse_times([frame.timestamp for frame in decoded.frames])
-        kind = np.array(decoded.kind, np.int16)
-        reason = np.array(decoded.reason, np.int16)
-        framed = kind <= Kind.OTHER
-        bad_time = framed & (times < 0)
-        kind[bad_time], reason[bad_time] = Kind.REJECTED, Reject.BAD_TIMESTAMP
-        receive = np.array(decoded.receive, np.int64)
-        receive = np.where(receive < 0, np.maximum(times, 0), receive)
-        sequence = np.array([frame.sequence_num for frame in decoded.frames], np.int64)
-        tick_begin, rejected = self._settle(kind, reason, columns)
+        frames, kind, reason = decoded.frames, decoded.kind, decoded.reason
+        tickers = self._tickers(frames, kind)
+        times = _parse_times([frame.timestamp for frame in frames])
+        bad_time = (kind <= Kind.OTHER) & (times < 0)
+        if bad_time.any():
+            kind[bad_time], reason[bad_time] = Kind.REJECTED, Reject.BAD_TIMESTAMP
+        times = np.maximum(times, 0)
+        tick_begin, rejected = _settle(kind, reason, tickers)
         return FrameColumns(
             kind=kind,
             reason=reason,
-            connection=np.array(decoded.connection, np.int64),
-            sequence_num=sequence,
-            event_time_ns=np.maximum(times, 0),
-            receive_time_ns=receive,
-            source=np.full(count, source, np.int64),
-            line_number=np.arange(first_line, first_line + count, dtype=np.int64),
+            connection=decoded.connection,
+            sequence_num=np.array([frame.sequence_num for frame in frames], np.int64),
+            event_time_ns=times,
+            receive_time_ns=np.where(decoded.receive < 0, times, decoded.receive),
+            source=np.full(len(lines), source, np.int64),
+            line_number=np.arange(first_line, first_line + len(lines), dtype=np.int64),
             tick_begin=tick_begin,
             lines=lines,
             rejected_tickers=rejected,
-            simulated=_says_simulated(decoded, kind),
-            **columns.good,
+            simulated=_says_simulated(frames, kind),
+            product=tickers.product,
+            bid=tickers.bid,
+            ask=tickers.ask,
+            bid_quantity=tickers.bid_quantity,
+            ask_quantity=tickers.ask_quantity,
         )
 
     def _decode_lines(self, lines: list[bytes], layout: Layout, bare_connection: str) -> _Decoded:
+        """All lines at once where they are bare and good, else line by line, which finds the bad ones."""
+        count = len(lines)
         if layout is Layout.BARE:
-            number = self.connection(bare_connection)
             try:
                 if max(map(len, lines), default=0) <= self.max_line_bytes:
                     frames = list(map(_decode_frame, lines))
                     sequence = [frame.sequence_num for frame in frames]
-                    if max(sequence, default=0) < 2**62 and min(sequence, default=0) >= 0:
-                        kinds = [_KINDS.get(frame.channel, Kind.OTHER) for frame in frames]
-                        zeros = [0] * len(lines)
-                        return _Decoded(kinds, zeros, [number] * len(lines), [-1] * len(lines), frames)
+                    if max(sequence, default=0) < MAX_SEQUENCE and min(sequence, default=0) >= 0:
+                        connection = np.full(count, self.connection(bare_connection), np.int64)
+                        nothing = np.zeros(count, np.int16)
+                        return _Decoded(_kinds(frames), nothing, connection, np.full(count, -1, np.int64), frames)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass  # some line is bad: find out which, line by line
-        decoded = _Decoded([], [], [], [], [])
-        for line in lines:
-            kind, reason, connection_id, receive, frame = self._decode_line(line, layout, bare_connection)
-            decoded.kind.append(kind)
-            decoded.reason.append(reason)
-            decoded.connection.append(-1 if connection_id is None else self.connection(connection_id))
-            decoded.receive.append(receive)
-            decoded.frames.append(frame)
-        return decoded
+                pass
+        rows = [self._decode_line(line, layout, bare_connection) for line in lines]
+        number = self.connection
+        return _Decoded(
+            kind=np.array([row[0] for row in rows], np.int16),
+            reason=np.array([row[1] for row in rows], np.int16),
+            connection=np.array([-1 if row[2] is None else number(row[2]) for row in rows], np.int64),
+            receive=np.array([row[3] for row in rows], np.int64),
+            frames=[row[4] for row in rows],
+        )
 
     def _decode_line(
         self, line: bytes, layout: Layout, bare_connection: str
@@ -323,6 +326,9 @@ class FrameDecoder:
             if layout is Layout.WRAPPED:
                 wrapped = _decode_wrapped(line)
                 connection_id, receive = wrapped.connection_id, wrapped.receive_time_ns
+                capture_wide = wrapped.control in (Control.CAPTURE_STARTED, Control.CAPTURE_STOPPED)
+                if not 0 <= receive < MAX_SEQUENCE or (connection_id is None and not capture_wide):
+                    return Kind.REJECTED, Reject.BAD_FIELD, None, -1, _EMPTY_FRAME
                 if wrapped.control is not None:
                     reason = _REASONS.get(wrapped.reason or "", int(GapReason.RECONNECT))
                     return _CONTROLS[wrapped.control], reason, connection_id, receive, _EMPTY_FRAME
@@ -336,7 +342,7 @@ class FrameDecoder:
                     return Kind.NOTE, 0, None, -1, _EMPTY_FRAME
                 connection_id, text = recorded.conn, recorded.data
             frame = _decode_frame(text)
-            if not 0 <= frame.sequence_num < 2**62:
+            if not 0 <= frame.sequence_num < MAX_SEQUENCE:
                 return Kind.REJECTED, Reject.BAD_FIELD, connection_id, receive, _EMPTY_FRAME
             return _KINDS.get(frame.channel, Kind.OTHER), 0, connection_id, receive, frame
         except msgspec.ValidationError:
@@ -347,43 +353,56 @@ class FrameDecoder:
             reject = Reject.NOT_JSON if _is_utf8(text) else Reject.NOT_UTF8
         return Kind.REJECTED, reject, connection_id, receive, _EMPTY_FRAME
 
-    def _tickers(self, decoded: _Decoded, count: int) -> "_Tickers":
-        lists = [
-            [event.tickers for event in frame.events] if kind == Kind.TICKER else ()
-            for frame, kind in zip(decoded.frames, decoded.kind, strict=True)
-        ]
-        flat = list(chain.from_iterable(chain.from_iterable(lists)))
-        per_row = np.array([sum(map(len, parts)) for parts in lists], np.int64).reshape(count)
+    def _tickers(self, frames: list[Frame], kind: NDArray[np.int16]) -> "_Tickers":
+        count = len(frames)
+        rows = np.flatnonzero(kind == Kind.TICKER)
+        wanted = frames if len(rows) == count else [frames[row] for row in rows]
+        events = [frame.events for frame in wanted]
+        lists = [event.tickers for event in chain.from_iterable(events)]
+        flat = list(chain.from_iterable(lists))
+        one_each = list(map(len, events)).count(1) == len(rows) and list(map(len, lists)).count(1) == len(rows)
+        if not one_each:
+            rows = np.repeat(rows, [sum(len(event.tickers) for event in frame.events) for frame in wanted])
         find = self._product_number.get
         product = np.array([find(ticker.product_id, -1) for ticker in flat], np.int32)
         texts = [ticker.price for ticker in flat]
         texts += [ticker.best_bid for ticker in flat]
         texts += [ticker.best_ask for ticker in flat]
-        texts += [ticker.best_bid_quantity or "" for ticker in flat]
-        texts += [ticker.best_ask_quantity or "" for ticker in flat]
+        quantities = [ticker.best_bid_quantity for ticker in flat]
+        quantities += [ticker.best_ask_quantity for ticker in flat]
+        texts += [text or "" for text in quantities] if None in quantities else quantities  # type: ignore[arg-type]
         numbers, bad = _parse_numbers(texts)
-        return _Tickers(np.repeat(np.arange(count), per_row), product, numbers.reshape(5, -1), bad.reshape(5, -1))
+        return _Tickers(rows, product, numbers.reshape(5, -1), bad.reshape(5, -1))
 
-    def _settle(
-        self, kind: NDArray[np.int16], reason: NDArray[np.int16], tickers: "_Tickers"
-    ) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
-        """Drop bad tickers; a ticker frame without a good one becomes a rejected row."""
-        tickers.check()
-        good = (tickers.reject == Reject.NONE) & (kind[tickers.row] == Kind.TICKER)
-        good_per_row = np.bincount(tickers.row[good], minlength=len(kind))
-        rejected = []
-        if not good.all():
-            for position in np.flatnonzero(~good):
-                row = int(tickers.row[position])
-                if kind[row] == Kind.TICKER and good_per_row[row]:
-                    rejected.append((row, int(tickers.reject[position])))
-                elif kind[row] == Kind.TICKER and not reason[row]:
-                    reason[row] = tickers.reject[position]
-        empty = (kind == Kind.TICKER) & (good_per_row == 0)
-        reason[empty & (reason == 0)] = Reject.BAD_FIELD  # a ticker frame without any ticker
-        kind[empty] = Kind.REJECTED
-        tickers.keep(good)
-        return np.concatenate([[0], np.cumsum(good_per_row)]).astype(np.int64), rejected
+
+def _kinds(frames: list[Frame]) -> NDArray[np.int16]:
+    channels = [frame.channel for frame in frames]
+    if channels.count("ticker") == len(channels):
+        return np.full(len(channels), Kind.TICKER, np.int16)
+    return np.array([_KINDS.get(channel, Kind.OTHER) for channel in channels], np.int16)
+
+
+def _settle(
+    kind: NDArray[np.int16], reason: NDArray[np.int16], tickers: "_Tickers"
+) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
+    """Drop bad tickers; a ticker frame without a good one becomes a rejected row."""
+    tickers.check()
+    good = (tickers.reject == Reject.NONE) & (kind[tickers.row] == Kind.TICKER)
+    good_per_row = np.bincount(tickers.row[good], minlength=len(kind))
+    rejected = []
+    for position in np.flatnonzero(~good):
+        row = int(tickers.row[position])
+        if kind[row] == Kind.TICKER and good_per_row[row]:
+            rejected.append((row, int(tickers.reject[position])))
+        elif kind[row] == Kind.TICKER and not reason[row]:
+            reason[row] = tickers.reject[position]
+    empty = (kind == Kind.TICKER) & (good_per_row == 0)
+    reason[empty & (reason == 0)] = Reject.BAD_FIELD  # a ticker frame without any ticker
+    kind[empty] = Kind.REJECTED
+    tickers.keep(good)
+    tick_begin = np.zeros(len(kind) + 1, np.int64)
+    np.cumsum(good_per_row, out=tick_begin[1:])
+    return tick_begin, rejected
 
 
 class _Tickers:
@@ -401,7 +420,6 @@ class _Tickers:
         self.price, self.bid, self.ask, self.bid_quantity, self.ask_quantity = numbers
         self.bad = bad
         self.reject = np.zeros(len(row), np.int16)
-        self.good: dict[str, NDArray[np.float64] | NDArray[np.int32]] = {}
 
     def check(self) -> None:
         """Give each ticker the first rule that it breaks."""
@@ -410,6 +428,15 @@ class _Tickers:
             np.maximum(np.maximum(self.price, self.bid), self.ask) < MAX_PRICE
         )
         quantities_fit = ~((self.bid_quantity < 0) | (self.ask_quantity < 0))
+        quantities_fit &= ~((self.bid_quantity >= MAX_QUANTITY) | (self.ask_quantity >= MAX_QUANTITY))
+        if (
+            not self.bad.any()
+            and prices_fit.all()
+            and quantities_fit.all()
+            and (self.bid <= self.ask).all()
+            and (self.product >= 0).all()
+        ):
+            return
         for breaks, reject in (
             (self.bid > self.ask, Reject.CROSSED_QUOTES),
             (~quantities_fit, Reject.QUANTITY_OUT_OF_RANGE),
@@ -420,11 +447,10 @@ class _Tickers:
             self.reject[breaks] = reject
 
     def keep(self, good: NDArray[np.bool_]) -> None:
-        """Fill `good` with the columns of the tickers that hold."""
-        everything = bool(good.all())
-        for name in _TICK_COLUMNS:
-            values = getattr(self, name)
-            self.good[name] = values if everything else values[good]
+        """Drop the tickers that do not hold."""
+        if not good.all():
+            for name in _TICK_COLUMNS:
+                setattr(self, name, getattr(self, name)[good])
 
 
 def _parse_times(texts: list[str]) -> NDArray[np.int64]:
@@ -463,7 +489,5 @@ def _is_utf8(text: bytes | str) -> bool:
     return True
 
 
-def _says_simulated(decoded: _Decoded, kind: NDArray[np.int16]) -> bool:
-    return any(
-        event.simulated for row in np.flatnonzero(kind == Kind.HEARTBEAT) for event in decoded.frames[row].events
-    )
+def _says_simulated(frames: list[Frame], kind: NDArray[np.int16]) -> bool:
+    return any(event.simulated for row in np.flatnonzero(kind == Kind.HEARTBEAT) for event in frames[row].events)

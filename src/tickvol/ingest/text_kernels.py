@@ -4,8 +4,9 @@ Texts come joined by line feeds in one buffer, so that a batch is one call.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from tickvol.core.compiled import compiled
 
 BAD = 1
 SLOW = 2
@@ -15,7 +16,7 @@ _POWERS = 10.0 ** np.arange(23)
 _MAX_EXACT_MANTISSA = 2**53
 
 
-@njit(cache=True)
+@compiled
 def _number(text: NDArray[np.uint8], begin: int, end: int) -> int:  # pragma: no cover
     value = 0
     for i in range(begin, end):
@@ -25,7 +26,7 @@ def _number(text: NDArray[np.uint8], begin: int, end: int) -> int:  # pragma: no
     return value
 
 
-@njit(cache=True)
+@compiled
 def _timestamp(text: NDArray[np.uint8], begin: int, end: int) -> int:  # pragma: no cover
     if end - begin < 20 or text[end - 1] != 90:  # 'Z'
         return -1
@@ -69,12 +70,13 @@ def _timestamp(text: NDArray[np.uint8], begin: int, end: int) -> int:  # pragma:
     day_of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
     day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
     days = era * 146097 + day_of_era - 719468
-    return ((days * 24 + hour) * 60 + minute) * 60_000_000_000 + second * 1_000_000_000 + nanoseconds
+    minutes: int = (days * 24 + hour) * 60 + minute
+    return minutes * 60_000_000_000 + second * 1_000_000_000 + nanoseconds
 
 
-@njit(cache=True)
+@compiled
 def parse_timestamps(text: NDArray[np.uint8], out: NDArray[np.int64]) -> None:  # pragma: no cover
-    """RFC 3339 in UTC (`2026-04-05T22:35:13.92532762Z`, 0 to 9 fractional digits) to ns; -1 for what is none, or before 1970."""
+    """RFC 3339 in UTC (`2026-04-05T22:35:13.92532762Z`, 0 to 9 fractional digits) to ns; -1 for others and before 1970."""
     begin, item = 0, 0
     for i in range(len(text) + 1):
         if i == len(text) or text[i] == 10:
@@ -83,14 +85,14 @@ def parse_timestamps(text: NDArray[np.uint8], out: NDArray[np.int64]) -> None:  
             begin = i + 1
 
 
-@njit(cache=True)
+@compiled
 def parse_decimals(
     text: NDArray[np.uint8], out: NDArray[np.float64], state: NDArray[np.uint8]
 ) -> None:  # pragma: no cover
     """Plain decimals (`67468.26`, no sign but `-`, no exponent) to the nearest float64.
 
-    A mantissa up to 2**53 over a power of ten up to 22 is exact by one division (Clinger 1990); longer ones get state SLOW and are
-    left to the caller. An empty text gives NaN, what is no decimal gives NaN and state BAD.
+    A mantissa up to 2**53 over a power of ten up to 22 is exact by one division (Clinger 1990); longer ones get state
+    SLOW and are left to the caller. An empty text gives NaN, what is no decimal gives NaN and state BAD.
     """
     begin, item = 0, 0
     for i in range(len(text) + 1):

@@ -2,17 +2,18 @@
 
 Rules, all in event time, so that no answer depends on our clock:
 
-* A sequence number is lost when it is still absent once the connection's watermark (highest event time minus grace) passes the frame
-  behind the hole. Until then later frames wait, so disorder within the grace leaves no trace. The gap runs between the event times of
-  the hole's neighbours and belongs to every product of the connection, for the number names none.
-* When the last connection that carried a product ends, the product is unknown from that connection's highest event time to its own
-  first tick on another connection: a gap with the reason for which the connection ended. A connection that was never closed ends with
-  the next capture that starts, or the next connection that opens.
+* A sequence number is lost when it is still absent once the connection's watermark (highest event time minus grace)
+  passes the frame behind the hole. Until then later frames wait, so disorder within the grace leaves no trace. The
+  gap runs between the event times of the hole's neighbours and belongs to every product of the connection, for the
+  number names none.
+* When the last connection that carried a product ends, the product is unknown from that connection's highest event
+  time to its own first tick on another connection: a gap with the reason for which the connection ended. A connection
+  that was never closed ends with the next capture that starts, or the next connection that opens.
 * Heartbeats are copied to each product that has had a tick on the connection.
-* A frame more than `max_ahead_s` beyond its connection's highest event time (for the first frame: beyond all connections') waits for
-  the next frame to confirm it, else it is rejected: one bad clock must not close every bar.
-* Bare recordings are one connection a file; a sequence that falls back while time goes on starts another. Their jumps are reported
-  and only trusted as loss on request, as recorders often keep only some channels.
+* A frame more than `max_ahead_s` beyond its connection's highest event time (for the first frame: beyond all
+  connections') waits for the next frame to confirm it, else it is rejected: one bad clock must not close every bar.
+* Bare recordings are one connection a file; a sequence that falls back while time goes on starts another. Their jumps
+  are reported and only trusted as loss on request, as recorders often keep only some channels.
 """
 
 from collections import Counter
@@ -30,8 +31,6 @@ from tickvol.ingest.frames import FrameColumns, Kind, Reject, concatenate
 assert (kernel.TICKER, kernel.OTHER, kernel.NOTE) == (Kind.TICKER, Kind.OTHER, Kind.NOTE)
 assert (kernel.TICK_RECORD, kernel.GAP_RECORD) == (RecordKind.TICK, RecordKind.GAP)
 assert (kernel.JUMP, kernel.CAPTURE_DOWN) == (GapReason.JUMP, GapReason.CAPTURE_DOWN)
-
-_PER_SLOT = ("alive", "bare", "trust", "high", "highest_time", "neighbour_time", "generation", "held", "pending_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,8 @@ class FrameTracker:
         self._grace_ns = grace_ms * NS_PER_MS
         self._ahead_ns = round(max_ahead_s * NS_PER_S)
         self._trust_bare = trust_bare
-        self._slots = _new_slots(4, len(self.products))
+        self._state = _new_state(4, len(self.products))
+        self._overall_time = kernel.NONE
         self._slot_of: dict[int, int] = {}
         self._waiting: FrameColumns | None = None
 
@@ -101,63 +101,64 @@ class FrameTracker:
         outputs = _Collected()
         start = waiting
         while start < len(joined):
-            output = _new_output(len(joined) - start, len(joined.product), len(self.products), self._slots)
-            start = kernel.scan(inputs, self._slots, output, start, self._ahead_ns, self._grace_ns)
+            behind = int(joined.tick_begin[start])
+            output = _new_output(inputs, start, behind, self._state, self._overall_time)
+            start = kernel.scan(inputs, self._state, output, start, behind, self._ahead_ns, self._grace_ns)
+            self._overall_time = int(output.counters[kernel.OVERALL_TIME])
             outputs.add(output)
-        given = self._keep_waiting(joined, waiting)
+        given = self._keep_waiting(joined)
         rejected = self._rejected(joined, waiting, outputs)
         self._count(joined, waiting, given, rejected, outputs)
         return Tracked(joined, outputs.records(joined), rejected, self._gaps(outputs))
 
     def _inputs(self, frames: FrameColumns, waiting: int, bare: bool) -> kernel.Frames:
-        new = np.unique(frames.connection[waiting:])
-        busy = {int(number) for number in np.unique(frames.connection)}
-        for number in new[new >= 0]:
-            if int(number) not in self._slot_of:
-                slot = self._free_slot(busy)
-                self._slot_of[int(number)] = slot
-                self._slots.bare[slot] = bare
-                self._slots.trust[slot] = self._trust_bare or not bare
-                self._slots.generation[slot] = 0
-        slots = {-1: -1} | self._slot_of
         numbers, inverse = np.unique(frames.connection, return_inverse=True)
-        slot_column = np.array([slots[int(number)] for number in numbers], np.int64)[inverse]
-        return kernel.Frames(
-            frames.kind,
-            frames.reason,
-            slot_column,
-            frames.connection,
-            frames.sequence_num,
-            frames.event_time_ns,
-            frames.tick_begin,
-            frames.product,
-        )
+        busy = {int(number) for number in numbers}
+        for number in busy - self._slot_of.keys() - {-1}:
+            slot = self._free_slot(busy)
+            self._slot_of[number] = slot
+            self._state.slots[slot, kernel.BARE] = bare
+            self._state.slots[slot, kernel.TRUST] = self._trust_bare or not bare
+            self._state.slots[slot, kernel.CONNECTION_BASE] = 0
+        slot_of = {-1: -1} | self._slot_of
+        rows = np.empty((len(frames), 8), np.int64)
+        rows[:, kernel.F_KIND] = frames.kind
+        rows[:, kernel.F_REASON] = frames.reason
+        rows[:, kernel.F_SLOT] = np.array([slot_of[int(number)] for number in numbers], np.int64)[inverse]
+        rows[:, kernel.F_CONNECTION] = frames.connection
+        rows[:, kernel.F_SEQUENCE] = frames.sequence_num
+        rows[:, kernel.F_TIME] = frames.event_time_ns
+        rows[:, kernel.F_BEGIN] = frames.tick_begin[:-1]
+        rows[:, kernel.F_END] = frames.tick_begin[1:]
+        return kernel.Frames(rows, frames.product)
 
     def _free_slot(self, busy: set[int]) -> int:
         for number, slot in self._slot_of.items():
-            if not self._slots.alive[slot] and number not in busy:
+            if not self._state.slots[slot, kernel.ALIVE] and number not in busy:
                 del self._slot_of[number]
                 return slot
         used = len(self._slot_of)
-        if used == len(self._slots.alive):
-            self._slots = _grown(self._slots, 2 * used)
+        if used == len(self._state.slots):
+            grown = _new_state(2 * used, len(self.products))
+            grown.slots[:used], grown.pending[:used] = self._state.slots, self._state.pending
+            grown.live[:used] = self._state.live
+            self._state = grown._replace(products=self._state.products)
         return used
 
-    def _keep_waiting(self, frames: FrameColumns, waiting: int) -> set[int]:
+    def _keep_waiting(self, frames: FrameColumns) -> set[int]:
         """Carry rows that are held or pending into the next batch; returns their indices in this one."""
-        slots = self._slots
-        rows = []
-        for slot in np.flatnonzero((slots.held >= 0) | (slots.pending_count > 0)):
-            rows += [int(row) for row in slots.pending[slot, : slots.pending_count[slot]]]
-            if slots.held[slot] >= 0:
-                rows.append(int(slots.held[slot]))
-        rows.sort()
+        slots, pending = self._state.slots, self._state.pending
+        patient = np.flatnonzero((slots[:, kernel.HELD] >= 0) | (slots[:, kernel.PENDING] > 0))
+        rows = sorted(
+            {int(row) for slot in patient for row in pending[slot, : slots[slot, kernel.PENDING]]}
+            | {int(slots[slot, kernel.HELD]) for slot in patient if slots[slot, kernel.HELD] >= 0}
+        )
         place = {row: number for number, row in enumerate(rows)}
-        for slot in np.flatnonzero((slots.held >= 0) | (slots.pending_count > 0)):
-            for i in range(int(slots.pending_count[slot])):
-                slots.pending[slot, i] = place[int(slots.pending[slot, i])]
-            if slots.held[slot] >= 0:
-                slots.held[slot] = place[int(slots.held[slot])]
+        for slot in patient:
+            for i in range(int(slots[slot, kernel.PENDING])):
+                pending[slot, i] = place[int(pending[slot, i])]
+            if slots[slot, kernel.HELD] >= 0:
+                slots[slot, kernel.HELD] = place[int(slots[slot, kernel.HELD])]
         self._waiting = frames.pick(rows) if rows else None
         return set(rows)
 
@@ -188,16 +189,16 @@ class FrameTracker:
             counts.missing += int(hole[3] - hole[2] + 1)
 
     def _gaps(self, outputs: "_Collected") -> list[Gap]:
-        columns = outputs.columns
+        records = outputs.table
         gaps = []
-        for i in np.flatnonzero(columns["kind"] == RecordKind.GAP):
-            first, last = int(columns["sequence"][i]), int(columns["last_missing"][i])
+        for record in records[records[:, kernel.R_KIND] == RecordKind.GAP].tolist():
+            first, last = record[kernel.R_SEQUENCE], record[kernel.R_LAST_MISSING]
             gaps.append(
                 Gap(
-                    product_id=self.products[columns["product"][i]],
-                    from_time_ns=int(columns["time"][i]),
-                    to_time_ns=int(columns["until"][i]),
-                    reason=GapReason(int(columns["reason"][i])).label,
+                    product_id=self.products[record[kernel.R_PRODUCT]],
+                    from_time_ns=record[kernel.R_TIME],
+                    to_time_ns=record[kernel.R_UNTIL],
+                    reason=GapReason(record[kernel.R_REASON]).label,
                     first_missing=first if first >= 0 else None,
                     last_missing=last if last >= 0 else None,
                 )
@@ -208,105 +209,59 @@ class FrameTracker:
 class _Collected:
     """Outputs of one or more scans of a batch."""
 
-    _NAMES = ("kind", "product", "row", "tick", "connection", "sequence", "time", "until", "last_missing", "reason")
-
     def __init__(self) -> None:
-        self._parts: list[kernel.Output] = []
+        self.table = np.zeros((0, 10), np.int64)
         self.reject_rows: list[int] = []
-        self.holes: list[np.ndarray] = []
-        self._columns: dict[str, np.ndarray] | None = None
+        self.holes: list[list[int]] = []
 
     def add(self, output: kernel.Output) -> None:
-        self._parts.append(output)
-        self.reject_rows += [int(row) for row in output.reject_row[: output.count[kernel.N_REJECTS]]]
-        self.holes += list(output.hole[: output.count[kernel.N_HOLES]])
-
-    @property
-    def columns(self) -> dict[str, np.ndarray]:
-        if self._columns is None:
-            cut = [{name: getattr(p, name)[: p.count[0]] for name in self._NAMES} for p in self._parts]
-            if len(cut) == 1:
-                self._columns = cut[0]
-            elif cut:
-                self._columns = {name: np.concatenate([part[name] for part in cut]) for name in self._NAMES}
-            else:
-                self._columns = {name: np.zeros(0, np.int64) for name in self._NAMES}
-        return self._columns
+        records = output.records[: output.counters[kernel.N_RECORDS]]
+        self.table = np.concatenate([self.table, records]) if len(self.table) else records
+        self.reject_rows += output.rejects[: output.counters[kernel.N_REJECTS]].tolist()
+        self.holes += output.holes[: output.counters[kernel.N_HOLES]].tolist()
 
     def records(self, frames: FrameColumns) -> RecordColumns:
-        columns = self.columns
-        tick = columns["tick"]
-        is_tick = tick >= 0
-        quotes = {}
-        for name in ("bid", "ask", "bid_quantity", "ask_quantity"):
-            source = getattr(frames, name)
-            quotes[name] = (
-                np.where(is_tick, source[np.maximum(tick, 0)], np.nan) if len(source) else np.full(len(tick), np.nan)
-            )
+        tick = self.table[:, kernel.R_TICK]
+        place = np.where(tick >= 0, tick, len(frames.product))
+        quotes = {
+            name: np.append(getattr(frames, name), np.nan)[place]
+            for name in ("bid", "ask", "bid_quantity", "ask_quantity")
+        }
+        column = np.ascontiguousarray
         return RecordColumns(
-            kind=columns["kind"],
-            product=columns["product"],
-            connection=columns["connection"],
-            sequence_num=columns["sequence"],
-            event_time_ns=columns["time"],
-            until_ns=columns["until"],
-            origin=columns["row"],
+            kind=self.table[:, kernel.R_KIND].astype(np.int16),
+            product=self.table[:, kernel.R_PRODUCT].astype(np.int32),
+            connection=column(self.table[:, kernel.R_CONNECTION]),
+            sequence_num=column(self.table[:, kernel.R_SEQUENCE]),
+            event_time_ns=column(self.table[:, kernel.R_TIME]),
+            until_ns=column(self.table[:, kernel.R_UNTIL]),
+            origin=column(self.table[:, kernel.R_ROW]),
             **quotes,
         )
 
 
-def _new_slots(count: int, products: int) -> kernel.Slots:
-    def numbers(value: int) -> np.ndarray:
-        return np.full(count, value, np.int64)
-
-    return kernel.Slots(
-        alive=np.zeros(count, np.uint8),
-        bare=np.zeros(count, np.uint8),
-        trust=np.zeros(count, np.uint8),
-        high=numbers(kernel.UNKNOWN_START),
-        highest_time=numbers(kernel.NONE),
-        neighbour_time=numbers(kernel.NONE),
-        generation=numbers(0),
-        held=numbers(-1),
-        pending_count=numbers(0),
-        pending=np.zeros((count, kernel.PENDING_LIMIT), np.int64),
-        live=np.zeros((count, products), np.uint8),
-        carriers=np.zeros(products, np.int64),
-        gap_from=np.full(products, kernel.NONE, np.int64),
-        gap_reason=np.zeros(products, np.int64),
-        overall_time=np.full(1, kernel.NONE, np.int64),
-    )
+def _new_state(count: int, products: int) -> kernel.State:
+    slots = np.zeros((count, 9), np.int64)
+    slots[:, kernel.HIGH] = kernel.UNKNOWN_START
+    slots[:, kernel.HIGHEST_TIME] = slots[:, kernel.NEIGHBOUR_TIME] = kernel.NONE
+    slots[:, kernel.HELD] = -1
+    table = np.zeros((products, 3), np.int64)
+    table[:, kernel.GAP_FROM] = kernel.NONE
+    pending = np.zeros((count, kernel.PENDING_LIMIT), np.int64)
+    return kernel.State(slots, pending, np.zeros((count, products), np.uint8), table)
 
 
-def _grown(slots: kernel.Slots, count: int) -> kernel.Slots:
-    grown = _new_slots(count, len(slots.carriers))
-    used = len(slots.alive)
-    for name in (*_PER_SLOT, "pending", "live"):
-        getattr(grown, name)[:used] = getattr(slots, name)
-    return grown._replace(
-        carriers=slots.carriers, gap_from=slots.gap_from, gap_reason=slots.gap_reason, overall_time=slots.overall_time
-    )
-
-
-def _new_output(rows: int, tickers: int, products: int, slots: kernel.Slots) -> kernel.Output:
-    waiting = int(slots.pending_count.sum())
-    size = 2 * rows + 2 * tickers + 4 * (waiting + 8) * (products + 8) + 8 * products * len(slots.alive)
-
-    def numbers() -> np.ndarray:
-        return np.empty(size, np.int64)
-
+def _new_output(
+    inputs: kernel.Frames, start: int, behind: int, state: kernel.State, overall_time: int
+) -> kernel.Output:
+    rows, products = len(inputs.rows) - start, len(state.products)
+    waiting = int(state.slots[:, kernel.PENDING].sum()) + 2 * len(state.slots) + 2
+    size = 2 * rows + 2 * (len(inputs.product) + behind) + 4 * products * waiting + 16 * products
+    counts = np.zeros(4, np.int64)
+    counts[kernel.OVERALL_TIME] = overall_time
     return kernel.Output(
-        kind=np.empty(size, np.int16),
-        product=np.empty(size, np.int32),
-        row=numbers(),
-        tick=numbers(),
-        connection=numbers(),
-        sequence=numbers(),
-        time=numbers(),
-        until=numbers(),
-        last_missing=numbers(),
-        reason=np.empty(size, np.int16),
-        reject_row=np.empty(rows + waiting + len(slots.alive), np.int64),
-        hole=np.empty((rows + waiting + 1, 4), np.int64),
-        count=np.zeros(3, np.int64),
+        records=np.empty((size, 10), np.int64),
+        rejects=np.empty(rows + waiting, np.int64),
+        holes=np.empty((rows + waiting, 4), np.int64),
+        counters=counts,
     )

@@ -1,14 +1,16 @@
 """The compiled scan of `FrameTracker`: one pass over frames in log order. `tracker.py` explains the rules.
 
-Every connection lives in a slot. `high` is the highest sequence number given on, EXPECT_FIRST before number 0 of a connection seen
-from its start, UNKNOWN_START where the beginning was not seen.
+Every connection lives in a slot. HIGH is the highest sequence number given on, EXPECT_FIRST before number 0 of a
+connection seen from its start, UNKNOWN_START where the beginning was not seen. Tables of integers with named columns
+keep the compiled calls cheap.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from tickvol.core.compiled import compiled
 
 NONE = np.iinfo(np.int64).min
 EXPECT_FIRST = -1
@@ -20,283 +22,275 @@ PENDING_LIMIT = 8192
 TICKER, HEARTBEAT, OTHER, REJECTED, OPENED, CONTINUED, CLOSED, STARTED, STOPPED, NOTE = range(10)
 TICK_RECORD, HEARTBEAT_RECORD, GAP_RECORD = range(3)
 JUMP, RECONNECT, SILENCE, CAPTURE_DOWN = range(4)
-N_RECORDS, N_REJECTS, N_HOLES = range(3)
+
+# Columns of the input, of connections, of products, of the output and of holes; counters.
+F_KIND, F_REASON, F_SLOT, F_CONNECTION, F_SEQUENCE, F_TIME, F_BEGIN, F_END = range(8)
+ALIVE, BARE, TRUST, HIGH, HIGHEST_TIME, NEIGHBOUR_TIME, CONNECTION_BASE, HELD, PENDING = range(9)
+CARRIERS, GAP_FROM, GAP_REASON = range(3)
+R_KIND, R_PRODUCT, R_ROW, R_TICK, R_CONNECTION, R_SEQUENCE, R_TIME, R_UNTIL, R_LAST_MISSING, R_REASON = range(10)
+N_RECORDS, N_REJECTS, N_HOLES, OVERALL_TIME = range(4)
 
 
 class Frames(NamedTuple):
-    """Input columns, see `FrameColumns`; `slot` is the slot of the row's connection."""
+    """Input: a row of integers for each frame, and the product of each ticker."""
 
-    kind: NDArray[np.int16]
-    reason: NDArray[np.int16]
-    slot: NDArray[np.int64]
-    connection: NDArray[np.int64]
-    sequence: NDArray[np.int64]
-    time: NDArray[np.int64]
-    tick_begin: NDArray[np.int64]
+    rows: NDArray[np.int64]
     product: NDArray[np.int32]
 
 
-class Slots(NamedTuple):
-    """State of connections (first axis: slot) and products; all of it is bounded."""
+class State(NamedTuple):
+    """Connections by slot, their waiting rows, which products they carry; products. All of it is bounded."""
 
-    alive: NDArray[np.uint8]
-    bare: NDArray[np.uint8]
-    trust: NDArray[np.uint8]
-    high: NDArray[np.int64]
-    highest_time: NDArray[np.int64]
-    neighbour_time: NDArray[np.int64]
-    generation: NDArray[np.int64]
-    held: NDArray[np.int64]
-    pending_count: NDArray[np.int64]
+    slots: NDArray[np.int64]
     pending: NDArray[np.int64]
     live: NDArray[np.uint8]
-    carriers: NDArray[np.int64]
-    gap_from: NDArray[np.int64]
-    gap_reason: NDArray[np.int64]
-    overall_time: NDArray[np.int64]
+    products: NDArray[np.int64]
 
 
 class Output(NamedTuple):
-    """What a scan gives: records, rejected rows, holes of the sequence; `count` says how many of each."""
+    """Records, rejected rows, holes of the sequence; `count` says how many, and the highest time of all connections."""
 
-    kind: NDArray[np.int16]
-    product: NDArray[np.int32]
-    row: NDArray[np.int64]
-    tick: NDArray[np.int64]
-    connection: NDArray[np.int64]
-    sequence: NDArray[np.int64]
-    time: NDArray[np.int64]
-    until: NDArray[np.int64]
-    last_missing: NDArray[np.int64]
-    reason: NDArray[np.int16]
-    reject_row: NDArray[np.int64]
-    hole: NDArray[np.int64]
-    count: NDArray[np.int64]
+    records: NDArray[np.int64]
+    rejects: NDArray[np.int64]
+    holes: NDArray[np.int64]
+    counters: NDArray[np.int64]
 
 
-@njit(cache=True)
-def _record(frames, out, kind, product, row, tick, connection):
-    n = out.count[N_RECORDS]
-    out.kind[n], out.product[n], out.row[n], out.tick[n] = kind, product, row, tick
-    out.connection[n], out.sequence[n] = connection, frames.sequence[row]
-    out.time[n], out.until[n], out.last_missing[n], out.reason[n] = frames.time[row], 0, -1, -1
-    out.count[N_RECORDS] = n + 1
+@compiled
+def _record(records, count, kind, product, row, tick, connection, sequence, time):
+    record = records[count[N_RECORDS]]
+    record[R_KIND], record[R_PRODUCT], record[R_ROW], record[R_TICK] = kind, product, row, tick
+    record[R_CONNECTION], record[R_SEQUENCE], record[R_TIME] = connection, sequence, time
+    record[R_UNTIL], record[R_LAST_MISSING], record[R_REASON] = 0, -1, -1
+    count[N_RECORDS] += 1
+    return record
 
 
-@njit(cache=True)
-def _gap(out, product, row, connection, from_ns, to_ns, reason, first_missing, last_missing):
-    n = out.count[N_RECORDS]
-    out.kind[n], out.product[n], out.row[n], out.tick[n] = GAP_RECORD, product, row, -1
-    out.connection[n], out.sequence[n] = connection, first_missing
-    out.time[n], out.until[n], out.last_missing[n], out.reason[n] = from_ns, to_ns, last_missing, reason
-    out.count[N_RECORDS] = n + 1
+@compiled
+def _gap(records, count, product, row, connection, from_ns, to_ns, reason, first_missing, last_missing):
+    record = _record(records, count, GAP_RECORD, product, row, -1, connection, first_missing, from_ns)
+    record[R_UNTIL], record[R_LAST_MISSING], record[R_REASON] = to_ns, last_missing, reason
 
 
-@njit(cache=True)
-def _give(frames, slots, out, row, slot):
-    connection = frames.connection[row] + slots.generation[slot] * GENERATION
-    if frames.kind[row] == TICKER:
-        for tick in range(frames.tick_begin[row], frames.tick_begin[row + 1]):
-            product = frames.product[tick]
-            if not slots.live[slot, product]:
-                slots.live[slot, product] = 1
-                slots.carriers[product] += 1
-                start = slots.gap_from[product]
-                if start != NONE and frames.time[row] >= start:
-                    _gap(out, product, row, connection, start, frames.time[row], slots.gap_reason[product], -1, -1)
-                slots.gap_from[product] = NONE
-            _record(frames, out, TICK_RECORD, product, row, tick, connection)
-    elif frames.kind[row] == HEARTBEAT:
-        for product in range(len(slots.carriers)):
-            if slots.live[slot, product]:
-                _record(frames, out, HEARTBEAT_RECORD, product, row, -1, connection)
+@compiled
+def _give(frame, row, product, base, live, products, records, count):
+    """Turn a frame into its records; the first tick of a product on a connection ends the product's gap."""
+    connection, sequence, time = frame[F_CONNECTION] + base, frame[F_SEQUENCE], frame[F_TIME]
+    if frame[F_KIND] == TICKER:
+        for tick in range(frame[F_BEGIN], frame[F_END]):
+            p = product[tick]
+            if not live[p]:
+                live[p] = 1
+                products[p, CARRIERS] += 1
+                start = products[p, GAP_FROM]
+                if start != NONE and time >= start:
+                    _gap(records, count, p, row, connection, start, time, products[p, GAP_REASON], -1, -1)
+                products[p, GAP_FROM] = NONE
+            _record(records, count, TICK_RECORD, p, row, tick, connection, sequence, time)
+    elif frame[F_KIND] == HEARTBEAT:
+        for p in range(len(products)):
+            if live[p]:
+                _record(records, count, HEARTBEAT_RECORD, p, row, -1, connection, sequence, time)
 
 
-@njit(cache=True)
-def _advance(frames, slots, out, row, slot):
-    slots.high[slot] = frames.sequence[row]
-    slots.neighbour_time[slot] = frames.time[row]
-    _give(frames, slots, out, row, slot)
+@compiled
+def _hole(frame, row, slot, live, out):
+    """Note missing numbers before a frame; where they are trusted, every product of the connection has a gap."""
+    first, last = slot[HIGH] + 1, frame[F_SEQUENCE] - 1
+    time = frame[F_TIME]
+    neighbour = time if slot[NEIGHBOUR_TIME] == NONE else slot[NEIGHBOUR_TIME]
+    from_ns, to_ns = min(neighbour, time), max(neighbour, time)
+    hole = out.holes[out.counters[N_HOLES]]
+    hole[0], hole[1], hole[2], hole[3] = from_ns, to_ns, first, last
+    out.counters[N_HOLES] += 1
+    if slot[TRUST]:
+        connection = frame[F_CONNECTION] + slot[CONNECTION_BASE]
+        for p in range(len(live)):
+            if live[p]:
+                _gap(out.records, out.counters, p, row, connection, from_ns, to_ns, JUMP, first, last)
 
 
-@njit(cache=True)
-def _hole(frames, slots, out, row, slot, trusted):
-    first, last = slots.high[slot] + 1, frames.sequence[row] - 1
-    to_ns = frames.time[row]
-    from_ns = to_ns if slots.neighbour_time[slot] == NONE else slots.neighbour_time[slot]
-    from_ns, to_ns = min(from_ns, to_ns), max(from_ns, to_ns)
-    n = out.count[N_HOLES]
-    out.hole[n, 0], out.hole[n, 1], out.hole[n, 2], out.hole[n, 3] = from_ns, to_ns, first, last
-    out.count[N_HOLES] = n + 1
-    if trusted:
-        connection = frames.connection[row] + slots.generation[slot] * GENERATION
-        for product in range(len(slots.carriers)):
-            if slots.live[slot, product]:
-                _gap(out, product, row, connection, from_ns, to_ns, JUMP, first, last)
-
-
-@njit(cache=True)
-def _pop(slots, slot):
-    row = slots.pending[slot, 0]
-    count = slots.pending_count[slot] - 1
-    for i in range(count):
-        slots.pending[slot, i] = slots.pending[slot, i + 1]
-    slots.pending_count[slot] = count
-    return row
-
-
-@njit(cache=True)
-def _wait(frames, slots, row, slot):
-    i = slots.pending_count[slot]
-    while i > 0 and frames.sequence[slots.pending[slot, i - 1]] > frames.sequence[row]:
-        slots.pending[slot, i] = slots.pending[slot, i - 1]
+@compiled
+def _wait(rows, row, slot, pending):
+    i = slot[PENDING]
+    while i > 0 and rows[pending[i - 1], F_SEQUENCE] > rows[row, F_SEQUENCE]:
+        pending[i] = pending[i - 1]
         i -= 1
-    slots.pending[slot, i] = row
-    slots.pending_count[slot] += 1
+    pending[i] = row
+    slot[PENDING] += 1
 
 
-@njit(cache=True)
-def _resolve(frames, slots, out, slot, grace_ns, force):
-    while slots.pending_count[slot] > 0:
-        row = slots.pending[slot, 0]
-        high = slots.high[slot]
-        following = high != UNKNOWN_START and frames.sequence[row] <= high + 1
-        waits = high == UNKNOWN_START or slots.trust[slot]
-        passed = slots.highest_time[slot] - grace_ns >= frames.time[row]
-        if not (following or force or passed or not waits or slots.pending_count[slot] >= PENDING_LIMIT):
+@compiled
+def _resolve(frames, slot, pending, live, products, out, grace_ns, force):
+    """Give on what waits: what follows without a hole, or behind a hole that the watermark has passed."""
+    taken = 0
+    while taken < slot[PENDING]:
+        row = pending[taken]
+        frame = frames.rows[row]
+        high, sequence = slot[HIGH], frame[F_SEQUENCE]
+        following = high != UNKNOWN_START and sequence <= high + 1
+        patient = high == UNKNOWN_START or slot[TRUST]
+        passed = slot[HIGHEST_TIME] - grace_ns >= frame[F_TIME]
+        if not (following or force or passed or not patient or slot[PENDING] - taken >= PENDING_LIMIT):
             break
-        _pop(slots, slot)
-        if high != UNKNOWN_START and frames.sequence[row] <= high:
-            _give(frames, slots, out, row, slot)
-            continue
-        if high != UNKNOWN_START and frames.sequence[row] > high + 1:
-            _hole(frames, slots, out, row, slot, slots.trust[slot] == 1)
-        _advance(frames, slots, out, row, slot)
+        taken += 1
+        if high == UNKNOWN_START or sequence > high:
+            if high != UNKNOWN_START and sequence > high + 1:
+                _hole(frame, row, slot, live, out)
+            slot[HIGH], slot[NEIGHBOUR_TIME] = sequence, frame[F_TIME]
+        _give(frame, row, frames.product, slot[CONNECTION_BASE], live, products, out.records, out.counters)
+    if taken:
+        slot[PENDING] -= taken
+        for i in range(slot[PENDING]):
+            pending[i] = pending[i + taken]
 
 
-@njit(cache=True)
-def _reset(slots, slot, high):
-    slots.alive[slot] = 1
-    slots.high[slot] = high
-    slots.highest_time[slot] = NONE
-    slots.neighbour_time[slot] = NONE
-    slots.held[slot] = -1
-    slots.pending_count[slot] = 0
+@compiled
+def _reset(slot, high):
+    slot[ALIVE], slot[HIGH], slot[HELD], slot[PENDING] = 1, high, -1, 0
+    slot[HIGHEST_TIME], slot[NEIGHBOUR_TIME] = NONE, NONE
 
 
-@njit(cache=True)
-def _end(frames, slots, out, slot, reason, grace_ns):
-    if not slots.alive[slot]:
-        return
-    if slots.held[slot] >= 0:
-        _reject(out, slots.held[slot])
-        slots.held[slot] = -1
-    _resolve(frames, slots, out, slot, grace_ns, True)
-    for product in range(len(slots.carriers)):
-        if slots.live[slot, product]:
-            slots.live[slot, product] = 0
-            slots.carriers[product] -= 1
-            if slots.carriers[product] == 0:
-                slots.gap_from[product] = slots.highest_time[slot]
-                slots.gap_reason[product] = reason
-    slots.alive[slot] = 0
-
-
-@njit(cache=True)
+@compiled
 def _reject(out, row):
-    out.reject_row[out.count[N_REJECTS]] = row
-    out.count[N_REJECTS] += 1
+    out.rejects[out.counters[N_REJECTS]] = row
+    out.counters[N_REJECTS] += 1
 
 
-@njit(cache=True)
-def _accept(frames, slots, out, row, slot, grace_ns):
-    time, sequence = frames.time[row], frames.sequence[row]
-    high = slots.high[slot]
-    if slots.bare[slot] and 0 <= sequence <= high and time > slots.highest_time[slot] + grace_ns:
-        _end(frames, slots, out, slot, CAPTURE_DOWN, grace_ns)
-        _reset(slots, slot, UNKNOWN_START)
-        slots.generation[slot] += 1
-        high = UNKNOWN_START
-    slots.highest_time[slot] = max(slots.highest_time[slot], time)
-    slots.overall_time[0] = max(slots.overall_time[0], time)
-    if high != UNKNOWN_START and sequence <= high:
-        _give(frames, slots, out, row, slot)
-    elif high != UNKNOWN_START and sequence == high + 1:
-        _advance(frames, slots, out, row, slot)
+@compiled
+def _end(frames, slot, pending, live, products, out, reason, grace_ns):
+    """End a connection: products that no other carries are unknown from its highest time on."""
+    if not slot[ALIVE]:
+        return
+    if slot[HELD] >= 0:
+        _reject(out, slot[HELD])
+        slot[HELD] = -1
+    _resolve(frames, slot, pending, live, products, out, grace_ns, True)
+    for p in range(len(live)):
+        if live[p]:
+            live[p] = 0
+            products[p, CARRIERS] -= 1
+            if products[p, CARRIERS] == 0:
+                products[p, GAP_FROM], products[p, GAP_REASON] = slot[HIGHEST_TIME], reason
+    slot[ALIVE] = 0
+
+
+@compiled
+def _see_time(slot, count, time):
+    slot[HIGHEST_TIME] = max(slot[HIGHEST_TIME], time)
+    count[OVERALL_TIME] = max(count[OVERALL_TIME], time)
+
+
+@compiled
+def _next(frame, row, slot, product, live, products, records, count):
+    """Give on a frame that needs no waiting: the next of its sequence, or an old number."""
+    _see_time(slot, count, frame[F_TIME])
+    if frame[F_SEQUENCE] > slot[HIGH]:
+        slot[HIGH], slot[NEIGHBOUR_TIME] = frame[F_SEQUENCE], frame[F_TIME]
+    _give(frame, row, product, slot[CONNECTION_BASE], live, products, records, count)
+
+
+@compiled
+def _accept(frames, row, slot, pending, live, products, out, grace_ns):
+    frame = frames.rows[row]
+    time, sequence = frame[F_TIME], frame[F_SEQUENCE]
+    if slot[BARE] and 0 <= sequence <= slot[HIGH] and time > slot[HIGHEST_TIME] + grace_ns:
+        _end(frames, slot, pending, live, products, out, CAPTURE_DOWN, grace_ns)
+        _reset(slot, UNKNOWN_START)
+        slot[CONNECTION_BASE] += GENERATION
+    high = slot[HIGH]
+    if high != UNKNOWN_START and sequence <= high + 1:
+        _next(frame, row, slot, frames.product, live, products, out.records, out.counters)
     else:
-        _wait(frames, slots, row, slot)
-    _resolve(frames, slots, out, slot, grace_ns, False)
+        _see_time(slot, out.counters, time)
+        _wait(frames.rows, row, slot, pending)
+    if slot[PENDING]:
+        _resolve(frames, slot, pending, live, products, out, grace_ns, False)
 
 
-@njit(cache=True)
-def _frame(frames, slots, out, row, slot, ahead_ns, grace_ns):
-    if not slots.alive[slot]:
-        _reset(slots, slot, UNKNOWN_START)
-    time = frames.time[row]
-    held = slots.held[slot]
+@compiled
+def _frame(frames, row, slot, pending, live, products, out, ahead_ns, grace_ns):
+    """Hold a frame that is far ahead of its connection until the next one confirms or refutes it."""
+    if not slot[ALIVE]:
+        _reset(slot, UNKNOWN_START)
+    time, held = frames.rows[row, F_TIME], slot[HELD]
     if held >= 0:
-        slots.held[slot] = -1
-        if time >= frames.time[held] - ahead_ns:
-            _accept(frames, slots, out, held, slot, grace_ns)
+        slot[HELD] = -1
+        if time >= frames.rows[held, F_TIME] - ahead_ns:
+            _accept(frames, held, slot, pending, live, products, out, grace_ns)
         else:
             _reject(out, held)
-    base = slots.highest_time[slot]
+    base = slot[HIGHEST_TIME]
     if base == NONE:
-        base = slots.overall_time[0]
+        base = out.counters[OVERALL_TIME]
     if base == NONE or time > base + ahead_ns:
-        slots.held[slot] = row
+        slot[HELD] = row
     else:
-        _accept(frames, slots, out, row, slot, grace_ns)
+        _accept(frames, row, slot, pending, live, products, out, grace_ns)
 
 
-@njit(cache=True)
-def _end_wrapped(frames, slots, out, grace_ns):
-    for slot in range(len(slots.alive)):
-        if not slots.bare[slot]:
-            _end(frames, slots, out, slot, CAPTURE_DOWN, grace_ns)
+@compiled
+def _end_wrapped(frames, state, out, grace_ns):
+    for number in range(len(state.slots)):
+        slot = state.slots[number]
+        if not slot[BARE]:
+            _end(frames, slot, state.pending[number], state.live[number], state.products, out, CAPTURE_DOWN, grace_ns)
 
 
-@njit(cache=True)
-def _worst_case(frames, slots, row):
+@compiled
+def _control(frames, state, out, row, grace_ns):
+    kind, number = frames.rows[row, F_KIND], frames.rows[row, F_SLOT]
+    if kind in (STARTED, STOPPED):
+        _end_wrapped(frames, state, out, grace_ns)
+    if kind == STOPPED:
+        for p in range(len(state.products)):
+            if state.products[p, GAP_FROM] != NONE:
+                state.products[p, GAP_REASON] = CAPTURE_DOWN
+    if number < 0:
+        return
+    slot = state.slots[number]
+    if kind == OPENED or (kind == CONTINUED and not slot[ALIVE]):
+        if not slot[BARE]:
+            _end_wrapped(frames, state, out, grace_ns)
+        _reset(slot, EXPECT_FIRST if kind == OPENED and not slot[BARE] else UNKNOWN_START)
+    elif kind == CLOSED:
+        reason = frames.rows[row, F_REASON]
+        _end(frames, slot, state.pending[number], state.live[number], state.products, out, reason, grace_ns)
+
+
+@compiled
+def _worst_case(rows, slots, row, products):
     """Records that the next row can give at most: every waiting row once, each after a gap, for every product."""
-    products = len(slots.carriers)
-    waiting, ticks = 2, frames.tick_begin[row + 1] - frames.tick_begin[row]
-    for slot in range(len(slots.alive)):
-        if slots.alive[slot]:
-            waiting += 2 + slots.pending_count[slot]
-            for i in range(slots.pending_count[slot]):
-                pending = slots.pending[slot, i]
-                ticks += frames.tick_begin[pending + 1] - frames.tick_begin[pending]
-            if slots.held[slot] >= 0:
-                ticks += frames.tick_begin[slots.held[slot] + 1] - frames.tick_begin[slots.held[slot]]
-    return 2 * ticks + 2 * products * waiting
+    waiting, ticks = 2, rows[row, F_END] - rows[row, F_BEGIN]
+    for number in range(len(slots)):
+        if slots[number, ALIVE]:
+            waiting += 2 + slots[number, PENDING]
+    return 2 * (ticks + products * waiting)
 
 
-@njit(cache=True)
-def scan(frames, slots, out, start, ahead_ns, grace_ns):
-    """Track rows from `start` on; returns the first row that was not tracked because the output might overflow."""
-    for row in range(start, len(frames.kind)):
-        if out.count[N_RECORDS] + _worst_case(frames, slots, row) > len(out.kind):
+@compiled
+def scan(frames, state, out, start, waiting_ticks, ahead_ns, grace_ns):
+    """Track rows from `start` on; returns the first row that was not tracked because the output might overflow.
+
+    `waiting_ticks` is the number of tickers of rows before `start`, all of which may still wait.
+    """
+    rows, slots, products = frames.rows, state.slots, state.products
+    behind = waiting_ticks
+    for row in range(start, len(rows)):
+        kind, number = rows[row, F_KIND], rows[row, F_SLOT]
+        room = len(out.records) - out.counters[N_RECORDS]
+        if 2 * behind + _worst_case(rows, slots, row, len(products)) > room:
             return row
-        kind, slot = frames.kind[row], frames.slot[row]
-        if kind <= OTHER:
-            _frame(frames, slots, out, row, slot, ahead_ns, grace_ns)
-        elif kind == REJECTED and slot >= 0 and frames.sequence[row] >= 0 and frames.time[row] > 0:
-            _frame(frames, slots, out, row, slot, ahead_ns, grace_ns)
-        elif kind == OPENED:
-            if not slots.bare[slot]:
-                _end_wrapped(frames, slots, out, grace_ns)
-            _reset(slots, slot, UNKNOWN_START if slots.bare[slot] else EXPECT_FIRST)
-        elif kind == CONTINUED and not slots.alive[slot]:
-            _end_wrapped(frames, slots, out, grace_ns)
-            _reset(slots, slot, UNKNOWN_START)
-        elif kind == CLOSED:
-            _end(frames, slots, out, slot, frames.reason[row], grace_ns)
-        elif kind == STARTED:
-            _end_wrapped(frames, slots, out, grace_ns)
-        elif kind == STOPPED:
-            _end_wrapped(frames, slots, out, grace_ns)
-            for product in range(len(slots.carriers)):
-                if slots.gap_from[product] != NONE:
-                    slots.gap_reason[product] = CAPTURE_DOWN
-    return len(frames.kind)
+        if kind <= OTHER or (kind == REJECTED and number >= 0 and rows[row, F_TIME] > 0):
+            slot, frame = slots[number], rows[row]
+            ordinary = slot[ALIVE] and slot[HELD] < 0 and slot[PENDING] == 0 and slot[HIGHEST_TIME] != NONE
+            if ordinary and frame[F_SEQUENCE] == slot[HIGH] + 1 and frame[F_TIME] <= slot[HIGHEST_TIME] + ahead_ns:
+                _next(frame, row, slot, frames.product, state.live[number], products, out.records, out.counters)
+                continue
+            given = out.counters[N_RECORDS]
+            _frame(frames, row, slot, state.pending[number], state.live[number], products, out, ahead_ns, grace_ns)
+            if out.counters[N_RECORDS] == given:
+                behind += rows[row, F_END] - rows[row, F_BEGIN]
+        elif kind < NOTE:
+            _control(frames, state, out, row, grace_ns)
+    return len(rows)

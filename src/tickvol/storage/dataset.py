@@ -1,7 +1,7 @@
 """The feature dataset: `product_id=.../date=.../hour=HH.parquet`, each file a pure function of its hour's rows.
 
-Any Parquet reader opens the directory as it is. Files are replaced whole (write, fsync, rename), carry no clock, path or run
-id, and hold page checksums, because a flipped bit in Parquet otherwise reads back as a wrong number.
+Any Parquet reader opens the directory as it is. Files are replaced whole (write, fsync, rename), carry no clock, path
+or run id, and hold page checksums, because a flipped bit in Parquet otherwise reads back as a wrong number.
 """
 
 import json
