@@ -1,0 +1,81 @@
+"""Reaching MLflow, or saying soon and clearly that it cannot be reached."""
+
+import logging
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tickvol.config import MlflowConfig
+from tickvol.core.errors import TrackingUnavailable
+
+_SQLITE = "sqlite:///"
+_NOISY = ("alembic", "mlflow", "sqlalchemy")
+
+
+def connect(settings: MlflowConfig) -> str:
+    """Set MLflow up for the store of the configuration; returns the id of its experiment, which is made if absent.
+
+    Artifacts of a SQLite store lie in `artifacts_dir`, as an absolute place: MLflow's own default is `./mlruns` of
+    wherever a program happens to run. A server decides itself where they lie.
+
+    Raises
+    ------
+    TrackingUnavailable
+        Within 10 s, when the store cannot be reached or opened.
+    """
+    _set_environment(settings)
+    _probe(settings)
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    mlflow.set_registry_uri(settings.tracking_uri)
+    try:
+        client = mlflow.MlflowClient()
+        found = client.get_experiment_by_name(settings.experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        local = settings.tracking_uri.startswith(_SQLITE)
+        place = settings.artifacts_dir.resolve().as_uri() if local else None
+        return str(client.create_experiment(settings.experiment, artifact_location=place))
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise unavailable(settings, error) from error
+
+
+def unavailable(settings: MlflowConfig, error: Exception) -> TrackingUnavailable:
+    """The error to raise, with the first line of what happened."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return TrackingUnavailable(
+        f"mlflow.tracking_uri: {settings.tracking_uri}: cannot be used ({reason[:200]}); start the server, "
+        "name another store, or train with --no-tracking"
+    )
+
+
+def _set_environment(settings: MlflowConfig) -> None:
+    """Read by MLflow at each request; an own choice of the user in the environment wins."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(settings.request_timeout_s))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(settings.request_max_retries))
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+def _probe(settings: MlflowConfig) -> None:
+    uri = settings.tracking_uri
+    if uri.startswith(_SQLITE):
+        database = Path(uri.removeprefix(_SQLITE))
+        try:
+            database.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unavailable(settings, error) from error
+        return
+    parts = urlsplit(uri)
+    if parts.scheme in ("http", "https"):
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=settings.request_timeout_s).close()
+        except OSError as error:
+            raise unavailable(settings, error) from error

@@ -1,0 +1,149 @@
+"""Training in MLflow: one run of a command, one nested run a detector, and the registry's aliases (never stages)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tickvol.config import MlflowConfig
+from tickvol.core.errors import InputError
+from tickvol.models.bundle import Bundle
+from tickvol.tracking.bundle_flavor import bundle_directory
+from tickvol.tracking.connection import connect, unavailable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+_REQUIREMENTS = ["tickvol"]
+"""Given to `log_model`, which otherwise spends seconds on finding out what is imported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorRecord:
+    """A trained detector as it is logged.
+
+    Attributes
+    ----------
+    directory : where its bundle was saved.
+    metrics : flat names to figures; undefined ones are left out, since the store cannot hold them.
+    figures : file names to figures.
+    """
+
+    bundle: Bundle
+    directory: Path
+    metrics: Mapping[str, float | None]
+    figures: "Mapping[str, Figure]"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version in the registry and the aliases that it was given."""
+
+    name: str
+    version: str
+    aliases: tuple[str, ...]
+
+
+def log_training(
+    settings: MlflowConfig,
+    *,
+    params: Mapping[str, Any],
+    figures: "Mapping[str, Figure]",
+    records: Sequence[DetectorRecord],
+    best: Bundle,
+) -> Registered:
+    """Log everything of one command and register its best bundle.
+
+    Raises
+    ------
+    TrackingUnavailable
+        When MLflow cannot be reached, or fails on the way.
+    """
+    experiment = connect(settings)
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with mlflow.start_run(experiment_id=experiment, run_name="train"):
+            mlflow.log_params(dict(params))
+            mlflow.set_tags({"simulated": str(best.simulated).lower(), "best_on_validation": best.name})
+            for name, figure in figures.items():
+                mlflow.log_figure(figure, f"figures/{name}")
+            uris = {record.bundle.name: _log_detector(record, experiment) for record in records}
+            return _register(settings, uris[best.name])
+    except MlflowException as error:
+        raise unavailable(settings, error) from error
+
+
+def _log_detector(record: DetectorRecord, experiment: str) -> str:
+    import mlflow
+
+    manifest = record.bundle.manifest
+    with mlflow.start_run(experiment_id=experiment, run_name=record.bundle.name, nested=True):
+        mlflow.log_params(
+            {
+                "detector": manifest.name,
+                "baseline": manifest.baseline,
+                "seed": manifest.seed,
+                "config_hash": manifest.provenance.config_hash,
+                "data_fingerprint": manifest.provenance.data_fingerprint,
+                "bundle_hash": record.bundle.version,
+            }
+        )
+        mlflow.log_metrics({name: float(value) for name, value in record.metrics.items() if value is not None})
+        for name, figure in record.figures.items():
+            mlflow.log_figure(figure, f"figures/{name}")
+        logged = mlflow.pyfunc.log_model(
+            name=manifest.name,
+            loader_module="tickvol.tracking.bundle_flavor",
+            data_path=str(record.directory),
+            pip_requirements=_REQUIREMENTS,
+        )
+    return str(logged.model_uri)
+
+
+def _register(settings: MlflowConfig, uri: str) -> Registered:
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    version = str(mlflow.register_model(uri, settings.registered_model).version)
+    aliases = [CHALLENGER]
+    if CHAMPION not in client.get_registered_model(settings.registered_model).aliases:
+        aliases.append(CHAMPION)
+    for alias in aliases:
+        client.set_registered_model_alias(settings.registered_model, alias, version)
+    return Registered(settings.registered_model, version, tuple(aliases))
+
+
+def resolve_alias(settings: MlflowConfig, alias: str = CHAMPION) -> Path:
+    """Directory of the bundle that an alias of the registry names; `Bundle.load` checks it.
+
+    Raises
+    ------
+    TrackingUnavailable
+        When MLflow cannot be reached.
+    InputError
+        When the registry has no such alias, or its artifacts hold no bundle.
+    """
+    connect(settings)
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    named = f"models:/{settings.registered_model}@{alias}"
+    client = mlflow.MlflowClient()
+    try:
+        version = client.get_model_version_by_alias(settings.registered_model, alias)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"):
+            raise unavailable(settings, error) from error
+        raise InputError(f"{named}: the registry has no such alias; `tickvol train` makes one") from None
+    try:
+        local = Path(mlflow.artifacts.download_artifacts(version.source))
+    except (MlflowException, OSError) as error:
+        raise InputError(f"{named}: its artifacts cannot be read ({error}); train again") from error
+    directory = bundle_directory(local)
+    if directory is None:
+        raise InputError(f"{named}: holds no bundle; train again")
+    return directory
