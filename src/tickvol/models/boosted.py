@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from tickvol.core.errors import CorruptFile
 from tickvol.core.windows import FeatureSpec
-from tickvol.models.fitting import Sample, TrainingSpec
+from tickvol.models.fitting import Sample
 from tickvol.models.inputs import Form, Input, learned_inputs
+from tickvol.models.training_spec import TrainingSpec
 
 BOOSTER_FILE = "booster.ubj"
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from tickvol.core.errors import CorruptFile, SchemaMismatch
 from tickvol.core.feature_table import FeatureTable
-from tickvol.core.labels import LabelKind
+from tickvol.core.labels import LabelKind, LabelSpec
 from tickvol.core.windows import FeatureSpec
 from tickvol.labels.scorable import scorable, unscorable_reasons
 from tickvol.models.boosted import BOOSTER_FILE, BoostedDetector
 from tickvol.models.bundle_files import MANIFEST, read_files, write_files
 from tickvol.models.calibration import Calibrator
 from tickvol.models.detector import Detector
-from tickvol.models.inputs import REFERENCE, Input, InputMatrix
+from tickvol.models.inputs import Input, InputMatrix
 from tickvol.models.linear import LinearDetector, LinearParams
 from tickvol.models.manifest import Manifest, decode_manifest, encode_manifest
 
@@ -81,6 +81,11 @@ class Bundle:
         return self.manifest.feature_spec
 
     @property
+    def label(self) -> LabelSpec:
+        """What it foretells; decides, with the past, which rows are scorable."""
+        return self.manifest.label
+
+    @property
     def simulated(self) -> bool:
         """Whether it was trained on a simulated market; its figures then say nothing about real ones."""
         return self.manifest.simulated
@@ -101,9 +106,9 @@ class Bundle:
         return self.manifest.needed_features
 
     @property
-    def inputs(self) -> tuple[Input, ...]:
-        """What the detector makes of them."""
-        return self.detector.inputs
+    def input_names(self) -> tuple[str, ...]:
+        """What the detector makes of them, as `evidence` is ordered."""
+        return tuple(item.name for item in self.detector.inputs)
 
     def scorable(self, table: FeatureTable) -> NDArray[np.bool_]:
         """(n,) rows of which it can say something; `unscorable_reasons` says why not."""
@@ -125,19 +130,10 @@ class Bundle:
         """(n,) calibrated probability of a spike within the horizon; NaN where not scorable."""
         return self._of_table(table, self._probability)
 
-    def contributions(self, table: FeatureTable) -> NDArray[np.float64]:
-        """(n, len(needed)) what each needed feature adds to the margin, above what is constant.
-
-        An input that is a ratio counts for the feature that is divided; the divisor's share is in there.
-        """
-        reference = self._table_reference(table)
-        by_input = self.detector.contributions(self._matrix(table.values, reference))
-        found = np.zeros((len(table), len(self.needed)))
-        for place, item in enumerate(self.inputs):
-            if item.column != REFERENCE or "typical_vol" in self.needed:
-                name = "typical_vol" if item.column == REFERENCE else item.column
-                found[:, self.needed.index(name)] += by_input[:, place]
-        return found
+    def evidence(self, table: FeatureTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of the inputs, NaN where unknown, and what each adds to the margin; both (n, inputs) float64."""
+        x = self.matrix(table)
+        return x, self.detector.contributions(x)
 
     def predict_matrix(
         self, values: NDArray[np.float64], reference: NDArray[np.float64] | None = None
@@ -196,10 +192,10 @@ class Bundle:
         return self._calibrate(self.detector.margin(self._matrix(values, reference)))
 
 
-def needed_features(inputs: Sequence[Input], manifest_label: LabelKind, spec: FeatureSpec) -> tuple[str, ...]:
+def needed_features(inputs: Sequence[Input], kind: LabelKind, spec: FeatureSpec) -> tuple[str, ...]:
     """Features that inputs read, in the order of the schema; the relative label's reference is one of them."""
     columns = InputMatrix(inputs, spec).columns
-    if manifest_label is LabelKind.RELATIVE and "typical_vol" not in columns:
+    if kind is LabelKind.RELATIVE and "typical_vol" not in columns:
         columns = InputMatrix((*inputs, Input(column="typical_vol")), spec).columns
     return columns
 

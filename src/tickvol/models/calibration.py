@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.models.fitting import CalibrationKind
+from tickvol.models.training_spec import CalibrationKind
 
 MIN_SLOPE = 1e-3
 """Per standard deviation of the margin: what ranks backwards on validation becomes nearly constant, not inverted."""

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.windows import FeatureSpec
-from tickvol.models.fitting import Sample, TrainingSpec
+from tickvol.models.fitting import Sample
 from tickvol.models.inputs import learned_inputs
 from tickvol.models.linear import LinearDetector, LinearParams, train_medians
+from tickvol.models.training_spec import TrainingSpec
 
 CLIP = 6.0
 """Scaled inputs are held here: one jump of the market must not outweigh all that the model has learned."""

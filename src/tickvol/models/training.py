@@ -1,13 +1,13 @@
 """Training: labels, splits, every detector, its calibration and thresholds, into bundles that can be compared."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.core.errors import NotEnoughData
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelKind, LabelSpec
 from tickvol.labels.future import future_vol
@@ -27,12 +27,15 @@ from tickvol.models.calibration import Calibrator, fit_calibration
 from tickvol.models.detector import Detector
 from tickvol.models.evaluation.metrics import at_threshold, calibration, ranking
 from tickvol.models.evaluation.regimes import tercile_boundaries
-from tickvol.models.fitting import ModelType, Sample, TrainingSpec
+from tickvol.models.fitting import Sample
 from tickvol.models.inputs import InputMatrix
 from tickvol.models.logistic import fit_logistic
 from tickvol.models.manifest import BUNDLE_VERSION, Manifest, Provenance, SplitRecord
 from tickvol.models.splits import Split, require_positives, split_by_time
 from tickvol.models.thresholds import choose_thresholds
+from tickvol.models.training_spec import ModelType, TrainingSpec
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ def prepare(table: FeatureTable, label: LabelSpec, training: TrainingSpec) -> Pr
     )
     thresholds = fit_thresholds(table, label, values, split.train)
     positive, known = spikes(table, thresholds, values)
-    _require_known(table, split, known)
+    split = _only_known(table, split, known)
     require_positives(split, positive, training.min_positives)
     scale = horizon_scale(table, label.horizon_s)
     relative = label.kind is LabelKind.RELATIVE
@@ -91,15 +94,11 @@ def prepare(table: FeatureTable, label: LabelSpec, training: TrainingSpec) -> Pr
     )
 
 
-def _require_known(table: FeatureTable, split: Split, known: NDArray[np.bool_]) -> None:
-    for name, rows in split.parts().items():
-        strangers = np.unique(table.product[rows & ~known])
-        if len(strangers):
-            products = ", ".join(table.products[place] for place in strangers)
-            raise NotEnoughData(
-                f"labels.kind: absolute: {products}: has rows in the {name} split and none in train, so no threshold; "
-                "record it earlier, leave it out, or use the relative label"
-            )
+def _only_known(table: FeatureTable, split: Split, known: NDArray[np.bool_]) -> Split:
+    strangers = np.unique(table.product[(split.validation | split.test) & ~known])
+    for place in strangers:
+        _log.warning("%s: no row in the train split, so no threshold and no label", table.products[place])
+    return replace(split, validation=split.validation & known, test=split.test & known)
 
 
 def detector_names(model_type: ModelType) -> tuple[str, ...]:
