@@ -1,7 +1,7 @@
 """Logs of records for the engine's tests: plain records, seeded random logs, and their columns."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import nan
 
 import numpy as np
@@ -77,60 +77,81 @@ def records_of(table: RecordColumns) -> list[Record]:
 def random_log(
     seed: int, *, seconds: float = 120.0, product: int = 0, rate: float = 3.0, pauses: bool = True
 ) -> list[Record]:
-    """One product's ticks and heartbeats with calm stretches, pauses, missing quantities and gaps, in order of time."""
+    """One product's log in order of time: lively and calm stretches, pauses and gaps with and without heartbeats."""
     rng = np.random.default_rng(seed)
-    heartbeats = rng.random() < 0.7
-    records: list[Record] = []
-    time, price, sequence, next_beat = 0.0, 100.0 * np.exp(rng.normal()), 0, 0.0
-    while time < seconds:
-        kind = rng.choice(["lively", "calm", "pause", "gap"], p=[0.55, 0.2, 0.15, 0.1] if pauses else [0.7, 0.3, 0, 0])
-        end = time + rng.exponential(seconds / 8)
-        if kind in ("pause", "gap"):
-            silent = bool(rng.random() < 0.5)
-            if kind == "gap":
-                since = time - (0.0 if rng.random() < 0.5 else rng.random() * 2)
-                records.append(gap(since, end, product=product))
-        while time < end:
-            time += rng.exponential(1.0 / rate) if kind in ("lively", "calm") else 0.5
-            while heartbeats and next_beat <= time:
-                if kind in ("lively", "calm") or not silent:
-                    records.append(heartbeat(next_beat, product=product))
-                next_beat += 1.0
-            if kind in ("lively", "calm"):
-                if kind == "lively":
-                    price *= float(np.exp(rng.normal() * 2e-4 * (8 if rng.random() < 0.02 else 1)))
-                quantities = {"bid_quantity": float(rng.integers(0, 4)), "ask_quantity": float(rng.integers(0, 4))}
-                if rng.random() < 0.05:
-                    quantities["bid_quantity"] = nan
-                when = round(time, 1) if rng.random() < 0.2 else time  # ties and bar edges
-                records.append(tick(when, sequence, round(price, 2), product=product, **quantities))
-                sequence += 1
-    return records
+    log = _Log(rng, product, heartbeats=bool(rng.random() < 0.7))
+    shares = {"lively": 0.55, "calm": 0.2, "pause": 0.15, "gap": 0.1} if pauses else {"lively": 0.7, "calm": 0.3}
+    while log.time < seconds:
+        state = rng.choice(list(shares), p=list(shares.values()))
+        since, until = log.time - float(rng.choice([0.0, 1.5])), log.time + rng.exponential(seconds / 8)
+        if state in ("lively", "calm"):
+            log.trade(until, rate, volatility=2e-4 if state == "lively" else 0.0)
+            continue
+        known_at_once = state == "gap" and rng.random() < 0.5
+        if known_at_once:
+            log.records.append(gap(since, until, product=product))
+        log.pause(until, heartbeats=bool(rng.random() < 0.5))
+        if state == "gap" and not known_at_once:
+            log.records.append(gap(since, until, product=product))
+    return log.records
 
 
-def disorder(records: Iterable[Record], seed: int, *, within_s: float, share: float = 0.3) -> list[Record]:
-    """Delay some records by up to `within_s` of event time and repeat some; gaps stay where they are known: at their end."""
+class _Log:
+    """A log that is being written; times in seconds after START_NS."""
+
+    def __init__(self, rng: np.random.Generator, product: int, *, heartbeats: bool) -> None:
+        self.records: list[Record] = []
+        self.time = 0.0
+        self._rng, self._product, self._heartbeats = rng, product, heartbeats
+        self._price, self._sequence, self._next_beat = 100.0 * float(np.exp(rng.normal())), 0, 0.0
+
+    def trade(self, until: float, rate: float, *, volatility: float) -> None:
+        rng = self._rng
+        while self.time < until:
+            self.time += rng.exponential(1.0 / rate)
+            self._beat(heartbeats=True)
+            jump = 8.0 if rng.random() < 0.02 else 1.0
+            self._price *= float(np.exp(rng.normal() * volatility * jump))
+            quote = {"bid_quantity": float(rng.integers(0, 4)), "ask_quantity": float(rng.integers(0, 4))}
+            if rng.random() < 0.05:
+                quote["bid_quantity"] = nan
+            at = round(self.time, 1) if rng.random() < 0.2 else self.time  # ties, and times on the edge of a bar
+            self.records.append(tick(at, self._sequence, round(self._price, 2), product=self._product, **quote))
+            self._sequence += 1
+
+    def pause(self, until: float, *, heartbeats: bool) -> None:
+        self.time = max(until, self.time)
+        self._beat(heartbeats=heartbeats)
+
+    def _beat(self, *, heartbeats: bool) -> None:
+        while self._next_beat <= self.time:
+            if self._heartbeats and heartbeats:
+                self.records.append(heartbeat(self._next_beat, product=self._product))
+            self._next_beat += 1.0
+
+
+def disorder(records: Sequence[Record], seed: int, *, within_s: float, share: float = 0.3) -> list[Record]:
+    """Delay some ticks and heartbeats by up to `within_s` of event time and repeat some; gaps keep their place."""
     rng = np.random.default_rng(seed)
-    keyed = []
+    keyed: list[tuple[int, int, Record]] = []
+    latest = 0
     for number, record in enumerate(records):
-        at = record.time_ns if record.kind != RecordKind.GAP else record.time_ns
-        moved = rng.random() < share and record.kind != RecordKind.GAP
-        keyed.append((at + (round(rng.random() * within_s * S) if moved else 0), number, record))
+        movable = record.kind != RecordKind.GAP
+        at = record.time_ns if movable else latest
+        latest = max(latest, at)
+        delay = rng.random() * within_s * S if movable and rng.random() < share else 0.0
+        keyed.append((at + int(delay), number, record))
         if record.kind == RecordKind.TICK and rng.random() < share / 3:
-            keyed.append((at + round(rng.random() * 3 * within_s * S), number, record))
+            keyed.append((at + int(rng.random() * 3 * within_s * S), number, record))
     return [record for _, _, record in sorted(keyed, key=lambda item: item[:2])]
 
 
 def merged(*logs: Sequence[Record]) -> list[Record]:
-    """Several products' logs as one, by time; each keeps its own order where times are equal."""
-    keyed = []
+    """Several logs as one, by time; each keeps its own order."""
+    keyed: list[tuple[int, int, Record]] = []
     for log in logs:
         latest = 0
         for record in log:
-            latest = max(latest, record.time_ns)
+            latest = max(latest, record.time_ns if record.kind != RecordKind.GAP else 0)
             keyed.append((latest, len(keyed), record))
     return [record for _, _, record in sorted(keyed, key=lambda item: item[:2])]
-
-
-def of_product(records: Iterable[Record], product: int) -> list[Record]:
-    return [replace(record, product=product) for record in records]

@@ -19,6 +19,7 @@ from tickvol.core.compiled import compiled
 DAY_NS = 86_400_000_000_000
 MAD_TO_SIGMA = 1.4826
 SPREAD_FLOOR = 1e-9
+WEIGHT_SLACK = 1e-12
 RETURN_FLOOR = 1e-12
 
 # A summary's columns. Of a single bar the first LANES and HIGH, LOW (negated) are filled, and MID, RETURN, VOL behind
@@ -382,7 +383,7 @@ def _long_features(ordered, counts, spec, total, number, value, vol, row, column
         column += 1
     for i in range(3):
         row[column + i] = np.nan
-    if total[WEIGHT] / spec.full_weight >= min_coverage:
+    if total[WEIGHT] / spec.full_weight >= min_coverage - WEIGHT_SLACK:
         row[column] = math.sqrt(total[DECAYED] / total[WEIGHT] * spec.reference)
     if returns_covered:
         rank = 0.05 * (count - 1)
