@@ -9,6 +9,7 @@ from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelSpec
 from tickvol.core.windows import NS_PER_S, FeatureSpec
+from tickvol.labels.scorable import unscorable_reasons
 from tickvol.serving.frame_rows import FrameRules
 from tickvol.serving.served import AnomalyRules, Served
 
@@ -22,23 +23,23 @@ class KnownModel:
     version = "sha256:known"
     schema_version = SCHEMA_VERSION
     spec = SPEC
-    label = LabelSpec()
-    needed = ("quote_imbalance_60", "vol_zscore")
-    input_names = needed
+    needed = ("quote_imbalance_60", "vol_zscore", "typical_vol")
+    input_names = ("quote_imbalance_60", "vol_zscore")
     watch_threshold = 0.25
     alert_threshold = 0.5
 
     def __init__(self, *, simulated: bool = False) -> None:
         self.simulated = simulated
-        self.asked_rows = 0
 
     def probability(self, table: FeatureTable) -> NDArray[np.float64]:
-        self.asked_rows += len(table)
         return table.column("quote_imbalance_60")
 
     def evidence(self, table: FeatureTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        values = np.column_stack([table.column(name) for name in self.needed])
+        values = np.column_stack([table.column(name) for name in self.input_names])
         return values, np.column_stack([values[:, 0], -2 * values[:, 0]])
+
+    def unscorable_reasons(self, table: FeatureTable) -> list[str | None]:
+        return unscorable_reasons(table, LabelSpec())
 
     def describe(self) -> dict[str, Any]:
         return {"model_version": self.version}

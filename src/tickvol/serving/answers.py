@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.feature_table import FeatureTable
-from tickvol.core.labels import LabelKind, LabelSpec
 from tickvol.labels.scorable import coverage_windows, unscorable_reasons
 from tickvol.serving.answer_types import (
     Anomalies,
@@ -52,7 +51,7 @@ def predict(served: Served, request: RowsOrFrames) -> Predictions:
     RequestError
         409 for rows of another feature schema, 422 for what breaks a rule.
     """
-    asked = _asked(served, request, served.model.needed, served.model.label)
+    asked = _asked(served, request, served.model.needed)
     probability, reasons = _scored(served, asked.table)
 
     def answer(row: int) -> Prediction:
@@ -72,7 +71,7 @@ def anomaly(served: Served, request: RowsOrFrames) -> Anomalies:
         409 for rows of another feature schema, 422 for what breaks a rule.
     """
     rules = served.anomaly
-    asked = _asked(served, request, ("robust_z", "vol_zscore"), None)
+    asked = _asked(served, request, ("robust_z", "vol_zscore"))
     robust_z, vol_zscore = asked.table.column("robust_z"), asked.table.column("vol_zscore")
     reasons = unscorable_reasons(asked.table)
 
@@ -101,7 +100,7 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
         409 for rows of another feature schema, 422 for what breaks a rule.
     """
     model = served.model
-    asked = _asked(served, request, model.needed, model.label)
+    asked = _asked(served, request, model.needed)
     probability, reasons = _scored(served, asked.table)
     values, contributions = model.evidence(asked.table)
 
@@ -129,14 +128,12 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
     return Signals(**_head(served, asked), thresholds=thresholds, answers=[answer(int(row)) for row in asked.order])
 
 
-def _asked(served: Served, request: RowsOrFrames, needed: tuple[str, ...], label: LabelSpec | None) -> _Asked:
+def _asked(served: Served, request: RowsOrFrames, needed: tuple[str, ...]) -> _Asked:
     if request.rows is not None:
         _check_count("rows", len(request.rows), served.max_rows, "serving.max_rows")
         _check_schema(served, request.feature_schema_version)
         spec = served.model.spec
         decisive = [f"coverage_{window_s}" for window_s in coverage_windows(spec)]
-        if label is not None and label.kind is LabelKind.RELATIVE:
-            decisive.append("typical_vol")
         known = table_of_rows(request.rows, spec, (*needed, *decisive))
         return _Asked(known.table, known.order, None)
     frames = request.frames or []
@@ -161,13 +158,10 @@ def _check_schema(served: Served, given: int | None) -> None:
 
 def _scored(served: Served, table: FeatureTable) -> tuple[NDArray[np.float64], list[str | None]]:
     """(n,) probabilities, and why a row has none."""
-    reasons = unscorable_reasons(table, served.model.label)
-    probability = np.full(len(table), np.nan)
-    scorable = np.array([reason is None for reason in reasons], bool)
-    if scorable.any():
-        probability[scorable] = served.model.probability(table.take(scorable))
-    for row in np.flatnonzero(scorable & ~np.isfinite(probability)):
-        reasons[row] = "the model gives no finite probability for this row"
+    reasons = served.model.unscorable_reasons(table)
+    probability = served.model.probability(table)
+    for row in np.flatnonzero(~np.isfinite(probability)):
+        reasons[row] = reasons[row] or "the model gives no finite probability for this row"
     return probability, reasons
 
 

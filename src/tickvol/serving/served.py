@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.feature_table import FeatureTable
-from tickvol.core.labels import LabelSpec
 from tickvol.core.windows import FeatureSpec
 from tickvol.serving.frame_rows import FrameRules
 
 
 class Model(Protocol):
-    """What answers need of a bundle."""
+    """What answers need of a bundle; `tickvol.models.bundle.Bundle` is one."""
 
     @property
     def version(self) -> str:
@@ -26,10 +25,6 @@ class Model(Protocol):
     @property
     def spec(self) -> FeatureSpec:
         """Bars and windows of its features."""
-
-    @property
-    def label(self) -> LabelSpec:
-        """What it foretells; decides which rows are scorable."""
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -47,8 +42,11 @@ class Model(Protocol):
     def alert_threshold(self) -> float:
         """Probability from which the signal is ALERT."""
 
+    def unscorable_reasons(self, table: FeatureTable) -> list[str | None]:
+        """(n,) None where it can say something of a row, else what is missing."""
+
     def probability(self, table: FeatureTable) -> NDArray[np.float64]:
-        """(n,) calibrated probability of a spike."""
+        """(n,) calibrated probability of a spike; NaN where not scorable."""
 
     @property
     def input_names(self) -> tuple[str, ...]:
