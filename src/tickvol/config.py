@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import os
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from tickvol.core.errors import ConfigError
@@ -20,6 +25,8 @@ from tickvol.models.training_spec import TrainingSpec
 
 DEFAULT_CONFIG = Path("config.yaml")
 ENV_PREFIX = "TICKVOL_"
+NOT_CONFIGURATION = ("TICKVOL_DATA", "TICKVOL_NOTEBOOK_FEATURES")
+"""Variables of the demo, the tests and the notebook that name directories and override nothing."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -190,10 +197,10 @@ class MonitoringConfig(_Section):
 
 
 class Config(BaseSettings):
-    """All of it, frozen."""
+    """All of it, frozen; `load_config` refuses unknown sections, which are only ignored here."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_file_encoding="utf-8"
+        frozen=True, extra="ignore", env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_file_encoding="utf-8"
     )
 
     products: Annotated[tuple[Product, ...], Field(min_length=1)]
@@ -218,6 +225,13 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before `.env` before the file; the file comes in as init values."""
         return env_settings, dotenv_settings, init_settings
+
+    @model_validator(mode="after")
+    def _products_differ(self) -> "Config":
+        twice = [name for name, count in Counter(self.products).items() if count > 1]
+        if twice:
+            raise ValueError(f"products: {', '.join(twice)}: named twice")
+        return self
 
     @model_validator(mode="after")
     def _horizon_is_whole_bars(self) -> "Config":
@@ -251,12 +265,65 @@ def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env"
     """
     chosen = path or DEFAULT_CONFIG
     values = _read_yaml(chosen)
+    variables = _variables(env_file)
+    problems = [f"{name}: {values[name]!r}: no such key; {chosen} lists those that exist" for name in _unknown(values)]
+    problems += [f"{name}: {value}: must be a number or a text" for name, value in _truths(values)]
+    problems += _unknown_variables(variables)
+    known = {name: value for name, value in values.items() if name in Config.model_fields}
     try:
-        return Config(_env_file=env_file, **values)
+        config = Config(_env_file=env_file, **known)
     except ValidationError as error:
-        raise ConfigError([line for problem in error.errors() for line in _describe(chosen, problem)]) from None
-    except ValueError as error:  # a value of the environment that is no JSON where JSON is needed
-        raise ConfigError(f"environment: {error}") from None
+        problems += [line for problem in error.errors() for line in _describe(chosen, problem)]
+    except SettingsError as error:
+        problems.append(_not_json(error, variables))
+    except RecursionError:
+        problems.append("environment: nested too deeply")
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _variables(env_file: Path | None) -> dict[str, str]:
+    """All that the environment and `.env` say under our prefix."""
+    try:
+        from_file = dotenv_values(env_file) if env_file is not None and env_file.exists() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{env_file}: cannot be read: {error}") from None
+    merged: dict[str, str | None] = {**from_file, **os.environ}
+    return {name: value or "" for name, value in merged.items() if name.upper().startswith(ENV_PREFIX)}
+
+
+def _unknown(values: Mapping[str, object]) -> list[str]:
+    return [name for name in values if name not in Config.model_fields]
+
+
+def _unknown_variables(variables: Mapping[str, str]) -> list[str]:
+    sections = ", ".join(Config.model_fields)
+    return [
+        f"{name}: {value!r}: no such section; {ENV_PREFIX}<SECTION>__<KEY> with one of {sections}"
+        for name, value in sorted(variables.items())
+        if name not in NOT_CONFIGURATION
+        and name.upper().removeprefix(ENV_PREFIX).partition("__")[0].lower() not in Config.model_fields
+    ]
+
+
+def _truths(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, bool]]:
+    """Where YAML's yes and true stand, which would pass for the number 1."""
+    found: list[tuple[str, bool]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found += _truths(value, f"{prefix}{name}.")
+        elif isinstance(value, bool):
+            found.append((f"{prefix}{name}", value))
+    return found
+
+
+def _not_json(error: SettingsError, variables: Mapping[str, str]) -> str:
+    text = getattr(error.__cause__, "doc", None)
+    for name, value in variables.items():
+        if value == text:
+            return f'{name}: {value!r}: must be JSON, such as ["BTC-USD"], [10, 60] or {{"bar_ms": 1000}}'
+    return f"environment: {error}"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -266,6 +333,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"--config: {path}: no such file; run from the project's root or name one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config: {path}: cannot be read: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"--config: {path}: nested too deeply") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"--config: {path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -279,7 +348,7 @@ def _describe(path: Path, problem: Any) -> list[str]:
         lines = str(problem["ctx"]["error"]).splitlines()
         return [line if line.count(": ") > 1 else f"{where}: {line}" for line in lines]
     if problem["type"] == "extra_forbidden":
-        return [f"{where}: {problem['input']!r}: no such key in {path}; see the comments there for those that exist"]
+        return [f"{where}: {problem['input']!r}: no such key; {path} lists those that exist"]
     if problem["type"] == "missing":
         return [f"{where}: missing in {path}"]
     rule = problem["msg"].replace("Input should", "should")
