@@ -36,5 +36,6 @@ def judged_rows(seed: int = 0, hours: float = 3.0, products: tuple[str, ...] = (
 
 def detector(rows: JudgedRows, name: str, knows: float, *, baseline: bool = False, seed: int = 1) -> ScoredDetector:
     noise = np.random.default_rng([seed, len(name)]).normal(0, 1, len(rows))
-    probability = 1 / (1 + np.exp(2.2 - knows * rows.positive - noise))
-    return ScoredDetector(name=name, baseline=baseline, probability=probability, threshold=0.5)
+    margin = knows * rows.positive + noise
+    probability = 1 / (1 + np.exp(2.2 - margin))
+    return ScoredDetector(name=name, baseline=baseline, margin=margin, probability=probability, threshold=0.5)

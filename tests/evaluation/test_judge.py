@@ -73,7 +73,7 @@ def test_rows_of_one_class_give_none_and_no_verdict():
 
 
 def test_a_detector_too_good_to_be_believed_is_refused_with_its_figures():
-    perfect = replace(STRONG, name="oracle", probability=ROWS.positive * 0.9)
+    perfect = replace(STRONG, name="oracle", margin=ROWS.positive * 0.9)
     with pytest.raises(SuspectedLeak, match=r"oracle: PR-AUC 1\.0000 at prevalence 0\.\d+ on 21600 rows"):
         judge(ROWS, [perfect, WEAK], RULES)
 
@@ -101,6 +101,6 @@ def test_a_judgement_is_plain_json_without_nan():
     json.dumps(JUDGEMENT, allow_nan=False)
 
 
-@pytest.mark.parametrize("module", ["metrics", "events", "bootstrap", "regimes", "lead"])
+@pytest.mark.parametrize("module", ["metrics", "events", "bootstrap", "regimes", "lead", "report"])
 def test_examples_in_docstrings_hold(module):
     assert doctest.testmod(importlib.import_module(f"tickvol.models.evaluation.{module}")).failed == 0

@@ -93,7 +93,7 @@ def test_rows_of_one_class_or_one_row_still_give_a_page(spikes):
             ROWS, product=ROWS.product[:1], bar_end_ns=ROWS.bar_end_ns[:1], positive=ROWS.positive[:1],
             regime=ROWS.regime[:1], axis=type(ROWS.axis).of(ROWS.bar_end_ns[:1], ROWS.bar_ns),
         )  # fmt: skip
-        detectors = [replace(one, probability=one.probability[:1]) for one in DETECTORS]
+        detectors = [replace(one, margin=one.margin[:1], probability=one.probability[:1]) for one in DETECTORS]
     report = _report(rows, detectors)
     assert "–" in render(report, [("f", png(figure)) for figure in _figures(rows, detectors, report)])
     json.dumps(report, allow_nan=False)

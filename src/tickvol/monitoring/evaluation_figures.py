@@ -37,8 +37,8 @@ def pr_figure(rows: JudgedRows, detectors: Sequence[ScoredDetector], best_baseli
     """Precision against recall at every threshold, with the prevalence as the line of no skill."""
     figure, axes = _canvas(7.0, 5.0)
     for detector, style in _styled(detectors, best_baseline):
-        if judgeable(rows.positive, detector.probability):
-            precision, recall, _ = precision_recall(rows.positive, detector.probability)
+        if judgeable(rows.positive, detector.margin):
+            precision, recall, _ = precision_recall(rows.positive, detector.margin)
             axes.step(np.append(0.0, recall), np.append(precision[0], precision), where="pre", **style)
     prevalence = float(rows.positive.mean())
     axes.axhline(prevalence, color="#999999", linewidth=0.8, label=f"prevalence {prevalence:.3f}")

@@ -68,10 +68,19 @@ class JudgedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredDetector:
-    """A detector's calibrated probabilities on the judged rows, (n,) finite, and its threshold."""
+    """What a detector says of the judged rows.
+
+    Attributes
+    ----------
+    margin : (n,) float64, finite; ranks the rows. Calibration may tie what the margin tells apart, so PR-AUC is of
+        this.
+    probability : (n,) float64, finite, calibrated; everything else is of this.
+    threshold : probability at or above which an alarm rings.
+    """
 
     name: str
     baseline: bool
+    margin: NDArray[np.float64]
     probability: NDArray[np.float64]
     threshold: float
 
@@ -94,7 +103,7 @@ def judge(rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingR
     if len(rows) == 0 or not detectors:
         raise NotEnoughData(f"{len(rows)} rows, {len(detectors)} detectors: at least one of each is needed to judge")
     order = sorted(detectors, key=lambda detector: detector.name)
-    overall = {detector.name: ranking(rows.positive, detector.probability) for detector in order}
+    overall = {detector.name: ranking(rows.positive, detector.margin) for detector in order}
     _refuse_leak(overall, rules)
     sample = _sample(rows, rules)
     pr_auc = {name: figures["pr_auc"] for name, figures in overall.items()}
@@ -153,7 +162,7 @@ def _resample(
         rows.axis,
         rows.bar_end_ns,
         rows.positive,
-        np.vstack([detector.probability for detector in detectors]),
+        np.vstack([detector.margin for detector in detectors]),
         block_bars=rules.block_s * NS_PER_S // rows.bar_ns,
         samples=rules.bootstrap_samples,
         seed=rules.seed,
@@ -182,8 +191,9 @@ def _part(rows: JudgedRows, detector: ScoredDetector, mask: NDArray[np.bool_], *
     positive, probability = rows.positive[mask], detector.probability[mask]
     calibrated = calibration(positive, probability)
     found = calibrated.pop("bins")
-    figures = ranking(positive, probability) | at_threshold(positive, probability, detector.threshold) | calibrated
-    return figures | ({"calibration_bins": found} if bins else {})
+    figures = ranking(positive, detector.margin[mask])
+    figures |= at_threshold(positive, probability, detector.threshold)
+    return figures | calibrated | ({"calibration_bins": found} if bins else {})
 
 
 def _events(rows: JudgedRows, detector: ScoredDetector, mask: NDArray[np.bool_], rules: JudgingRules) -> dict[str, Any]:

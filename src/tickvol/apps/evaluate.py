@@ -1,0 +1,167 @@
+"""`tickvol evaluate`: every detector on the same unseen rows, as JSON and as a page."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tickvol.apps.command import command_parser, run_command
+
+if TYPE_CHECKING:
+    from tickvol.config import Config
+    from tickvol.models.bundle import Bundle
+    from tickvol.models.evaluation.judge import JudgingRules
+    from tickvol.models.evaluation.selection import Selection
+
+_DESCRIPTION = """Judge bundles on rows that none of them was trained on: the test split of their own dataset, or all
+unseen rows of another one. Writes a JSON document (docs/evaluation.md) and a page that needs nothing beside it.
+
+A PR-AUC above evaluation.max_pr_auc is not believed: figures are printed, no report is written, exit code 1."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("evaluate", _DESCRIPTION)
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        nargs="+",
+        action="extend",
+        metavar="DIR",
+        help="bundles to judge; baselines beside them always join; default: all of models.artifacts_dir",
+    )
+    parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; overrides features.dataset_dir")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="JSON report, the page beside it as .html; overrides evaluation.report_json and evaluation.report_html",
+    )
+    return run_command(parser, _evaluate, argv)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from tickvol import __version__
+    from tickvol.config import load_config
+    from tickvol.models.evaluation.report import evaluation_report
+    from tickvol.storage.dataset import read_features
+
+    config = load_config(options.config)
+    bundles = find_bundles(options.bundle, config.models.artifacts_dir)
+    json_path, html_path = _outputs(options.output, config)
+    table = read_features(options.features or config.features.dataset_dir)
+    rules = judging_rules(config, bundles[0])
+    document, selection = evaluation_report(
+        table, bundles, rules, config_hash=config.fingerprint(), tickvol_version=__version__
+    )
+    _write(json_path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    _write(html_path, _page(document, selection, rules))
+    _summarise(document)
+    print(f"report   {json_path}\npage     {html_path}")
+    return 0
+
+
+def judging_rules(config: "Config", bundle: "Bundle") -> "JudgingRules":
+    """The rules of the configuration with the horizon and the look-back of a bundle."""
+    from tickvol.models.evaluation.judge import JudgingRules
+
+    chosen, horizon_s = config.evaluation, bundle.manifest.label.horizon_s
+    return JudgingRules(
+        horizon_s=horizon_s,
+        block_s=bundle.spec.lookback_s + horizon_s,
+        alarm_cooldown_s=chosen.alarm_cooldown_s,
+        bootstrap_samples=chosen.bootstrap_samples,
+        min_blocks=chosen.min_blocks,
+        min_events=chosen.min_events,
+        max_pr_auc=chosen.max_pr_auc,
+        seed=config.models.seed,
+    )
+
+
+def find_bundles(named: Sequence[Path] | None, artifacts_dir: Path) -> "list[Bundle]":
+    """Bundles that were named, with the baselines beside them; all of `artifacts_dir` where none was.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    from tickvol.core.errors import InputError
+    from tickvol.models.bundle import Bundle
+    from tickvol.models.bundle_files import MANIFEST
+
+    if named:
+        asked = [Bundle.load(path) for path in named]
+        beside = sorted({found.parent for path in named for found in path.resolve().parent.glob(f"*/{MANIFEST}")})
+        already = {path.resolve() for path in named}
+        joining = [Bundle.load(path) for path in beside if path not in already]
+        return asked + [bundle for bundle in joining if bundle.manifest.baseline]
+    found = sorted(path.parent for path in artifacts_dir.glob(f"*/{MANIFEST}"))
+    if not found:
+        raise InputError(f"models.artifacts_dir: {artifacts_dir}: holds no bundle; train some by `tickvol train`")
+    return [Bundle.load(path) for path in found]
+
+
+def _outputs(output: Path | None, config: "Config") -> tuple[Path, Path]:
+    from tickvol.core.errors import UsageError
+
+    if output is None:
+        return config.evaluation.report_json, config.evaluation.report_html
+    if output.suffix != ".json":
+        raise UsageError(f"--output: {output}: must end in .json; the page is written beside it as .html")
+    return output, output.with_suffix(".html")
+
+
+def _page(document: dict[str, Any], selection: "Selection", rules: "JudgingRules") -> str:
+    from tickvol.monitoring import evaluation_figures as figures
+    from tickvol.monitoring.evaluation_html import render
+
+    rows, detectors, best = selection.rows, selection.detectors, document["best_baseline"]
+    bins = {name: found["calibration_bins"] for name, found in document["detectors"].items()}
+    models = [detector for detector in detectors if not detector.baseline] or list(detectors)
+    drawn = [
+        ("Precision and recall", figures.pr_figure(rows, detectors, best)),
+        ("Lead in PR-AUC with 95% interval", figures.lead_figure(document["detectors"], best)),
+        ("Calibration", figures.calibration_figure(bins, detectors, best)),
+    ]
+    drawn += [
+        (
+            f"Scores of {model.name} against spikes",
+            figures.timeline_figure(rows, model, horizon_s=rules.horizon_s, cooldown_s=rules.alarm_cooldown_s),
+        )
+        for model in models
+    ]
+    return render(document, [(caption, figures.png(figure)) for caption, figure in drawn])
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
+def _summarise(document: dict[str, Any]) -> None:
+    rows, sample = document["rows"], document["sample"]
+    if document["warning"]:
+        print(document["warning"])
+    print(f"rows     {rows['scope']}, {rows['from']} to {rows['to']}: {sample['rows']} judged")
+    print(f"         {sample['positives']} of them spikes in {sample['events']} events; {sample['blocks']} blocks")
+    print(f"{'detector':<20} {'PR-AUC':>7} {'lead':>8}  {'95% interval':<18} {'caught':>8} {'false/h':>8}  verdict")
+    detectors = document["detectors"].items()
+    for name, found in sorted(detectors, key=lambda item: -(item[1]["pr_auc"] or 0.0)):
+        interval, events = found["lead_interval"], found["events"]
+        low, high = interval["low"], interval["high"]
+        between = "none" if low is None else f"{low:+.3f} to {high:+.3f}"
+        print(
+            f"{name:<20} {_figure(found['pr_auc'], '.3f'):>7} {_figure(found['lead'], '+.3f'):>8}  {between:<18} "
+            f"{events['caught']:>3} of {events['events']:<3} {_figure(events['false_alarms_per_hour'], '.2f'):>6}"
+            f"  {found['verdict']}"
+        )
+    prevalence = sample["positives"] / sample["rows"]
+    print(f"prevalence {prevalence:.3f}; no interval because: {sample['no_interval_because'] or '-'}")
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

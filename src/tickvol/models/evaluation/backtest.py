@@ -1,0 +1,154 @@
+"""Alarms against spikes of stored features with one bundle, beside what the bundle recorded on its own test rows."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.core.errors import UsageError
+from tickvol.core.feature_table import FeatureTable
+from tickvol.core.windows import NS_PER_S
+from tickvol.models.bundle import Bundle
+from tickvol.models.evaluation.events import event_metrics, find_alarms, find_events, match
+from tickvol.models.evaluation.judge import JudgedRows, ScoredDetector
+from tickvol.models.evaluation.metrics import at_threshold, ranking
+from tickvol.models.evaluation.report import SIMULATED_WARNING, iso, label_document, span_document
+from tickvol.models.evaluation.selection import select
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = 1000
+
+
+def backtest(
+    table: FeatureTable, bundle: Bundle, threshold: float | None = None, *, alarm_cooldown_s: int = 60
+) -> dict[str, Any]:
+    """Recompute alarms and compare them with the spikes that followed.
+
+    Parameters
+    ----------
+    table : rows of the bundle's spec; cut them to the time and products that are asked about.
+    threshold : probability at which an alarm rings, in [0, 1]; None for the bundle's own.
+    alarm_cooldown_s : seconds in which an alarm does not ring again.
+
+    Returns
+    -------
+    dict
+        Plain JSON values. Rows that the bundle was trained on are judged too, and counted: it is a look back, no
+        verdict. `spikes` names every event with its lead time, None where it was missed.
+
+    Raises
+    ------
+    UsageError
+        When the threshold is no probability.
+    SchemaMismatch
+        When the rows are not of the bundle's spec.
+    """
+    ring_at = bundle.alert_threshold if threshold is None else threshold
+    if not 0.0 <= ring_at <= 1.0:
+        raise UsageError(f"threshold: {threshold}: must be a probability from 0 to 1")
+    selection = select(table, [bundle], unseen_only=False)
+    rows, detector = selection.rows, selection.detectors[0]
+    rules = _Rules(bundle.manifest.label.horizon_s * NS_PER_S, alarm_cooldown_s * NS_PER_S, ring_at)
+    everything = np.ones(len(rows), np.bool_)
+    simulated = table.simulated or bundle.simulated
+    return {
+        "model": bundle.name,
+        "model_version": bundle.version,
+        "feature_schema_version": bundle.schema_version,
+        "simulated": simulated,
+        "warning": SIMULATED_WARNING if simulated else None,
+        "label": label_document(bundle),
+        "threshold": ring_at,
+        "alarm_cooldown_s": alarm_cooldown_s,
+        "rows": span_document(selection) | selection.counts,
+        **_figures(rows, detector, everything, rules),
+        "by_product": {
+            name: _figures(rows, detector, rows.product == number, rules)
+            for number, name in enumerate(rows.products)
+            if (rows.product == number).any()
+        },
+        "spikes": _spikes(rows, detector.probability, rules),
+        "bundle_test": bundle.manifest.metrics.get("test"),
+    }
+
+
+class _Rules(NamedTuple):
+    horizon_ns: int
+    cooldown_ns: int
+    threshold: float
+
+
+def _figures(rows: JudgedRows, detector: ScoredDetector, mask: NDArray[np.bool_], rules: _Rules) -> dict[str, Any]:
+    positive, probability = rows.positive[mask], detector.probability[mask]
+    return {
+        "metrics": ranking(positive, detector.margin[mask]) | at_threshold(positive, probability, rules.threshold),
+        "events": event_metrics(
+            rows.product[mask],
+            rows.bar_end_ns[mask],
+            positive,
+            probability >= rules.threshold,
+            bar_ns=rows.bar_ns,
+            horizon_ns=rules.horizon_ns,
+            cooldown_ns=rules.cooldown_ns,
+        ),
+    }
+
+
+def _spikes(rows: JudgedRows, probability: NDArray[np.float64], rules: _Rules) -> list[dict[str, Any]]:
+    events = find_events(rows.product, rows.bar_end_ns, rows.positive, rules.horizon_ns)
+    alarms = find_alarms(rows.product, rows.bar_end_ns, probability >= rules.threshold, rules.cooldown_ns)
+    lead_ns = match(events, rows.product[alarms], rows.bar_end_ns[alarms], rules.horizon_ns).lead_ns
+    return [
+        {
+            "product_id": rows.products[owner],
+            "onset": iso(int(onset)),
+            "end": iso(int(end)),
+            "lead_time_s": None if np.isnan(lead) else float(lead) / NS_PER_S,
+        }
+        for owner, onset, end, lead in zip(events.product, events.onset_ns, events.end_ns, lead_ns, strict=True)
+    ]
+
+
+def parse_time_ns(field: str, text: str) -> int:
+    """A point in time from ISO 8601 (without a zone: UTC) or from digits, ns since the epoch.
+
+    Parameters
+    ----------
+    field : name that the message opens with.
+
+    Raises
+    ------
+    UsageError
+        When it is neither, or lies outside of what int64 ns can hold.
+
+    >>> parse_time_ns("from", "2026-04-05T00:00:00Z") == parse_time_ns("from", "1775347200000000000")
+    True
+    """
+    try:
+        if text.lstrip("-").isdecimal():
+            time_ns = int(text)
+        else:
+            moment = datetime.fromisoformat(text)
+            since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+            time_ns = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * _US
+    except (ValueError, OverflowError):
+        raise UsageError(f"{field}: {text!r}: must be ISO 8601 (2026-04-05T12:00:00Z) or ns since the epoch") from None
+    if not -(2**63) <= time_ns < 2**63:
+        raise UsageError(f"{field}: {text!r}: must lie in the years 1678 to 2261")
+    return time_ns
+
+
+def parse_span_ns(from_text: str | None, to_text: str | None) -> tuple[int | None, int | None]:
+    """Both ends of `from <= bar_end < to`; None is open.
+
+    Raises
+    ------
+    UsageError
+        As `parse_time_ns`; also when nothing can lie between them.
+    """
+    from_ns = None if from_text is None else parse_time_ns("from", from_text)
+    to_ns = None if to_text is None else parse_time_ns("to", to_text)
+    if from_ns is not None and to_ns is not None and from_ns >= to_ns:
+        raise UsageError(f"from, to: {from_text!r}, {to_text!r}: from must lie before to")
+    return from_ns, to_ns
