@@ -1,4 +1,4 @@
-"""BentoML entry, for `bentoml serve serving.service:Tickvol` from the project's root; `tickvol serve` is the usual way."""
+"""BentoML entry: `bentoml serve serving.service:Tickvol` from the project's root. The usual way is `tickvol serve`."""
 
 from tickvol.serving.bento import Tickvol
 

@@ -11,10 +11,10 @@ from tickvol.core.errors import NotEnoughData
 from tickvol.core.feature_row import feature_names
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.windows import NS_PER_S, FeatureSpec
+from tickvol.models.evaluation.report import SIMULATED_WARNING
 from tickvol.monitoring.drift_evidently import DriftRules, scale_of
 from tickvol.monitoring.drift_sides import DriftSides
 from tickvol.monitoring.drift_summary import (
-    SIMULATED_NOTE,
     DriftReport,
     DriftSummary,
     SideRows,
@@ -96,11 +96,11 @@ def test_unknown_values_are_counted_and_too_few_known_ones_are_not_judged(shifte
 def test_report_carries_the_simulated_note_in_html_and_summary(
     shifted: tuple[FeatureTable, FeatureTable], shifted_report: DriftReport
 ) -> None:
-    assert shifted_report.summary.note == SIMULATED_NOTE
-    assert SIMULATED_NOTE in shifted_report.html
+    assert shifted_report.summary.note == SIMULATED_WARNING
+    assert SIMULATED_WARNING in shifted_report.html
     real = report(shifted[0], shifted[0])
     assert real.summary.note is None
-    assert SIMULATED_NOTE not in real.html
+    assert SIMULATED_WARNING not in real.html
 
 
 def test_same_rows_give_the_same_bytes(shifted: tuple[FeatureTable, FeatureTable], shifted_report: DriftReport) -> None:

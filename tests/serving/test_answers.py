@@ -8,6 +8,7 @@ import pytest
 
 from tests.serving.samples import START_NS, KnownModel, frames, row, rows_body, served
 from tickvol.core.windows import NS_PER_S
+from tickvol.models.evaluation.report import SIMULATED_WARNING
 from tickvol.serving import answers
 from tickvol.serving.problems import RequestError
 from tickvol.serving.requests import RowsOrFrames
@@ -201,5 +202,5 @@ def test_simulated_model_or_market_is_said_so(model: bool, market: bool) -> None
     body = {"frames": frames(120, simulated=market)}
     answer = answers.predict(served(KnownModel(simulated=model)), ask(body))
     assert answer.simulated
-    assert answer.note == answers.SIMULATED_NOTE
+    assert answer.note == SIMULATED_WARNING
     assert answers.predict(served(), ask({"frames": frames(120)})).note is None

@@ -1,19 +1,17 @@
 """The two sides of a drift report: which rows are the reference, and which are compared with it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.core.errors import NotEnoughData
+from tickvol.core.errors import NotEnoughData, UsageError
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.windows import NS_PER_S
+from tickvol.models.bundle import Bundle
 
 HOUR_NS = 3600 * NS_PER_S
 _HOURS_A_DAY = 24
-
-RowsMask = Callable[[FeatureTable], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,51 @@ def early_against_late(table: FeatureTable) -> DriftSides:
             f"({table.spec.lookback_s} s) apart; take more rows or name both sides"
         )
     return DriftSides("first half of the rows by time against the second, one look-back apart", early, late)
+
+
+def two_stretches(
+    table: FeatureTable,
+    *,
+    reference_from: int | None = None,
+    reference_to: int | None = None,
+    current_from: int | None = None,
+    current_to: int | None = None,
+) -> DriftSides:
+    """Rows of two stretches of time, each with its start and without its end (ns); None leaves an end open.
+
+    Raises
+    ------
+    UsageError
+        When the stretches overlap: a row compared with itself does not drift.
+    NotEnoughData
+        When either holds no row.
+    """
+    reference, current = between(table, reference_from, reference_to), between(table, current_from, current_to)
+    if len(reference) == 0 or len(current) == 0:
+        raise NotEnoughData(f"drift: the reference side holds {len(reference)} rows, the current one {len(current)}")
+    if np.isin(reference.bar_end_ns, current.bar_end_ns).any():
+        raise UsageError("--reference-to, --current-from: the sides overlap; name both so that they do not")
+    return DriftSides("two stretches of time", reference, current)
+
+
+def train_against_test(table: FeatureTable, bundle: Bundle) -> DriftSides:
+    """What a bundle was fitted on against the rows that it was tested on, of the dataset that it was trained on.
+
+    Raises
+    ------
+    NotEnoughData
+        When the table holds no row of either.
+    """
+    split = bundle.manifest.split
+    test_from_ns = split.validation_end_ns + table.spec.lookback_s * NS_PER_S
+    train = between(table, split.first_ns, split.train_end_ns + 1)
+    test = between(table, test_from_ns, split.last_ns + 1)
+    if len(train) == 0 or len(test) == 0:
+        raise NotEnoughData(
+            f"--compare-train-test: {len(train)} rows of the dataset lie in the train split of {bundle.name}, {len(test)} "
+            "in its test split; give the dataset that it was trained on"
+        )
+    return DriftSides(f"train split of {bundle.name} against its test split", train, test)
 
 
 def same_hours_only(sides: DriftSides) -> DriftSides:

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
 from tickvol.core.feature_table import FeatureTable
+from tickvol.models.evaluation.report import SIMULATED_WARNING
 from tickvol.monitoring.drift_evidently import DriftRules, EvidentlyRun, run_evidently, scale_of
 from tickvol.monitoring.drift_sides import DriftSides, thinned
 
 SUMMARY_VERSION = 1
-
-SIMULATED_NOTE = "simulated market: these figures say nothing about real markets"
 
 _LEFT_OUT = {
     "mid": "a price level wanders by nature",
@@ -132,7 +131,7 @@ def drift_report(
             "(monitoring.min_rows) are needed on both sides"
         )
     simulated = sides.reference.simulated or sides.current.simulated
-    notes = [SIMULATED_NOTE] if simulated else []
+    notes = [SIMULATED_WARNING] if simulated else []
     notes.append(f"{sides.how}: {len(reference)} scorable rows against {len(current)}")
     notes.append("Columns of small spread are multiplied by a power of ten: `scale` in drift_summary.json.")
     run = run_evidently(
@@ -142,7 +141,7 @@ def drift_report(
     drifted = sum(verdict.drifted for verdict in run.verdicts.values())
     summary = DriftSummary(
         summary_version=SUMMARY_VERSION,
-        note=SIMULATED_NOTE if simulated else None,
+        note=SIMULATED_WARNING if simulated else None,
         simulated=simulated,
         feature_schema_version=sides.reference.schema_version,
         comparison=sides.how,

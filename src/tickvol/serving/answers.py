@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tickvol.core.feature_table import FeatureTable
 from tickvol.labels.scorable import coverage_windows, unscorable_reasons
+from tickvol.models.evaluation.report import SIMULATED_WARNING
 from tickvol.serving.answer_types import (
     Anomalies,
     Anomaly,
@@ -30,7 +31,6 @@ from tickvol.serving.requests import RowsOrFrames
 from tickvol.serving.row_table import table_of_rows
 from tickvol.serving.served import Served
 
-SIMULATED_NOTE = "simulated market: these figures say nothing about real markets"
 EVIDENCE_COUNT = 5
 
 
@@ -186,7 +186,7 @@ def _head(served: Served, asked: _Asked) -> dict[str, Any]:
         "model_version": served.model.version,
         "feature_schema_version": served.model.schema_version,
         "simulated": simulated,
-        "note": SIMULATED_NOTE if simulated else None,
+        "note": SIMULATED_WARNING if simulated else None,
         "frames": None if asked.frames is None else _frame_summary(asked.frames),
     }
 

@@ -13,6 +13,7 @@ from tickvol.config import Config
 from tickvol.core.errors import CorruptFile, SchemaMismatch, TickvolError, UsageError, WorkError
 from tickvol.core.feature_table import FeatureTable
 from tickvol.models.bundle import Bundle
+from tickvol.models.evaluation.report import SIMULATED_WARNING
 from tickvol.serving import answers
 from tickvol.serving.backtest_query import BacktestRules, answer_backtest
 from tickvol.serving.bundle_source import bundle_directory
@@ -66,7 +67,7 @@ class Desk:
         served = self._served
         return {
             **self._bundle.describe(),
-            "note": answers.SIMULATED_NOTE if self._bundle.simulated else None,
+            "note": SIMULATED_WARNING if self._bundle.simulated else None,
             "anomaly": {
                 "robust_z_threshold": served.anomaly.robust_z_threshold,
                 "vol_zscore_threshold": served.anomaly.vol_zscore_threshold,

@@ -1,0 +1,141 @@
+"""`tickvol drift`: Evidently's report of how features moved between two sides, and what a bundle makes of both."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.apps.command import command_parser, run_command
+from tickvol.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from tickvol.config import Config
+    from tickvol.core.feature_table import FeatureTable
+    from tickvol.models.bundle import Bundle
+    from tickvol.monitoring.drift_sides import DriftSides
+    from tickvol.monitoring.drift_summary import DriftReport, DriftSummary
+
+_DESCRIPTION = """Compare the features of two sides and write evidently_report.html, evidently_report.json (Evidently's
+own) and drift_summary.json. The sides are:
+
+  --compare-train-test          the bundle's train split against its test split
+  --reference-*, --current-*    two stretches of time; an end that is not named is open
+  neither                       the first half of the rows by time against the second
+
+Times are ISO 8601, UTC where no offset is given; a stretch holds its start and not its end.
+"""
+
+_SHOWN = 10
+_BOUNDS = ("reference_from", "reference_to", "current_from", "current_to")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("drift", _DESCRIPTION)
+    parser.add_argument("--features", type=Path, help="feature dataset; overrides features.dataset_dir")
+    parser.add_argument(
+        "--bundle", type=Path, help="bundle that scores both sides (PR-AUC); default serving.bundle_dir, else none"
+    )
+    parser.add_argument("--compare-train-test", action="store_true", help="compare the bundle's own splits")
+    for bound in _BOUNDS:
+        side, _, end = bound.partition("_")
+        rule = "first time" if end == "from" else "time after the last row"
+        parser.add_argument(f"--{side}-{end}", metavar="TIME", help=f"{rule} of the {side} side; open where not given")
+    parser.add_argument(
+        "--same-hours", action="store_true", help="keep only those hours of the UTC day that the current side holds"
+    )
+    parser.add_argument("--products", nargs="+", metavar="PRODUCT", help="only these; default all of the dataset")
+    parser.add_argument("--report-dir", type=Path, help="where to write; overrides monitoring.report_dir")
+    return run_command(parser, _drift, argv)
+
+
+def _drift(options: argparse.Namespace) -> int:
+    from tickvol.config import load_config
+    from tickvol.monitoring.drift_evidently import DriftRules
+    from tickvol.monitoring.drift_quality import side_rows
+    from tickvol.monitoring.drift_sides import same_hours_only
+    from tickvol.monitoring.drift_summary import drift_report
+    from tickvol.storage.dataset import read_features
+
+    config = load_config(options.config)
+    monitoring = config.monitoring
+    bundle = _bundle(options, config)
+    table = read_features(options.features or config.features.dataset_dir, products=options.products)
+    sides = _sides(options, table, bundle)
+    if options.same_hours:
+        sides = same_hours_only(sides)
+    report = drift_report(
+        sides,
+        side_rows(sides.reference, bundle),
+        side_rows(sides.current, bundle),
+        DriftRules(monitoring.drift_method, monitoring.drift_threshold, monitoring.drift_share),
+        min_rows=monitoring.min_rows,
+        max_rows=monitoring.max_rows,
+        bundle=None if bundle is None else bundle.version,
+    )
+    directory: Path = options.report_dir or monitoring.report_dir
+    _write(directory, report)
+    print("\n".join(_told(report.summary, directory)))
+    return 0
+
+
+def _bundle(options: argparse.Namespace, config: "Config") -> "Bundle | None":
+    from tickvol.models.bundle import Bundle
+
+    named = options.bundle or (Path(config.serving.bundle_dir) if config.serving.bundle_dir else None)
+    usual = config.models.artifacts_dir / "logistic"
+    if named is None and usual.is_dir():
+        named = usual
+    if named is None and options.compare_train_test:
+        raise UsageError(f"--compare-train-test: needs --bundle (or one in {usual}); train one by `tickvol train`")
+    return None if named is None else Bundle.load(named)
+
+
+def _sides(options: argparse.Namespace, table: "FeatureTable", bundle: "Bundle | None") -> "DriftSides":
+    from tickvol.models.evaluation.backtest import parse_time_ns
+    from tickvol.monitoring.drift_sides import early_against_late, train_against_test, two_stretches
+
+    texts = {bound: getattr(options, bound) for bound in _BOUNDS}
+    given = {bound: text for bound, text in texts.items() if text is not None}
+    if options.compare_train_test:
+        if given:
+            raise UsageError(f"--compare-train-test: goes without --{min(given).replace('_', '-')}")
+        assert bundle is not None
+        return train_against_test(table, bundle)
+    if not given:
+        return early_against_late(table)
+    times = {bound: parse_time_ns(f"--{bound.replace('_', '-')}", text) for bound, text in given.items()}
+    return two_stretches(table, **times)
+
+
+def _write(directory: Path, report: "DriftReport") -> None:
+    import msgspec
+
+    directory.mkdir(parents=True, exist_ok=True)
+    summary = msgspec.json.format(msgspec.json.encode(report.summary), indent=2)
+    (directory / "evidently_report.html").write_text(report.html, encoding="utf-8")
+    (directory / "evidently_report.json").write_text(report.json, encoding="utf-8")
+    (directory / "drift_summary.json").write_bytes(summary + b"\n")
+
+
+def _told(summary: "DriftSummary", directory: Path) -> list[str]:
+    from tickvol.models.evaluation.report import iso
+
+    lines = [summary.note] if summary.note else []
+    lines.append(f"compared   {summary.comparison}")
+    for name, side in (("reference", summary.reference), ("current", summary.current)):
+        line = f"{name:<10} {iso(side.from_ns)} to {iso(side.to_ns)}: {side.scorable_rows} of {side.rows} rows scorable"
+        quality = side.quality
+        if quality is not None and quality.pr_auc is not None:
+            line += f", PR-AUC {quality.pr_auc:.4f} at prevalence {quality.prevalence:.4f}"
+        lines.append(line)
+    verdict = "drifted" if summary.drifted else "did not drift"
+    lines.append(
+        f"verdict    the whole {verdict}: {summary.drifted_features} of {summary.judged_features} features "
+        f"({summary.drifted_share:.2f}, limit {summary.drift_share_threshold})"
+    )
+    drifted = sorted((f for f in summary.features if f.drifted), key=lambda f: -(f.value or 0.0))
+    lines += [f"  {feature.feature:<22} {feature.value:.3f}" for feature in drifted[:_SHOWN]]
+    if len(drifted) > _SHOWN:
+        lines.append(f"  and {len(drifted) - _SHOWN} more")
+    return [*lines, f"written    {directory}: evidently_report.html, evidently_report.json, drift_summary.json"]

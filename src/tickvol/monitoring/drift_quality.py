@@ -1,0 +1,37 @@
+"""How well a bundle ranks the spikes of one side of a drift report: features may drift without any harm to it."""
+
+import numpy as np
+
+from tickvol.core.feature_table import FeatureTable
+from tickvol.labels.scorable import scorable
+from tickvol.labels.spikes import label_values, spikes
+from tickvol.models.bundle import Bundle
+from tickvol.models.evaluation.metrics import ranking
+from tickvol.monitoring.drift_summary import SideQuality, SideRows
+
+
+def side_rows(table: FeatureTable, bundle: Bundle | None) -> SideRows:
+    """Scorable rows of a side and, with a bundle, PR-AUC and prevalence over those whose label is known.
+
+    Raises
+    ------
+    SchemaMismatch
+        When the bundle reads features of another spec.
+    """
+    if bundle is None:
+        return SideRows(scorable(table))
+    mask = bundle.scorable(table)
+    manifest = bundle.manifest
+    positive, known = spikes(table, manifest.spike_thresholds, label_values(table, manifest.label))
+    margin = bundle.score(table)
+    judged = mask & known & np.isfinite(margin)
+    figures = ranking(positive[judged], margin[judged])
+    return SideRows(
+        mask,
+        SideQuality(
+            rows=int(judged.sum()),
+            positives=int(positive[judged].sum()),
+            prevalence=figures["prevalence"],
+            pr_auc=figures["pr_auc"],
+        ),
+    )
