@@ -45,7 +45,7 @@ class Product:
     ticks: dict[int, list[Record]] = field(default_factory=lambda: defaultdict(list))
     times: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     gaps: list[Record] = field(default_factory=list)
-    seen: set[tuple[int, int]] = field(default_factory=set)
+    seen: dict[tuple[int, int], int] = field(default_factory=dict)
     highest: int | None = None
     quote: Record | None = None
     last_record: int | None = None
@@ -61,10 +61,12 @@ class Product:
             self.gaps.append(record)
             return [], "taken"
         watermark = -inf if self.highest is None else self.highest - self.spec.grace_ns
-        if record.kind == RecordKind.TICK and record.time_ns >= watermark - self.spec.duplicate_memory_s * S:
-            if (record.connection, record.sequence_num) in self.seen:
+        remembered = watermark - self.spec.duplicate_memory_s * S
+        if record.kind == RecordKind.TICK and record.time_ns >= remembered:
+            name = (record.connection, record.sequence_num)
+            if self.seen.get(name, -inf) >= remembered > -inf:
                 return [], "duplicate"
-            self.seen.add((record.connection, record.sequence_num))
+            self.seen[name] = record.time_ns
         bar = record.time_ns // b
         if (bar + 1) * b <= watermark:
             return [], "late" if record.kind == RecordKind.TICK else "ignored"

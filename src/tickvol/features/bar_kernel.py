@@ -263,7 +263,8 @@ def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, cou
         if kind == TICK and (highest == NONE or time >= highest - spec.grace_ns - spec.memory_ns):
             connection, sequence = records.connection[i], records.sequence[i]
             entry = seen[_find(seen, connection, sequence, p)]
-            if entry[SEEN_PRODUCT] >= 0:
+            found = entry[SEEN_PRODUCT] >= 0
+            if found and entry[SEEN_TIME] >= highest - spec.grace_ns - spec.memory_ns:
                 count[N_DUPLICATES] += 1
                 continue
             entry[SEEN_CONNECTION], entry[SEEN_SEQUENCE], entry[SEEN_PRODUCT], entry[SEEN_TIME] = (
@@ -272,7 +273,7 @@ def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, cou
                 p,
                 time,
             )
-            count[N_SEEN] += 1
+            count[N_SEEN] += 0 if found else 1  # found: forgotten, but not swept out yet
         ends = (bar + 1) * spec.bar_ns
         if highest != NONE and ends <= highest - spec.grace_ns:
             if kind == TICK:
