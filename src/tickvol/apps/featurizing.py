@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tickvol.config import Config
 from tickvol.core.feature_row import feature_names
+from tickvol.core.record_columns import RecordKind
 from tickvol.core.records import Gap
-from tickvol.features.engine import FeatureEngine
+from tickvol.core.windows import FeatureSpec
+from tickvol.features.engine import FeatureEngine, FeatureRows
 from tickvol.ingest.frames import FrameColumns, FrameDecoder, Reject
-from tickvol.ingest.tracker import FrameTracker
+from tickvol.ingest.tracker import FrameCounts, FrameTracker
 from tickvol.storage.dataset import DatasetWriter
 from tickvol.storage.deadletters import DeadLetter, DeadLetterWriter
 
@@ -27,7 +30,6 @@ class RowCounts:
     rows: Counter[str] = field(default_factory=Counter)
     known_bars: Counter[str] = field(default_factory=Counter)
     gaps: Counter[str] = field(default_factory=Counter)
-    gap_seconds: Counter[str] = field(default_factory=Counter)
 
 
 def deadletter_dir(dataset_dir: Path) -> Path:
@@ -35,25 +37,25 @@ def deadletter_dir(dataset_dir: Path) -> Path:
     return dataset_dir.with_name(f"{dataset_dir.name.removesuffix('.parquet')}.deadletters")
 
 
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What a stretch of the log gave and is to be stored."""
+
+    rows: list[FeatureRows]
+    letters: list[DeadLetter]
+    simulated: bool
+
+
 class Featurizer:
-    """Frames in, rows and dead letters on disk.
+    """Frames in, rows and dead letters out, counted.
 
     Parameters
     ----------
-    dataset_dir, letters_dir : where rows and dead letters go.
     sources : names of the files that `FrameColumns.source` counts; may grow.
+    trust_bare : whether jumps of bare recordings count as loss.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        products: Sequence[str],
-        dataset_dir: Path,
-        letters_dir: Path,
-        sources: list[str],
-        *,
-        trust_bare: bool,
-    ) -> None:
+    def __init__(self, config: Config, products: Sequence[str], sources: list[str], *, trust_bare: bool) -> None:
         spec = config.features.spec()
         self.sources = sources
         self.decoder = FrameDecoder(products, config.ingestion.max_line_bytes)
@@ -61,64 +63,62 @@ class Featurizer:
             products, grace_ms=spec.grace_ms, max_ahead_s=config.ingestion.max_ahead_s, trust_bare=trust_bare
         )
         self.engine = FeatureEngine(spec, products)
-        self.writer = DatasetWriter(dataset_dir, spec, products)
-        self.letters = DeadLetterWriter(letters_dir)
         self.counts = RowCounts()
-        self.silent = False
-        """While set, nothing is stored or counted: the engine only remembers."""
-        self._coverage = feature_names(spec).index(f"coverage_{spec.windows_s[0]}")
-        self._bar_known = feature_names(spec).index("mid")
+        self._rows: list[FeatureRows] = []
+        self._letters: list[DeadLetter] = []
 
-    def take(self, frames: FrameColumns, *, bare: bool) -> None:
-        """Process the next rows of the log."""
+    def take(self, frames: FrameColumns, *, bare: bool, silent: bool = False) -> None:
+        """Process the next rows of the log; silently, the engine remembers but nothing is kept or counted."""
         tracked = self.tracker.push(frames, bare=bare)
         rows = self.engine.push(tracked.records)
-        if self.silent:
+        if silent:
+            self.tracker.counts = FrameCounts()
             return
-        letters = [self._letter(tracked.frames, item.row, item.reason) for item in tracked.rejected]
-        letters += [self._letter(tracked.frames, int(tracked.records.origin[i]), Reject.LATE) for i in rows.late]
-        self.letters.add(letters)
+        self._letters += [self._letter(tracked.frames, item.row, item.reason) for item in tracked.rejected]
+        self._letters += [self._letter(tracked.frames, int(tracked.records.origin[i]), Reject.LATE) for i in rows.late]
         if len(rows.bar_end_ns):
-            self.writer.append(rows.product, rows.bar_end_ns, rows.values)
-        self._count(tracked.records.kind, rows.duplicates, len(rows.late), tracked.gaps)
-        for number in np.unique(rows.product):
-            own = rows.product == number
-            name = self.engine.products[number]
-            self.counts.rows[name] += int(np.count_nonzero(own))
-            self.counts.known_bars[name] += int(np.count_nonzero(~np.isnan(rows.values[own, self._bar_known])))
+            self._rows.append(rows)
+        self._count(tracked.records.kind, rows, tracked.gaps)
 
-    def flush(self, *, only_complete: bool = False) -> None:
-        """Bring rows and dead letters to disk."""
-        self.writer.flush(simulated=self.tracker.simulated, only_complete=only_complete)
-        if not only_complete:
-            self.letters.flush()
+    def drain(self) -> Computed:
+        """Hand over what is to be stored."""
+        computed = Computed(self._rows, self._letters, self.tracker.simulated)
+        self._rows, self._letters = [], []
+        return computed
 
     def _letter(self, frames: FrameColumns, row: int, reason: Reject) -> DeadLetter:
         source = self.sources[int(frames.source[row])]
         return DeadLetter(source, int(frames.line_number[row]), reason.label, frames.lines[row])
 
-    def _count(self, kinds: np.ndarray, duplicates: int, late: int, gaps: list[Gap]) -> None:
+    def _count(self, kinds: NDArray[np.int16], rows: FeatureRows, gaps: list[Gap]) -> None:
         counts = self.counts
-        counts.ticks += int(np.count_nonzero(kinds == 0)) - duplicates - late
-        counts.duplicates += duplicates
-        counts.late += late
+        counts.ticks += int(np.count_nonzero(kinds == RecordKind.TICK)) - rows.duplicates - len(rows.late)
+        counts.duplicates += rows.duplicates
+        counts.late += len(rows.late)
         for gap in gaps:
             counts.gaps[gap.reason] += 1
-            counts.gap_seconds[gap.product_id] += round((gap.to_time_ns - gap.from_time_ns) / 1e9)
+        known = ~np.isnan(rows.values[:, feature_names(self.engine.spec).index("mid")])
+        for number, name in enumerate(self.engine.products):
+            own = rows.product == number
+            counts.rows[name] += int(np.count_nonzero(own))
+            counts.known_bars[name] += int(np.count_nonzero(own & known))
 
     def summary(self) -> list[str]:
         """Counts that add up, a line each."""
         frames, counts = self.tracker.counts, self.counts
         rejected = _by_name(frames.rejected)
-        lines = [
+        about_frames = (
             f"frames      {frames.frames} = {frames.tickers} ticker + {frames.heartbeats} heartbeats"
             f" + {frames.other_channels} other channels + {sum(frames.rejected.values())} rejected{rejected}"
-            f" + {frames.waiting} waiting",
+            f" + {frames.waiting} waiting"
+        )
+        about_ticks = (
             f"ticks       {counts.ticks + counts.duplicates + counts.late} = {counts.ticks} used"
             f" + {counts.duplicates} duplicates + {counts.late} late"
             f"; besides {sum(frames.rejected_tickers.values())} rejected inside good frames"
-            f"{_by_name(frames.rejected_tickers)}",
-        ]
+            f"{_by_name(frames.rejected_tickers)}"
+        )
+        lines = [about_frames, about_ticks]
         for name in self.engine.products:
             rows, known = counts.rows[name], counts.known_bars[name]
             share = f"{known / rows:.3f}" if rows else "none"
@@ -130,6 +130,26 @@ class Featurizer:
         if self.tracker.simulated:
             lines.append("origin      simulated market: these figures say nothing about real markets")
         return lines
+
+
+class Store:
+    """Where computed rows and dead letters go."""
+
+    def __init__(self, dataset_dir: Path, spec: FeatureSpec, products: Sequence[str]) -> None:
+        self.writer = DatasetWriter(dataset_dir, spec, products)
+        self.letters = DeadLetterWriter(deadletter_dir(dataset_dir))
+        self._simulated = False
+
+    def write(self, computed: Computed, *, only_complete: bool = False) -> None:
+        """Take what was computed and bring it to disk; with `only_complete` hours that go on stay in memory."""
+        self._simulated = self._simulated or computed.simulated
+        self.letters.root.mkdir(parents=True, exist_ok=True)
+        for rows in computed.rows:
+            self.writer.append(rows.product, rows.bar_end_ns, rows.values)
+        self.letters.add(computed.letters)
+        self.writer.flush(simulated=self._simulated, only_complete=only_complete)
+        if not only_complete:
+            self.letters.flush()
 
 
 def _by_name(counter: Counter[str]) -> str:

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from tickvol.apps.featurizing import Featurizer, deadletter_dir
+    from tickvol.apps.featurizing import Featurizer, Store, deadletter_dir
     from tickvol.config import load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_names
@@ -54,25 +54,25 @@ def _replay(options: argparse.Namespace) -> int:
     files = archive_files(options.data_file) if options.data_file else newest_capture(config.ingestion.raw_dir)
 
     started = time.monotonic()
-    new = target.with_name(f".{target.name}.new")
-    new_letters = deadletter_dir(target).with_name(f".{deadletter_dir(target).name}.new")
+    new = target.with_name(f".new.{target.name}")
+    new_letters = deadletter_dir(new)
     remove_tree(new)
     remove_tree(new_letters)
     trust = (options.sequence or config.ingestion.sequence) == "trust"
     products = options.products or config.products
-    featurizer = Featurizer(config, products, new, new_letters, source_names(files), trust_bare=trust)
+    featurizer = Featurizer(config, products, source_names(files), trust_bare=trust)
+    store = Store(new, featurizer.engine.spec, products)
     log = MergedLog(files, featurizer.decoder, batch_size=batch_size)
     progress = Progress(sum(path.stat().st_size for path in files))
     for batch in log:
         featurizer.take(batch.frames, bare=batch.bare)
-        featurizer.flush(only_complete=True)
+        store.write(featurizer.drain(), only_complete=True)
         progress.show(featurizer.tracker.counts.frames)
     progress.end()
     if featurizer.tracker.counts.frames == 0:
         raise InputError(f"--data-file: {', '.join(map(str, files))}: hold not a single frame")
-    featurizer.flush()
+    store.write(featurizer.drain())
     new.mkdir(parents=True, exist_ok=True)
-    new_letters.mkdir(parents=True, exist_ok=True)
     swap_in(new, target)
     swap_in(new_letters, deadletter_dir(target))
     print("\n".join(featurizer.summary()))

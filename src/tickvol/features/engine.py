@@ -78,6 +78,12 @@ class FeatureEngine:
         self._seen = _new_seen(1 << 12)
         self._seen_count = 0
 
+    def open_since_ns(self) -> int | None:
+        """Start of the earliest bar that is still to close, over all products that had a record; None before any."""
+        first = self._bars.product[:, bar_kernel.OPEN_BAR]
+        started = first[first != bar_kernel.NONE]
+        return int(started.min()) * self.spec.bar_ns if len(started) else None
+
     def push(self, records: RecordColumns) -> FeatureRows:
         """Take records in log order; give the rows of the bars that they closed."""
         inputs = bar_kernel.Records(

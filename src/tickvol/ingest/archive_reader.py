@@ -161,12 +161,11 @@ class LineReader:
         given, self._lines = self._lines[:count], self._lines[count:]
         return given
 
-    def poll(self) -> list[bytes]:
-        """Whole lines of a file that may still grow."""
-        chunk = self._stream.read1(_CHUNK)
-        if chunk:
+    def poll(self, count: int) -> list[bytes]:
+        """At most `count` whole lines of a file that may still grow."""
+        if not self._lines and (chunk := self._stream.read1(_CHUNK)):
             self._take(chunk)
-        given, self._lines = self._lines, []
+        given, self._lines = self._lines[:count], self._lines[count:]
         return given
 
     def close(self) -> None:

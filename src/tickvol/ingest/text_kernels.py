@@ -70,13 +70,14 @@ def _timestamp(text: NDArray[np.uint8], begin: int, end: int) -> int:  # pragma:
     day_of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
     day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
     days = era * 146097 + day_of_era - 719468
-    minutes: int = (days * 24 + hour) * 60 + minute
-    return minutes * 60_000_000_000 + second * 1_000_000_000 + nanoseconds
+    minutes = (days * 24 + hour) * 60 + minute
+    time_ns: int = minutes * 60_000_000_000 + second * 1_000_000_000 + nanoseconds
+    return time_ns
 
 
 @compiled
 def parse_timestamps(text: NDArray[np.uint8], out: NDArray[np.int64]) -> None:  # pragma: no cover
-    """RFC 3339 in UTC (`2026-04-05T22:35:13.92532762Z`, 0 to 9 fractional digits) to ns; -1 for others and before 1970."""
+    """RFC 3339 in UTC (`2026-04-05T22:35:13.92532762Z`, 0 to 9 decimals) to ns; -1 for others and before 1970."""
     begin, item = 0, 0
     for i in range(len(text) + 1):
         if i == len(text) or text[i] == 10:

@@ -287,10 +287,9 @@ def scan(frames, state, out, start, waiting_ticks, ahead_ns, grace_ns):
             if ordinary and frame[F_SEQUENCE] == slot[HIGH] + 1 and frame[F_TIME] <= slot[HIGHEST_TIME] + ahead_ns:
                 _next(frame, row, slot, frames.product, state.live[number], products, out.records, out.counters)
                 continue
-            given = out.counters[N_RECORDS]
             _frame(frames, row, slot, state.pending[number], state.live[number], products, out, ahead_ns, grace_ns)
-            if out.counters[N_RECORDS] == given:
-                behind += rows[row, F_END] - rows[row, F_BEGIN]
+            if slot[HELD] >= 0 or slot[PENDING] > 0:  # this row may wait, whatever it let go
+                behind += frame[F_END] - frame[F_BEGIN]
         elif kind < NOTE:
             _control(frames, state, out, row, grace_ns)
     return len(rows)

@@ -1,0 +1,82 @@
+# Everything sets itself up: `make demo` and `make test` need nothing but Python 3.11 or later.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+export MPLBACKEND := Agg
+export BENTOML_DO_NOT_TRACK := true
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test test-all lint format bench serve mlflow lock clean clean-all
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+ifdef UV
+	uv venv --python $(PYTHON) --seed $(VENV)
+else
+	$(PYTHON) -m venv $(VENV)
+endif
+
+# Editable installs write a link to this folder, so a copied or moved checkout installs itself again.
+$(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
+ifdef UV
+	uv pip install --python $(BIN)/python -r requirements.txt
+else
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+endif
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+ifdef UV
+	uv pip install --python $(BIN)/python -r requirements-dev.txt
+else
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+endif
+	@touch $@
+
+install: $(VENV)/.installed ## make the environment that runs tickvol
+
+install-dev: $(VENV)/.installed-dev ## add what tests and checks need
+
+demo: install ## frames -> features -> models -> reports -> one answer of each endpoint (TICKVOL_DATA=DIR takes recordings)
+	$(BIN)/tickvol demo
+
+test: install-dev ## all tests but the long ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: install-dev ## all tests, long fuzz and soak runs too
+	$(BIN)/python -m pytest
+
+lint: install-dev ## ruff, mypy strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+format: install-dev ## let ruff format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install-dev ## measure the hot paths, write reports/bench.json
+	$(BIN)/python benchmarks/run.py
+
+serve: install ## the HTTP service on 127.0.0.1:3000
+	$(BIN)/tickvol serve
+
+mlflow: install ## the MLflow UI on 127.0.0.1:5000
+	$(BIN)/tickvol mlflow-ui
+
+lock: install-dev ## pin requirements.txt and requirements-dev.txt anew
+	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements.txt pyproject.toml && echo '-e .' >> requirements.txt
+	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements-dev.txt requirements-dev.in
+
+clean: ## delete generated data, models, reports and caches
+	rm -rf data models/artifacts mlruns .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
+	find reports -mindepth 1 ! -name README.md -delete
+	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +
+
+clean-all: clean ## delete the environment too
+	rm -rf $(VENV)
