@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from tickvol.core.errors import ConfigError
+from tickvol.core.errors import ConfigError, UsageError
 from tickvol.core.labels import LabelKind, LabelSpec
 from tickvol.core.windows import FeatureSpec
 from tickvol.models.training_spec import TrainingSpec
@@ -32,7 +33,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Product = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}-[A-Z0-9]{1,16}$")]
+PRODUCT_PATTERN = r"^[A-Z0-9]{1,16}-[A-Z0-9]{1,16}$"
+Product = Annotated[str, Field(pattern=PRODUCT_PATTERN)]
 
 
 class _Section(BaseModel):
@@ -281,6 +283,23 @@ def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env"
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def check_products(texts: Sequence[str]) -> tuple[str, ...]:
+    """Products named on a command line, by blanks or commas, each once.
+
+    Raises
+    ------
+    UsageError
+        With one line for each that is no product.
+    """
+    names = tuple(dict.fromkeys(name for text in texts for name in text.split(",") if name))
+    problems = [
+        f"--products: {name!r}: must be like BTC-USD" for name in names if not re.fullmatch(PRODUCT_PATTERN, name)
+    ]
+    if problems or not names:
+        raise UsageError(problems or f"--products: {' '.join(texts)!r}: must name one product at least")
+    return names
 
 
 def _variables(env_file: Path | None) -> dict[str, str]:

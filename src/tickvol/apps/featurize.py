@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _featurize(options: argparse.Namespace) -> int:
     from tickvol.apps.featurizing import Featurizer, Store, deadletter_dir
-    from tickvol.config import load_config
+    from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_follow import FollowedArchive
 
@@ -50,7 +50,7 @@ def _featurize(options: argparse.Namespace) -> int:
     target: Path = options.out or config.features.dataset_dir
     if not raw_dir.is_dir():
         raise InputError(f"--raw-dir: {raw_dir}: no such directory; capture something by `tickvol ws-ingest` first")
-    products = options.products or config.products
+    products = check_products(options.products) if options.products else config.products
     featurizer = Featurizer(config, products, [], trust_bare=False)
     store = Store(target, featurizer.engine.spec, products)
     archive = FollowedArchive(raw_dir, featurizer.decoder, featurizer.sources, batch_size=batch_size)

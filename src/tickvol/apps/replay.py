@@ -1,6 +1,7 @@
 """`tickvol replay`: recorded frames to a new feature dataset, written whole and swapped in."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _replay(options: argparse.Namespace) -> int:
     from tickvol.apps.featurizing import Featurizer, Store, deadletter_dir
-    from tickvol.config import load_config
+    from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_names
     from tickvol.storage.dataset import looks_like_dataset, remove_tree, swap_in
@@ -48,7 +49,8 @@ def _replay(options: argparse.Namespace) -> int:
     batch_size = config.features.batch_size if options.batch_size is None else options.batch_size
     if batch_size < 1:
         raise UsageError(f"--batch-size: {batch_size}: must be at least 1 frame")
-    target: Path = options.out or config.features.dataset_dir
+    products = check_products(options.products) if options.products else config.products
+    target = Path(os.path.abspath(options.out or config.features.dataset_dir))
     if target.exists() and not (target.is_dir() and looks_like_dataset(target)):
         raise UsageError(f"--out: {target}: exists and is no feature dataset; name another directory")
     files = archive_files(options.data_file) if options.data_file else newest_capture(config.ingestion.raw_dir)
@@ -59,7 +61,6 @@ def _replay(options: argparse.Namespace) -> int:
     remove_tree(new)
     remove_tree(new_letters)
     trust = (options.sequence or config.ingestion.sequence) == "trust"
-    products = options.products or config.products
     featurizer = Featurizer(config, products, source_names(files), trust_bare=trust)
     store = Store(new, featurizer.engine.spec, products)
     log = MergedLog(files, featurizer.decoder, batch_size=batch_size)
@@ -69,8 +70,13 @@ def _replay(options: argparse.Namespace) -> int:
         store.write(featurizer.drain(), only_complete=True)
         progress.show(featurizer.tracker.counts.frames)
     progress.end()
-    if featurizer.tracker.counts.frames == 0:
-        raise InputError(f"--data-file: {', '.join(map(str, files))}: hold not a single frame")
+    counts = featurizer.tracker.counts
+    if counts.frames == counts.rejected.total():
+        reasons = ", ".join(f"{name} {count}" for name, count in sorted(counts.rejected.items())) or "empty"
+        named = f"{files[0]}{' and others' if len(files) > 1 else ''}"
+        raise InputError(
+            f"--data-file: {named}: not a single frame that can be used ({reasons}); {target} is as it was"
+        )
     store.write(featurizer.drain())
     new.mkdir(parents=True, exist_ok=True)
     swap_in(new, target)

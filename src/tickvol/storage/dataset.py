@@ -265,4 +265,4 @@ def swap_in(new: Path, target: Path) -> None:
 def looks_like_dataset(root: Path, names: Iterable[str] | None = None) -> bool:
     """Whether a directory is empty or holds `product_id=` folders only, so that replacing it destroys nothing else."""
     entries = list(names) if names is not None else [entry.name for entry in root.iterdir()]
-    return all(name.startswith(("product_id=", ".")) for name in entries)
+    return all(name.startswith("product_id=") for name in entries)
