@@ -17,6 +17,7 @@ COMMANDS = {
     "drift": "write the Evidently drift report",
     "backtest": "recompute alarms against spikes with a bundle",
     "serve": "answer over HTTP",
+    "mlflow-ui": "show experiments and registered models in a browser",
     "demo": "run the main job end to end",
 }
 

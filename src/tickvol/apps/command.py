@@ -11,7 +11,9 @@ from tickvol.core.errors import TickvolError, UsageError
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    pass
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        """Without `(default: None)`, which says nothing: such options name the configuration key they override."""
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
 def command_parser(name: str, description: str) -> argparse.ArgumentParser:

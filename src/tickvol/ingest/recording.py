@@ -102,7 +102,7 @@ def _with_heartbeats(events: Iterable[ExchangeEvent], start_ns: int) -> Iterator
 def _recorded_events(paths: Sequence[Path]) -> Iterator[ExchangeEvent]:
     time_ns = 0
     for path in paths:
-        for texts in _frame_batches(path):
+        for texts in frame_batches(path):
             decoded = [_try_decode(text) for text in texts]
             times = _times(decoded)
             for text, frame, own_ns in zip(texts, decoded, times, strict=True):
@@ -136,7 +136,7 @@ def _times(frames: list[_Frame | None]) -> list[int]:
     return times.tolist()
 
 
-def _frame_batches(path: Path) -> Iterator[list[str]]:
+def frame_batches(path: Path) -> Iterator[list[str]]:
     layout: Layout | None = None
     with closing(open_frames(path)) as stream:
         reader = LineReader(stream, MAX_LINE_BYTES)

@@ -1,0 +1,236 @@
+"""`tickvol demo`: the main job end to end, each stage by the command that a user would call."""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from tickvol.apps.command import command_parser, run_command
+from tickvol.core.errors import InputError, WorkError
+
+DESCRIPTION = """Run the main job end to end: frames, features, training of all detectors, evaluation, drift report, and
+one answer of each endpoint of the service over HTTP.
+
+The frames are the recordings of the directory that TICKVOL_DATA names, else a capture from the simulated exchange: two
+products, --hours simulated hours from a fixed date. Everything generated goes below data/demo and reports/demo; runs go
+to the experiment tickvol-demo."""
+
+DATA = Path("data/demo")
+REPORTS = Path("reports/demo")
+FEATURES = DATA / "features.parquet"
+ARTIFACTS = DATA / "artifacts"
+STARTUP_S = 90.0
+FRAMES = 6000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol demo`."""
+    parser = command_parser("demo", DESCRIPTION)
+    parser.add_argument("--hours", type=float, default=6.0, help="simulated hours to capture")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the simulated market")
+    return run_command(parser, _demo, argv)
+
+
+@dataclass
+class _Stages:
+    """Stages so far; `children` are ended whatever happens."""
+
+    config: Path
+    rows: list[tuple[str, float, str]] = field(default_factory=list)
+    children: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def run(self, name: str, look: str, *arguments: str) -> None:
+        """Run a tickvol command to its end."""
+        print(f"\n== {name}: tickvol {' '.join(arguments)}", flush=True)
+        started = time.monotonic()
+        finished = subprocess.run(self._command(*arguments), check=False)
+        if finished.returncode != 0:
+            raise WorkError(f"stage {name!r} ended with exit code {finished.returncode}; its own message is above")
+        self.done(name, started, look)
+
+    def start(self, *arguments: str, **options: object) -> "subprocess.Popen[str]":
+        """Start a tickvol command that goes on beside the next stage."""
+        child = subprocess.Popen(self._command(*arguments), text=True, **options)  # type: ignore[call-overload]
+        self.children.append(child)
+        return child  # type: ignore[no-any-return]
+
+    def done(self, name: str, started: float, look: str) -> None:
+        """Note a stage's time."""
+        self.rows.append((name, time.monotonic() - started, look))
+
+    def end_children(self) -> None:
+        """Stop what still runs."""
+        for child in self.children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+                try:
+                    child.wait(20)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "tickvol", arguments[0], "--config", str(self.config), *arguments[1:]]
+
+    def table(self) -> str:
+        """Stages, seconds, and where to look."""
+        width = max(len(name) for name, _, _ in self.rows)
+        lines = [f"{'stage':<{width}}  seconds  where to look"]
+        lines += [f"{name:<{width}}  {seconds:7.1f}  {look}" for name, seconds, look in self.rows]
+        lines.append(f"{'all':<{width}}  {sum(row[1] for row in self.rows):7.1f}")
+        return "\n".join(lines)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    os.environ |= {
+        "TICKVOL_INGESTION__RAW_DIR": str(DATA / "raw"),
+        "TICKVOL_FEATURES__DATASET_DIR": str(FEATURES),
+        "TICKVOL_MODELS__ARTIFACTS_DIR": str(ARTIFACTS),
+        "TICKVOL_MLFLOW__EXPERIMENT": "tickvol-demo",
+        "TICKVOL_MLFLOW__REGISTERED_MODEL": "tickvol-spike-demo",
+        "TICKVOL_EVALUATION__REPORT_JSON": str(REPORTS / "model_eval.json"),
+        "TICKVOL_EVALUATION__REPORT_HTML": str(REPORTS / "model_eval.html"),
+        "TICKVOL_MONITORING__REPORT_DIR": str(REPORTS / "evidently"),
+        "BENTOML_DO_NOT_TRACK": "true",
+    }
+    recordings = os.environ.pop("TICKVOL_DATA", None)
+    stages = _Stages(options.config)
+    try:
+        files = _recordings(Path(recordings)) if recordings else _capture(stages, options)
+        stages.run("features", str(FEATURES), "replay", "--data-file", *map(str, files))
+        stages.run("training", f"{ARTIFACTS}, make mlflow", "train", "--model-type", "all")
+        model = str(ARTIFACTS / "logistic")
+        scores = DATA / "scores.parquet"
+        stages.run("inference", str(scores), "infer", "--model-path", model, "--output", str(scores))
+        stages.run("evaluation", str(REPORTS / "model_eval.html"), "evaluate")
+        drift = ("drift", "--compare-train-test", "--bundle", model)
+        stages.run("drift report", str(REPORTS / "evidently/evidently_report.html"), *drift)
+        stages.run("backtest", "above", "backtest", "--bundle", model)
+        _ask_service(stages, model, files)
+    finally:
+        stages.end_children()
+    print(f"\n{stages.table()}")
+    if not recordings:
+        print("\nsimulated market: these figures say nothing about real markets")
+    return 0
+
+
+def _recordings(directory: Path) -> list[Path]:
+    """The recorded ticker frames below a directory."""
+    for candidate in (directory / "coinbase_ticker", directory):
+        if candidate.is_dir():
+            return [candidate]
+    raise InputError(f"TICKVOL_DATA: {directory}: no such directory; name one with recorded frames, or unset it")
+
+
+def _capture(stages: _Stages, options: argparse.Namespace) -> list[Path]:
+    """Capture from the simulated exchange over a real WebSocket on the loopback."""
+    print(f"== capture: {options.hours:g} simulated hours, seed {options.seed}", flush=True)
+    started = time.monotonic()
+    before = set((DATA / "raw").glob("*")) if (DATA / "raw").exists() else set()
+    market = ("--seed", str(options.seed), "--hours", str(options.hours))
+    exchange = stages.start(
+        "simulate-exchange", "--port", "0", "--speed", "max", *market, "--exit-when-done", stdout=subprocess.PIPE
+    )
+    assert exchange.stdout is not None
+    greeting = exchange.stdout.readline().split()
+    if not greeting:
+        raise WorkError("stage 'capture': the simulated exchange did not start; its own message is above")
+    ingest = stages.start("ws-ingest", "--url", greeting[-1], "--stop-on-close")
+    if ingest.wait() != 0:
+        raise WorkError(f"stage 'capture' ended with exit code {ingest.returncode}; its own message is above")
+    stages.end_children()
+    stages.done("capture", started, str(DATA / "raw"))
+    return sorted(path for path in (DATA / "raw").glob("*.ndjson*") if path not in before)
+
+
+def _ask_service(stages: _Stages, bundle: str, files: list[Path]) -> None:
+    """Bring the service up, get one answer of each endpoint, bring it down."""
+    started = time.monotonic()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    print(f"\n== service: tickvol serve --bundle {bundle} --port {port}", flush=True)
+    service = stages.start("serve", "--bundle", bundle, "--port", str(port))
+    base = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + STARTUP_S
+    while _call(f"{base}/readyz") is None:
+        if service.poll() is not None or time.monotonic() > deadline:
+            raise WorkError(f"stage 'service': not ready after {STARTUP_S:.0f} s; its own messages are above")
+        time.sleep(0.3)
+    frames = _last_frames(files)
+    row = _last_row()
+    for path, body in (
+        ("/model", None),
+        ("/predict", {"frames": frames}),
+        ("/predict", row),
+        ("/anomaly", row),
+        ("/signal", row),
+        ("/backtest", None),
+    ):
+        answer = _call(base + path, body)
+        if answer is None:
+            raise WorkError(f"stage 'service': {path} gave no answer; its own messages are above")
+        print(f"{'GET ' if body is None else 'POST'} {path:<9} {_short(answer)}")
+    stages.end_children()
+    stages.done("service", started, "docs/serving.md, make serve")
+
+
+def _call(url: str, body: object | None = None) -> str | None:
+    """The answer's text; None where there is none."""
+    payload = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=payload, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return str(response.read().decode())
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise WorkError(f"{url}: {error.code}: {error.read().decode()}") from error
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        pass
+    return None
+
+
+def _short(answer: str) -> str:
+    return answer if len(answer) <= 300 else f"{answer[:300]} ... ({len(answer)} characters)"
+
+
+def _last_frames(files: list[Path]) -> list[str]:
+    """The last frames of the log as the exchange sent them, as many as a request may hold."""
+    from tickvol.ingest.archive_reader import archive_files
+    from tickvol.ingest.recording import frame_batches
+
+    frames: list[str] = []
+    for path in reversed(archive_files(files)):
+        frames = list(chain.from_iterable(frame_batches(path))) + frames
+        if len(frames) >= FRAMES:
+            break
+    return frames[-FRAMES:]
+
+
+def _last_row() -> dict[str, object]:
+    """The last scorable row of the dataset, as a request."""
+    import numpy as np
+
+    from tickvol.labels.scorable import scorable
+    from tickvol.storage.dataset import read_features
+
+    table = read_features(FEATURES)
+    row = int(np.flatnonzero(scorable(table))[-1])
+    values = {
+        name: None if np.isnan(value) else float(value)
+        for name, value in zip(table.names, table.values[row], strict=True)
+    }
+    product = table.products[table.product[row]]
+    rows = [{"product_id": product, "bar_end_ns": int(table.bar_end_ns[row]), "features": values}]
+    return {"feature_schema_version": table.schema_version, "rows": rows}

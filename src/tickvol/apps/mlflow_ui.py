@@ -1,0 +1,34 @@
+"""`tickvol mlflow-ui`: the experiment tracker's pages on the loopback."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from tickvol.apps.command import command_parser, run_command
+
+DESCRIPTION = """Show experiments, runs and registered models in a browser (MLflow), until SIGINT or SIGTERM."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol mlflow-ui`."""
+    parser = command_parser("mlflow-ui", DESCRIPTION)
+    parser.add_argument("--port", type=int, help="port on 127.0.0.1; overrides mlflow.port")
+    return run_command(parser, _serve, argv)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from tickvol.config import load_config
+
+    mlflow = load_config(options.config).mlflow
+    port = options.port or mlflow.port
+    if mlflow.tracking_uri.startswith("sqlite:///"):
+        Path(mlflow.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", mlflow.tracking_uri]
+    command += ["--default-artifact-root", str(mlflow.artifacts_dir.absolute())]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    print(f"http://127.0.0.1:{port}", flush=True)
+    os.execve(sys.executable, command, environment)
