@@ -66,10 +66,21 @@ def test_a_row_near_enough_to_share_data_with_training_is_not_judged():
     assert shared[~after].all()
 
 
-def test_bootstrap_blocks_are_cut_from_unseen_bars_alone():
-    rows = select(market(), bundles()).rows
-    first = rows.bar_end_ns.min()
-    assert rows.axis.bar_end_ns[0] == first
+def test_bootstrap_blocks_are_cut_from_unseen_bars_alone_on_both_sides_of_training():
+    days = [market(day) for day in (-3, 0, 3)]
+    product = np.concatenate([day.product for day in days])
+    bar_end_ns = np.concatenate([day.bar_end_ns for day in days])
+    order = np.lexsort((bar_end_ns, product))
+    table = replace(
+        days[0],
+        product=product[order],
+        bar_end_ns=bar_end_ns[order],
+        values=np.concatenate([day.values for day in days])[order],
+    )
+    rows = select(table, bundles()).rows
+    seen = table.bar_end_ns[trained_on(table, bundles()[0])]
+    assert rows.bar_end_ns.min() < seen.min() < seen.max() < rows.bar_end_ns.max()
+    assert not np.isin(rows.axis.bar_end_ns, seen).any()
     assert np.isin(rows.bar_end_ns, rows.axis.bar_end_ns).all()
 
 
