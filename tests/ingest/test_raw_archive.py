@@ -167,6 +167,7 @@ def test_packing_the_same_lines_gives_the_same_bytes(tmp_path):
     (first,) = (tmp_path / "a").iterdir()
     (second,) = (tmp_path / "b").iterdir()
     assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes()[4:8] == b"\0\0\0\0"  # no time in the header
 
 
 def test_only_packed_files_beyond_the_keeping_time_are_deleted(tmp_path):

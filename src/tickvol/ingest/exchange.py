@@ -88,7 +88,7 @@ class SimulatedExchange:
         on_listening : gets the port once the server accepts connections.
         """
         async with serve(
-            self._handle, host, port, compression=None, max_size=65536, logger=log.getChild("socket")
+            self._handle, host, port, compression=None, max_size=65536, close_timeout=2.0, logger=log.getChild("socket")
         ) as server:
             on_listening(server.sockets[0].getsockname()[1])
             market = asyncio.create_task(self._run_market())

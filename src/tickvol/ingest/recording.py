@@ -137,6 +137,13 @@ def _times(frames: list[_Frame | None]) -> list[int]:
 
 
 def frame_batches(path: Path) -> Iterator[list[str]]:
+    """Frames of one file in order, many at a time, out of whatever the file wraps them in.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read to its end; what came before has been given.
+    """
     layout: Layout | None = None
     with closing(open_frames(path)) as stream:
         reader = LineReader(stream, MAX_LINE_BYTES)
