@@ -7,11 +7,14 @@ A file is a pure function of its source, so a run that was cut and restarted end
 
 import base64
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 MAX_TEXT_BYTES = 4096
+
+logger = logging.getLogger(__name__)
 
 
 class DeadLetter(NamedTuple):
@@ -67,7 +70,12 @@ class DeadLetterWriter:
         if not path.exists():
             return set()
         known = set()
-        for text in path.read_text(encoding="utf-8").splitlines():
-            about = json.loads(text)
-            known.add((int(about["line"]), str(about["reason"]), text))
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+            try:
+                text = line.decode()
+                about = json.loads(text) if text else None
+                if about is not None:
+                    known.add((int(about["line"]), str(about["reason"]), text))
+            except (ValueError, KeyError, TypeError):
+                logger.warning("damaged dead letter dropped file=%s line=%d", path, number)
         return known
