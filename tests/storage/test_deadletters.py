@@ -1,4 +1,4 @@
-"""Dead letters: a sorted file for each file of the log, the same bytes however often and in whatever order they come."""
+"""Dead letters: a sorted file for each file of the log, the same bytes however often and in what order they come."""
 
 import json
 import random
