@@ -22,8 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="default: serving.bundle_dir, else logistic of models.artifacts_dir",
     )
     parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; overrides features.dataset_dir")
-    parser.add_argument("--from", dest="from_", metavar="T", help="first bar end, ISO 8601 or ns since the epoch")
-    parser.add_argument("--to", metavar="T", help="bar ends before it, ISO 8601 or ns since the epoch")
+    parser.add_argument(
+        "--from", dest="from_", metavar="T", help="first bar end, ISO 8601 or ns since the epoch; default: all"
+    )
+    parser.add_argument("--to", metavar="T", help="bar ends before it, ISO 8601 or ns since the epoch; default: all")
     parser.add_argument("--product", nargs="+", metavar="P", help="products; default: all of the dataset")
     parser.add_argument("--threshold", type=float, metavar="X", help="probability of an alarm; default: the bundle's")
     parser.add_argument("--json", action="store_true", help="print the whole document")

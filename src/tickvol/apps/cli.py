@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from tickvol import __version__
+from tickvol.apps.command import reader_went_away
 
 COMMANDS = {
     "ws-ingest": "capture the exchange's feed into the raw archive",
@@ -24,7 +25,16 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol COMMAND ...`."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return reader_went_away()
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: tickvol COMMAND [options]   (tickvol COMMAND --help says more)\n")
         for name, summary in COMMANDS.items():

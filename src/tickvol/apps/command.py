@@ -9,11 +9,13 @@ from pathlib import Path
 
 from tickvol.core.errors import TickvolError, UsageError
 
+logger = logging.getLogger(__name__)
+
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         """Without `(default: None)`, which says nothing: such options name the configuration key they override."""
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        return action.help if action.default is None or action.default is False else super()._get_help_string(action)
 
 
 def command_parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -38,7 +40,9 @@ def run_command(
         stream=sys.stderr,
     )
     try:
-        return work(options) or 0
+        code = work(options) or 0
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         for problem in error.problems:
             print(f"{parser.prog}: {problem}", file=sys.stderr)
@@ -50,8 +54,18 @@ def run_command(
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return reader_went_away()
     except OSError as error:
         print(f"{parser.prog}: {error.filename or 'input/output'}: {error.strerror or error}", file=sys.stderr)
         return 1
+    except Exception as error:  # a fault of ours: users get one line, those who look for it the traceback
+        logger.debug("unexpected error", exc_info=True)
+        about = f": {str(error).splitlines()[0]}" if str(error) else ""
+        print(f"{parser.prog}: unexpected {type(error).__name__}{about}; --verbose shows where", file=sys.stderr)
+        return 1
+
+
+def reader_went_away() -> int:
+    """Nobody reads standard output any more (`tickvol ... | head`): say nothing, exit 1."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for bound in _BOUNDS:
         side, _, end = bound.partition("_")
         rule = "first time" if end == "from" else "time after the last row"
-        parser.add_argument(f"--{side}-{end}", metavar="TIME", help=f"{rule} of the {side} side; open where not given")
+        parser.add_argument(f"--{side}-{end}", metavar="TIME", help=f"{rule} of the {side} side; default: open")
     parser.add_argument(
         "--same-hours", action="store_true", help="keep only those hours of the UTC day that the current side holds"
     )

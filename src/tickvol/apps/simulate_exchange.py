@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--write",
         type=Path,
         metavar="FILE",
-        help="write the seeded market's bare frames (plain, .gz or .zst) and serve nothing",
+        help="write the seeded market's bare frames (plain, .gz or .zst) and serve nothing; default: serve",
     )
     return run_command(parser, _work, argv)
 

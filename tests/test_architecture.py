@@ -1,0 +1,83 @@
+"""What the layout promises: thin scripts, small modules, no drawers for everything, each command in its place."""
+
+import ast
+import importlib.util
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tickvol.apps.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("features", "models", "serving", "scripts", "notebooks")
+SCRIPTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.py"))
+MODULES = sorted((ROOT / "src" / "tickvol").rglob("*.py"))
+LONGEST_MODULE, LONGEST_SCRIPT = 400, 15
+DRAWERS = {"utils", "util", "common", "helpers", "misc", "base"}
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=relative)
+def test_a_script_is_a_docstring_an_import_and_a_call(path):
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    assert ast.get_docstring(tree)
+    assert len(source.splitlines()) <= LONGEST_SCRIPT
+    allowed = (ast.Expr, ast.Import, ast.ImportFrom, ast.If, ast.Assign)
+    assert all(isinstance(node, allowed) for node in tree.body)
+    ours = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert ours
+    assert all(module.startswith("tickvol.") for module in ours)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_script_folder_is_no_package(folder):
+    assert not (ROOT / folder / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_a_module_is_no_longer_than_it_may_be_and_says_what_it_is(path):
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= LONGEST_MODULE
+    assert ast.get_docstring(ast.parse(source))
+    assert path.stem not in DRAWERS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_a_module_of_its_name(name):
+    assert importlib.util.find_spec(f"tickvol.apps.{name.replace('-', '_')}")
+
+
+def test_every_app_with_a_main_is_a_command():
+    apps = [path for path in MODULES if path.parent.name == "apps" and path.stem != "cli"]
+    mains = {
+        path.stem.replace("_", "-")
+        for path in apps
+        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in ast.parse(path.read_text()).body)
+    }
+    assert mains == set(COMMANDS)
+
+
+def test_only_the_applications_print():
+    printing = [
+        relative(path)
+        for path in MODULES
+        if path.parent.name != "apps" and path.stem != "__main__"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert printing == []
+
+
+def test_no_kernel_takes_liberties_with_floating_point():
+    assert not [relative(path) for path in MODULES if "fastmath=True" in path.read_text(encoding="utf-8")]
+
+
+def test_every_test_marker_is_declared():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    assert "error" in options["filterwarnings"]
+    assert any(marker.startswith("slow:") for marker in options["markers"])
