@@ -20,14 +20,13 @@ def side_rows(table: FeatureTable, bundle: Bundle | None) -> SideRows:
     """
     if bundle is None:
         return SideRows(scorable(table))
-    mask = bundle.scorable(table)
     manifest = bundle.manifest
     positive, known = spikes(table, manifest.spike_thresholds, label_values(table, manifest.label))
-    margin = bundle.score(table)
-    judged = mask & known & np.isfinite(margin)
+    margin = bundle.score(table)  # NaN where not scorable
+    judged = known & np.isfinite(margin)
     figures = ranking(positive[judged], margin[judged])
     return SideRows(
-        mask,
+        bundle.scorable(table),
         SideQuality(
             rows=int(judged.sum()),
             positives=int(positive[judged].sum()),

@@ -95,8 +95,8 @@ def train_against_test(table: FeatureTable, bundle: Bundle) -> DriftSides:
     test = between(table, test_from_ns, split.last_ns + 1)
     if len(train) == 0 or len(test) == 0:
         raise NotEnoughData(
-            f"--compare-train-test: {len(train)} rows of the dataset lie in the train split of {bundle.name}, {len(test)} "
-            "in its test split; give the dataset that it was trained on"
+            f"--compare-train-test: {len(train)} rows of the dataset lie in the train split of {bundle.name}, "
+            f"{len(test)} in its test split; give the dataset that it was trained on"
         )
     return DriftSides(f"train split of {bundle.name} against its test split", train, test)
 
