@@ -1,9 +1,11 @@
 """The feature dataset: `product_id=.../date=.../hour=HH.parquet`, each file a pure function of its hour's rows.
 
 Any Parquet reader opens the directory as it is. Files are replaced whole (write, fsync, rename), carry no clock, path
-or run id, and hold page checksums, because a flipped bit in Parquet otherwise reads back as a wrong number.
+or run id. A flipped bit in Parquet otherwise reads back as a wrong number: pages hold checksums, and as those do not
+cover the footer, a digest of all content is checked too.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -16,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tickvol.core.errors import CorruptFile, InputError, SchemaMismatch
+from tickvol.core.errors import CorruptFile, InputError, SchemaMismatch, UsageError
 from tickvol.core.feature_row import SCHEMA_VERSION, feature_columns
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.windows import NS_PER_S, FeatureSpec
@@ -31,15 +33,29 @@ def hour_path(root: Path, product_id: str, hour: int) -> Path:
     return root / f"product_id={product_id}" / f"date={start:%Y-%m-%d}" / f"hour={start:%H}.parquet"
 
 
-def dataset_schema(spec: FeatureSpec, *, simulated: bool) -> pa.Schema:
-    """Arrow schema with a unit for each field and, under the key `tickvol`, schema version, spec and origin."""
+def dataset_schema(spec: FeatureSpec, *, simulated: bool, content_sha256: str = "") -> pa.Schema:
+    """Arrow schema with a unit for each field and, under the key `tickvol`, schema version, spec, origin and digest."""
     fields = [pa.field("bar_end_ns", pa.int64(), nullable=False, metadata={"unit": "ns since 1970-01-01 UTC"})]
     fields += [
         pa.field(column.name, pa.float64(), nullable=False, metadata={"unit": column.unit})
         for column in feature_columns(spec)
     ]
-    about = {"schema_version": SCHEMA_VERSION, "simulated": simulated, "spec": msgspec.to_builtins(spec)}
+    about = {
+        "content_sha256": content_sha256,
+        "schema_version": SCHEMA_VERSION,
+        "simulated": simulated,
+        "spec": msgspec.to_builtins(spec),
+    }
     return pa.schema(fields, metadata={_METADATA_KEY: json.dumps(about, sort_keys=True).encode()})
+
+
+def _content_sha256(
+    spec: FeatureSpec, bar_end_ns: NDArray[np.int64], values: NDArray[np.float64], *, simulated: bool
+) -> str:
+    digest = hashlib.sha256(f"{SCHEMA_VERSION} {simulated} {spec.fingerprint()}".encode())
+    digest.update(bar_end_ns.tobytes())
+    digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def write_hour(
@@ -47,7 +63,9 @@ def write_hour(
 ) -> None:
     """Replace one file atomically; rows ascend in `bar_end_ns`, values are (n, k)."""
     columns = [pa.array(bar_end_ns)] + [pa.array(np.ascontiguousarray(column)) for column in values.T]
-    table = pa.Table.from_arrays(columns, schema=dataset_schema(spec, simulated=simulated))
+    content = _content_sha256(spec, bar_end_ns, values, simulated=simulated)
+    schema = dataset_schema(spec, simulated=simulated, content_sha256=content)
+    table = pa.Table.from_arrays(columns, schema=schema)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -90,19 +108,30 @@ def read_hour(path: Path) -> tuple[FeatureSpec, NDArray[np.int64], NDArray[np.fl
     """
     try:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
-    except (OSError, pa.ArrowException) as error:
-        raise CorruptFile(f"{path}: cannot be read ({_first_line(error)}); write it again by replay") from error
-    about = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+        about = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+        names = table.schema.names
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _corrupt(path, _first_line(error)) from error
     if about.get("schema_version") != SCHEMA_VERSION:
         raise SchemaMismatch(
             f"{path}: feature schema {about.get('schema_version')!r}, this program reads {SCHEMA_VERSION}; replay again"
         )
-    spec = msgspec.convert(about["spec"], FeatureSpec)
-    if table.schema.names != dataset_schema(spec, simulated=False).names:
+    try:
+        spec, simulated = msgspec.convert(about["spec"], FeatureSpec), bool(about["simulated"])
+        content = about["content_sha256"]
+    except (KeyError, ValueError, UsageError) as error:
+        raise _corrupt(path, f"{type(error).__name__}: {_first_line(error)}") from error
+    if names != dataset_schema(spec, simulated=False).names:
         raise SchemaMismatch(f"{path}: columns differ from those of its own spec; replay again")
     bar_end_ns = table.column(0).to_numpy()
     values = np.column_stack([column.to_numpy() for column in table.columns[1:]])
-    return spec, bar_end_ns, values, bool(about["simulated"])
+    if content != _content_sha256(spec, bar_end_ns, values, simulated=simulated):
+        raise _corrupt(path, "its content differs from its digest")
+    return spec, bar_end_ns, values, simulated
+
+
+def _corrupt(path: Path, what: str) -> CorruptFile:
+    return CorruptFile(f"{path}: cannot be read ({what}); write it again by replay")
 
 
 def _first_line(error: BaseException) -> str:
