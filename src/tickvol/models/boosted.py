@@ -35,6 +35,8 @@ class BoostedDetector:
             reason = str(error).splitlines()[-1]
             raise CorruptFile(f"{BOOSTER_FILE}: cannot be read ({reason}); train again") from error
         self.booster.set_param({"nthread": _THREADS})
+        split_on = self.booster.get_score(importance_type="weight")
+        self.wanted = np.array(sorted(int(name.removeprefix("f")) for name in split_on), np.intp)
 
     def margin(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) log-odds of (n, inputs)."""

@@ -186,10 +186,10 @@ class Bundle:
         return found
 
     def _margin(self, values: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.detector.margin(self._matrix(values, reference))
+        return self.detector.margin(self._matrix(values, reference, self.detector.wanted))
 
     def _probability(self, values: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self._calibrate(self.detector.margin(self._matrix(values, reference)))
+        return self._calibrate(self._margin(values, reference))
 
 
 def needed_features(inputs: Sequence[Input], kind: LabelKind, spec: FeatureSpec) -> tuple[str, ...]:

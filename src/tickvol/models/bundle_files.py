@@ -76,7 +76,7 @@ def _checked(path: Path, expected: str) -> bytes:
     return content
 
 
-def refuse_pickle(path: Path) -> None:
+def refuse_pickle(path: Path, field: str = "--model-path") -> None:
     """Refuse a pickle, naming the bundle that lies nearest to it.
 
     Raises
@@ -90,5 +90,5 @@ def refuse_pickle(path: Path) -> None:
     named = [found for found in beside if found.name == path.stem]
     bundle = (named or beside or [Path("models/artifacts/logistic")])[0]
     raise UsageError(
-        f"--model-path: {path}: pickles are never opened, they run code; give the bundle directory, e.g. {bundle}"
+        f"{field}: {path}: pickles are never opened, they run code; give the bundle directory, e.g. {bundle}"
     )

@@ -20,6 +20,10 @@ class Detector(Protocol):
         """What it looks at."""
 
     @property
+    def wanted(self) -> NDArray[np.intp] | None:
+        """Indices of the inputs that decide the margin, None for all; the others need not be computed for it."""
+
+    @property
     def missing(self) -> str:
         """How unknown inputs are treated, in words."""
 

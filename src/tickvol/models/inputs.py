@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tickvol.core.errors import SchemaMismatch
 from tickvol.core.feature_row import feature_names
 from tickvol.core.windows import FeatureSpec
+from tickvol.models.input_kernel import LOG, MAGNITUDE, NOTHING, VALUE, fill_inputs
 
 REFERENCE = "reference"
 """Stands for the row's reference where an input names the column that it is divided by."""
@@ -31,6 +32,9 @@ class Form(enum.StrEnum):
     VALUE = "value"
     MAGNITUDE = "magnitude"
     LOG = "log"
+
+
+_FORMS = {Form.VALUE: VALUE, Form.MAGNITUDE: MAGNITUDE, Form.LOG: LOG}
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,42 +85,33 @@ class InputMatrix:
             unknown = ", ".join(sorted(named - places.keys()))
             raise SchemaMismatch(f"features {unknown}: not made by windows_s {spec.windows_s}; train on these windows")
         self.columns = tuple(name for name in places if name in named and name != REFERENCE)
-        self.uses_reference = REFERENCE in named
-        order = {name: place for place, name in enumerate((*self.columns, REFERENCE))}
-        self._gather = np.array([places[name] for name in self.columns], np.intp)
-        self._column = np.array([order[item.column] for item in self.inputs], np.intp)
-        divided = [place for place, item in enumerate(self.inputs) if item.over is not None]
-        self._divided = np.array(divided, np.intp)
-        self._over = np.array([order[self.inputs[place].over or ""] for place in divided], np.intp)
-        self._scale = np.array([item.scale for item in self.inputs])[:, None]
-        self._absolute = _where(self.inputs, Form.MAGNITUDE, Form.LOG)
-        self._log = _where(self.inputs, Form.LOG)
-        self._floor = np.array([self.inputs[place].floor for place in self._log])[:, None]
+        self._column = np.array([places[item.column] for item in self.inputs], np.intp)
+        overs = [NOTHING if item.over is None else places[item.over] for item in self.inputs]
+        self._over = np.array(overs, np.intp)
+        self._scale = np.array([item.scale for item in self.inputs], np.float64)
+        self._form = np.array([_FORMS[item.form] for item in self.inputs], np.int8)
+        self._floor = np.array([item.floor for item in self.inputs], np.float64)
+        self._all = np.arange(len(self.inputs))
 
-    def __call__(self, values: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(
+        self,
+        values: NDArray[np.float64],
+        reference: NDArray[np.float64],
+        wanted: NDArray[np.intp] | None = None,
+    ) -> NDArray[np.float64]:
         """The inputs, (n, inputs) float64; unknown is NaN.
 
         Parameters
         ----------
         values : (n, k) float64, features in the order of the schema.
         reference : (n,) float64, log-return per reference window.
+        wanted : which inputs to compute, the others are 0; None for all.
         """
-        gathered = np.empty((len(self._gather) + 1, len(values)))
-        np.take(values.T, self._gather, axis=0, out=gathered[:-1])
-        gathered[-1] = reference
-        x = gathered[self._column]
-        x *= self._scale
-        with np.errstate(all="ignore"):
-            over = gathered[self._over]
-            over[~(over > 0)] = np.nan
-            x[self._divided] /= over
-            x[self._absolute] = np.abs(x[self._absolute])
-            x[self._log] = np.log(np.maximum(x[self._log], self._floor))
-        return x.T
-
-
-def _where(inputs: Sequence[Input], *forms: Form) -> NDArray[np.intp]:
-    return np.array([place for place, item in enumerate(inputs) if item.form in forms], np.intp)
+        shape = (len(values), len(self.inputs))
+        x = np.empty(shape) if wanted is None else np.zeros(shape)
+        chosen = self._all if wanted is None else wanted
+        fill_inputs(values, reference, chosen, self._column, self._over, self._scale, self._form, self._floor, x)
+        return x
 
 
 def learned_inputs(spec: FeatureSpec) -> tuple[Input, ...]:

@@ -35,6 +35,7 @@ class LinearDetector:
     """margin = intercept + sum of weights * clip((x - centre) / scale) + unknown_weights where x is unknown."""
 
     family = "linear"
+    wanted = None
     missing = "an unknown input counts as its median over the train rows plus the input's weight for being unknown"
 
     def __init__(self, params: LinearParams) -> None:

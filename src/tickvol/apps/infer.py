@@ -1,0 +1,137 @@
+"""`tickvol infer`: probabilities for the rows of a dataset, or the speed at which a bundle gives them."""
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.apps.command import command_parser, run_command
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tickvol.apps.inference_speed import Speed
+    from tickvol.core.feature_table import FeatureTable
+    from tickvol.models.bundle import Bundle
+
+DESCRIPTION = """Score feature rows with a bundle.
+
+A row whose past is not known well enough is reported as unknown with the reason, never scored. With --benchmark the
+speed is measured instead, beside the bare estimator of the bundle in the same run."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol infer`."""
+    parser = command_parser("infer", DESCRIPTION)
+    parser.add_argument(
+        "--model-path", type=Path, metavar="BUNDLE", help="bundle directory; default: logistic in models.artifacts_dir"
+    )
+    parser.add_argument(
+        "--scaler-path", type=Path, metavar="P", help="default: the bundle's, where scaling lies; no other is taken"
+    )
+    parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; default: features.dataset_dir")
+    parser.add_argument("--products", nargs="+", metavar="P", help="use only these; default: all of the dataset")
+    parser.add_argument("--output", type=Path, metavar="F", help="file for the scores, .parquet or .csv; default: none")
+    parser.add_argument(
+        "--benchmark",
+        action="store_true",
+        help="measure microseconds a row and rows a second at batches of 1, 100 and 10,000 rows",
+    )
+    return run_command(parser, _infer, argv)
+
+
+def _infer(options: argparse.Namespace) -> int:
+    from tickvol.config import load_config
+    from tickvol.core.errors import UsageError
+    from tickvol.models.bundle import Bundle
+    from tickvol.storage.dataset import read_features
+
+    config = load_config(options.config)
+    output: Path | None = options.output
+    if output is not None and output.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"--output: {output}: must end in .parquet or .csv")
+    directory: Path = options.model_path or config.models.artifacts_dir / "logistic"
+    bundle = Bundle.load(directory)
+    if options.scaler_path is not None:
+        _require_own_scaler(options.scaler_path, directory)
+    table = read_features(options.features or config.features.dataset_dir, products=options.products)
+    if bundle.simulated or table.simulated:
+        print("simulated market: these figures say nothing about real markets")
+    print(f"bundle      {directory}, {bundle.name}, {bundle.version[:12]}")
+    if options.benchmark:
+        from tickvol.apps.inference_speed import measure_inference
+
+        print("\n".join(speed_table(measure_inference(bundle, table))))
+        return 0
+    scores = score_table(bundle, table)
+    print("\n".join(_summary(scores)))
+    if output is not None:
+        _write(scores, output)
+        print(f"scores      {output}")
+    return 0
+
+
+def _require_own_scaler(path: Path, bundle: Path) -> None:
+    from tickvol.core.errors import UsageError
+    from tickvol.models.bundle_files import refuse_pickle
+
+    refuse_pickle(path, "--scaler-path")
+    if not path.exists() or not path.resolve().is_relative_to(bundle.resolve()):
+        raise UsageError(
+            f"--scaler-path: {path}: must lie in the bundle {bundle}, which holds its own scaling; leave the flag out"
+        )
+
+
+def score_table(bundle: "Bundle", table: "FeatureTable") -> "pd.DataFrame":
+    """A line for each row: product_id, bar_end_ns, status, reason, score, probability, signal."""
+    import numpy as np
+    import pandas as pd
+
+    probability = bundle.probability(table)
+    scored = np.isfinite(probability)
+    levels = np.searchsorted([bundle.watch_threshold, bundle.alert_threshold], probability, side="right")
+    signals = np.array(["CALM", "WATCH", "ALERT"], object)[np.minimum(levels, 2)]
+    return pd.DataFrame(
+        {
+            "product_id": np.array(table.products, object)[table.product],
+            "bar_end_ns": table.bar_end_ns,
+            "status": np.where(scored, "scored", "unknown"),
+            "reason": bundle.unscorable_reasons(table),
+            "score": bundle.score(table),
+            "probability": probability,
+            "signal": pd.Series(signals).where(scored),
+        }
+    )
+
+
+def _summary(scores: "pd.DataFrame") -> list[str]:
+    known = scores["status"] == "scored"
+    lines = [f"rows        {len(scores)}: {int(known.sum())} scored, {int((~known).sum())} unknown"]
+    signals = Counter(scores.loc[known, "signal"])
+    lines.append("signals     " + ", ".join(f"{signals[name]} {name}" for name in ("CALM", "WATCH", "ALERT")))
+    why = Counter(reason.partition(" ")[0] for reason in scores.loc[~known, "reason"])
+    return lines + [f"unknown     {count} for {name}" for name, count in why.most_common()]
+
+
+def _write(scores: "pd.DataFrame", output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.suffix == ".csv":
+        scores.to_csv(output, index=False)
+    else:
+        scores.to_parquet(output, index=False)
+
+
+def speed_table(speeds: "Sequence[Speed]") -> list[str]:
+    """Microseconds a row, rows a second, and the goals."""
+    lines = [
+        "",
+        f"{'batch':>6}{'p50 us':>10}{'p95 us':>10}{'p99 us':>10}{'rows/s':>13}{'bare us':>10}{'ratio':>8}  goal",
+    ]
+    for speed in speeds:
+        goal = "100 us a row over bare" if speed.batch == 1 else "1.5 times bare"
+        lines.append(
+            f"{speed.batch:>6}{speed.p50_us:>10.3f}{speed.p95_us:>10.3f}{speed.p99_us:>10.3f}{speed.rows_per_s:>13,.0f}"
+            f"{speed.bare_p50_us:>10.3f}{speed.ratio:>8.2f}  {goal}: {'met' if speed.met else 'not met'}"
+        )
+    return [*lines, "microseconds a row; bare is the estimator alone on inputs that lie ready", ""]
