@@ -9,6 +9,7 @@ from tests.ingest import wire
 from tests.ingest.tracking import GRACE_MS, MAX_AHEAD_S, Outcome, push, track
 from tests.ingest.wire import BTC, ETH, MS, SECOND, START_NS
 from tickvol.core.records import Gap, GapReason
+from tickvol.ingest.archive_reader import MergedLog
 from tickvol.ingest.frames import FrameDecoder, Layout
 from tickvol.ingest.tracker import FrameTracker
 
@@ -170,25 +171,29 @@ def test_heartbeats_go_to_the_products_that_had_a_tick_on_the_connection():
     assert outcome.counts.heartbeats == 3
 
 
-def interleaved(first, second):
-    """Two bare files at once, as the merge of an archive gives them."""
-    decoder = FrameDecoder((BTC, ETH), 1 << 20)
-    tracker = FrameTracker((BTC, ETH), grace_ms=GRACE_MS, max_ahead_s=MAX_AHEAD_S)
+def write_ticks(path, begin_ms, end_ms):
+    path.write_bytes(wire.file_of(wire.ticker(i, at(ms)) for i, ms in enumerate(range(begin_ms, end_ms, 100))))
+    return path
+
+
+def test_recordings_that_overlap_leave_no_gap_where_one_of_them_ends(tmp_path):
+    files = [
+        write_ticks(tmp_path / name, begin, end)
+        for name, begin, end in (("a.ndjson", 0, 2000), ("b.ndjson", 1050, 4000), ("c.ndjson", 9000, 9500))
+    ]
+    decoder = FrameDecoder((BTC,), 1 << 20)
+    tracker = FrameTracker((BTC,), grace_ms=GRACE_MS, max_ahead_s=MAX_AHEAD_S)
     outcome = Outcome(counts=tracker.counts)
-    for source, line in sorted(
-        [*((0, line) for line in first), *((1, line) for line in second)], key=lambda item: item[1][0]
-    ):
-        frames = decoder.decode([line[1]], Layout.BARE, source=source, bare_connection=f"file:{source}")
-        push(tracker, frames, outcome, bare=True)
-    return outcome
+    for batch in MergedLog(files, decoder, batch_size=8):
+        push(tracker, batch.frames, outcome, bare=batch.bare)
+    assert outcome.gaps == [gap(3950, 9000, "capture_down")]
+    assert len(outcome.ticks()) == 20 + 30 + 5
 
 
-def test_two_connections_that_overlap_leave_no_gap_when_one_falls_silent():
-    first = [(ms, wire.ticker(i, at(ms))) for i, ms in enumerate(range(0, 2000, 100))]
-    second = [(ms, wire.ticker(i, at(ms))) for i, ms in enumerate(range(1050, 4000, 100))]
-    outcome = interleaved(first, second)
-    assert outcome.gaps == []
-    assert len(outcome.ticks()) + outcome.counts.waiting == len(first) + len(second)
+def test_a_connection_that_begins_before_the_last_one_ended_leaves_no_gap():
+    lines = [opened(), tick(0, 0), tick(1, 1000), closed(), opened("c2"), tick(0, 900, connection="c2"),
+             tick(1, 1500, connection="c2")]  # fmt: skip
+    assert track(lines).gaps == []
 
 
 # Times far ahead.
@@ -211,6 +216,11 @@ def test_a_frame_far_ahead_waits_for_the_next_to_confirm_it(times, rejected, why
     outcome = track([opened(), *(tick(i, ms) for i, ms in enumerate(times))])
     assert outcome.rejected == [(line, "unconfirmed_time") for line in rejected], why
     assert outcome.counts.rejected.total() == len(rejected)
+
+
+@pytest.mark.parametrize(("last_ms", "waiting"), [(5100, 0), (5101, 1)])
+def test_a_frame_waits_only_when_it_is_more_than_max_ahead_s_ahead(last_ms, waiting):
+    assert track([opened(), tick(0, 0), tick(1, 100), tick(2, last_ms)]).counts.waiting == waiting
 
 
 def test_a_frame_still_unconfirmed_at_the_end_is_waiting_and_rejected_when_the_connection_ends():
