@@ -23,7 +23,7 @@ from tickvol.apps.serve import main
 ROOT = Path(__file__).parents[2]
 LOGISTIC = bundles()[-1]
 TICKVOL = [sys.executable, "-c", "import sys; from tickvol.apps.cli import main; sys.exit(main(sys.argv[1:]))"]
-READY_S = 30.0
+READY_S = 60.0
 JSON = {"content-type": "application/json"}
 
 
