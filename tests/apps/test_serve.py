@@ -42,7 +42,7 @@ def free_port() -> int:
 def start(place: Path, port: int) -> subprocess.Popen[bytes]:
     arguments = ["serve", "--bundle", str(place / "logistic"), "--features", str(place / "features.parquet")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKVOL_")}
-    environment |= {"TICKVOL_SERVING__STATE_DIR": str(place / "bentoml")}
+    environment |= {"TICKVOL_SERVING__STATE_DIR": str(place / "bentoml"), "TMPDIR": str(place)}
     with (place / "log").open("wb") as log:
         return subprocess.Popen(
             [*TICKVOL, *arguments, "--port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log
