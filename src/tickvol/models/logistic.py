@@ -30,7 +30,7 @@ def fit_logistic(train: Sample, spec: FeatureSpec, training: TrainingSpec) -> Li
     scale = _spread(x)
     z = np.clip((np.where(unknown, fill, x) - fill) / scale, -CLIP, CLIP)
     seen, both = ~unknown.all(axis=0), unknown.any(axis=0) & ~unknown.all(axis=0)
-    model = LogisticRegression(C=training.logistic_c, max_iter=2000, tol=1e-6)
+    model = LogisticRegression(C=training.logistic_c, solver="newton-cholesky", tol=1e-8)
     model.fit(np.column_stack([z[:, seen], unknown[:, both]]), train.positive)
     weights, unknown_weights = np.zeros(len(inputs)), np.zeros(len(inputs))
     weights[seen], unknown_weights[both] = np.split(model.coef_[0], [int(seen.sum())])

@@ -17,7 +17,7 @@ class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     min_positives: int = 20
     calibration: CalibrationKind = "platt"
     watch_share: float = 0.5
-    logistic_c: float = 0.1
+    logistic_c: float = 0.001
     xgboost_max_depth: int = 3
     xgboost_learning_rate: float = 0.05
     xgboost_max_rounds: int = 400
