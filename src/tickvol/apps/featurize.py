@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _featurize(options: argparse.Namespace) -> int:
-    from tickvol.apps.featurizing import Featurizer, Store, deadletter_dir
+    from tickvol.apps.featurizing import Featurizer, Store, collect_garbage_rarely, deadletter_dir
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_follow import FollowedArchive
@@ -51,6 +51,7 @@ def _featurize(options: argparse.Namespace) -> int:
     if not raw_dir.is_dir():
         raise InputError(f"--raw-dir: {raw_dir}: no such directory; capture something by `tickvol ws-ingest` first")
     products = check_products(options.products) if options.products else config.products
+    collect_garbage_rarely()
     featurizer = Featurizer(config, products, [], trust_bare=False)
     store = Store(target, featurizer.engine.spec, products)
     archive = FollowedArchive(raw_dir, featurizer.decoder, featurizer.sources, batch_size=batch_size)

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from tickvol.apps.featurizing import Featurizer, Store, deadletter_dir
+    from tickvol.apps.featurizing import Featurizer, Store, collect_garbage_rarely, deadletter_dir
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_names
@@ -56,6 +56,7 @@ def _replay(options: argparse.Namespace) -> int:
     files = archive_files(options.data_file) if options.data_file else newest_capture(config.ingestion.raw_dir)
 
     started = time.monotonic()
+    collect_garbage_rarely()
     new = target.with_name(f".new.{target.name}")
     new_letters = deadletter_dir(new)
     remove_tree(new)

@@ -55,7 +55,7 @@ class BarSpec(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """State of all products (first axis); `slot` and `mids` are a ring of open bars, `gaps` the stretches gaps touch."""
+    """State of all products (first axis); `slot` and `mids` ring through open bars, `gaps` lists touched bars."""
 
     product: NDArray[np.int64]
     slot: NDArray[np.int64]

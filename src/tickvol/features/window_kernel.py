@@ -62,7 +62,8 @@ class Windows(NamedTuple):
 
 @compiled
 def _clear(summary):
-    summary[:] = 0.0
+    for column in range(len(summary)):
+        summary[column] = 0.0
     summary[HIGH], summary[LOW], summary[TOP], summary[BOTTOM] = -np.inf, -np.inf, 0.0, np.inf
 
 
@@ -155,23 +156,19 @@ def _median_distance(values, count, centre):
 
 
 @compiled
-def _join(into, later):
-    """Extend the sums, extremes and deepest fall of a stretch by those of the stretch behind it."""
-    for lane in range(LANES):
-        into[lane] += later[lane]
-    into[HIGH] = max(into[HIGH], later[HIGH])
-    into[LOW] = max(into[LOW], later[LOW])
-    into[FALL] = max(into[FALL], later[FALL], 1.0 - later[BOTTOM] / into[TOP])
-    into[TOP] = max(into[TOP], later[TOP])
-    into[BOTTOM] = min(into[BOTTOM], later[BOTTOM])
+def _join_fall(into, fall, top, bottom):
+    """Extend the deepest fall of a stretch by that of the stretch behind it."""
+    into[FALL] = max(into[FALL], fall, 1.0 - bottom / into[TOP])
+    into[TOP] = max(into[TOP], top)
+    into[BOTTOM] = min(into[BOTTOM], bottom)
 
 
 @compiled
-def _join_sums(into, later):
+def _join_sums(into, table, i):
     for lane in range(LANES):
-        into[lane] += later[lane]
-    into[HIGH] = max(into[HIGH], later[HIGH])
-    into[LOW] = max(into[LOW], later[LOW])
+        into[lane] += table[i, lane]
+    into[HIGH] = max(into[HIGH], table[i, HIGH])
+    into[LOW] = max(into[LOW], table[i, LOW])
 
 
 @compiled
@@ -185,16 +182,16 @@ def _add_vol(moments, value):
 
 
 @compiled
-def _add_bar(head, bar, decay):
+def _add_bar(head, bars, at, decay):
     """Extend the head of the open block by a bar; its volatility follows later."""
-    mid = bar[MID]
-    _join_sums(head, bar)
+    mid = bars[at, MID]
+    _join_sums(head, bars, at)
     if mid == mid:
         head[FALL] = max(head[FALL], 1.0 - mid / head[TOP])
         head[TOP] = max(head[TOP], mid)
         head[BOTTOM] = min(head[BOTTOM], mid)
-    head[DECAYED] = head[DECAYED] * decay + bar[SQUARES]
-    head[WEIGHT] = head[WEIGHT] * decay + bar[RETURNS]
+    head[DECAYED] = head[DECAYED] * decay + bars[at, SQUARES]
+    head[WEIGHT] = head[WEIGHT] * decay + bars[at, RETURNS]
 
 
 @compiled
@@ -203,17 +200,17 @@ def _close_block(bars, tails, block, last, length, mask, decay):
     _clear(block)
     for back in range(length):
         at = (last - back) & mask
-        bar = bars[at]
-        mid = bar[MID]
-        _join_sums(block, bar)
+        mid = bars[at, MID]
+        _join_sums(block, bars, at)
         if mid == mid:
             block[FALL] = max(block[FALL], 1.0 - block[BOTTOM] / mid)
             block[TOP] = max(block[TOP], mid)
             block[BOTTOM] = min(block[BOTTOM], mid)
-        block[DECAYED] += decay[back] * bar[SQUARES]
-        block[WEIGHT] += decay[back] * bar[RETURNS]
-        _add_vol(block, bar[VOL])
-        tails[at] = block
+        block[DECAYED] += decay[back] * bars[at, SQUARES]
+        block[WEIGHT] += decay[back] * bars[at, RETURNS]
+        _add_vol(block, bars[at, VOL])
+        for column in range(SUMMARY):
+            tails[at, column] = block[column]
 
 
 @compiled
@@ -224,47 +221,51 @@ def _sum_window(bars, tails, blocks, head, last, length, shift, mask, total):
     if first_block == last_block:
         _clear(total)
         for k in range(start, last + 1):
-            _join_sums(total, bars[k & mask])
+            _join_sums(total, bars, k & mask)
         return
-    tail = tails[start & mask]
+    tail = start & mask
     for lane in range(LOW + 1):
-        total[lane] = tail[lane]
+        total[lane] = tails[tail, lane]
     block_mask = mask >> shift
     for number in range(first_block + 1, last_block):
-        _join_sums(total, blocks[number & block_mask])
-    _join_sums(total, head)
+        _join_sums(total, blocks, number & block_mask)
+    for lane in range(LANES):
+        total[lane] += head[lane]
+    total[HIGH] = max(total[HIGH], head[HIGH])
+    total[LOW] = max(total[LOW], head[LOW])
 
 
 @compiled
 def _sum_longest(tails, blocks, head, last, length, shift, mask, decay, total):
-    """Everything about the longest window, which spans two blocks at least."""
+    """Fall, decayed sums and moments of the longest window, which spans two blocks at least, beside its sums."""
     start = last - length + 1
     first_block, last_block = start >> shift, last >> shift
     block_mask = mask >> shift
-    tail = tails[start & mask]
-    total[:] = tail
+    tail = start & mask
+    for column in range(TOP, SUMMARY):
+        total[column] = tails[tail, column]
     age = last - (((first_block + 1) << shift) - 1)
     total[DECAYED] *= decay[age]
     total[WEIGHT] *= decay[age]
-    weighted_mean = tail[COUNT] * tail[MEAN]
+    weighted_mean = tails[tail, COUNT] * tails[tail, MEAN]
     for number in range(first_block + 1, last_block):
-        block = blocks[number & block_mask]
+        i = number & block_mask
         age -= 1 << shift
-        _join(total, block)
-        total[DECAYED] += decay[age] * block[DECAYED]
-        total[WEIGHT] += decay[age] * block[WEIGHT]
-        total[COUNT] += block[COUNT]
-        weighted_mean += block[COUNT] * block[MEAN]
-    _join(total, head)
+        _join_fall(total, blocks[i, FALL], blocks[i, TOP], blocks[i, BOTTOM])
+        total[DECAYED] += decay[age] * blocks[i, DECAYED]
+        total[WEIGHT] += decay[age] * blocks[i, WEIGHT]
+        total[COUNT] += blocks[i, COUNT]
+        weighted_mean += blocks[i, COUNT] * blocks[i, MEAN]
+    _join_fall(total, head[FALL], head[TOP], head[BOTTOM])
     total[DECAYED] += head[DECAYED]
     total[WEIGHT] += head[WEIGHT]
     total[COUNT] += head[COUNT]
     weighted_mean += head[COUNT] * head[MEAN]
     mean = weighted_mean / total[COUNT]
-    moment = tail[MOMENT] + tail[COUNT] * (tail[MEAN] - mean) ** 2
+    moment = tails[tail, MOMENT] + tails[tail, COUNT] * (tails[tail, MEAN] - mean) ** 2
     for number in range(first_block + 1, last_block):
-        block = blocks[number & block_mask]
-        moment += block[MOMENT] + block[COUNT] * (block[MEAN] - mean) ** 2
+        i = number & block_mask
+        moment += blocks[i, MOMENT] + blocks[i, COUNT] * (blocks[i, MEAN] - mean) ** 2
     total[MEAN] = mean
     total[MOMENT] = moment + (head[MOMENT] + head[COUNT] * (head[MEAN] - mean) ** 2)
 
@@ -300,9 +301,10 @@ def _window_features(total, length, min_coverage, bar_s, now, before, row, colum
 
 
 @compiled
-def _take_bar(bar, previous, known, mid, high, low, ticks, spread, imbalance):
-    """Write the bar's own values into the ring; returns its log-return."""
-    bar[:] = 0.0
+def _take_bar(bar, before, return_before, known, mid, high, low, ticks, spread, imbalance):
+    """Write the bar's own values into its place in the ring; returns its log-return."""
+    for column in range(LANES):
+        bar[column] = 0.0
     bar[HIGH], bar[LOW], bar[MID], bar[RETURN], bar[VOL] = -np.inf, -np.inf, np.nan, np.nan, np.nan
     if not known:
         return np.nan
@@ -310,13 +312,12 @@ def _take_bar(bar, previous, known, mid, high, low, ticks, spread, imbalance):
     bar[HIGH], bar[LOW], bar[MID] = high, -low, mid
     if imbalance == imbalance:
         bar[IMBALANCE], bar[IMBALANCES] = imbalance, 1.0
-    before = previous[MID]
     if before != before:
         return np.nan
     value = _log_ratio(mid, before)
     bar[RETURN], bar[SQUARES], bar[RETURNS] = value, value * value, 1.0
-    if previous[RETURN] == previous[RETURN]:
-        bar[BIPOWER], bar[PAIRS] = abs(value) * abs(previous[RETURN]), 1.0
+    if return_before == return_before:
+        bar[BIPOWER], bar[PAIRS] = abs(value) * abs(return_before), 1.0
     return value
 
 
@@ -329,25 +330,28 @@ def push_bar(state, spec, p, number, known, mid, high, low, ticks, spread, imbal
     bars, tails, blocks, head = state.bars[p], state.tails[p], state.blocks[p], state.head[p]
     windows, decay, mask, shift = spec.windows, spec.decay, spec.ring_mask, spec.shift
     longest = windows[-1]
-    bar, leaving = bars[number & mask], bars[(number - longest) & mask]
-    value = _take_bar(bar, bars[(number - 1) & mask], known, mid, high, low, ticks, spread, imbalance)
+    at, leaving, before = number & mask, (number - longest) & mask, (number - 1) & mask
+    bar = bars[at]
+    value = _take_bar(bar, bars[before, MID], bars[before, RETURN], known, mid, high, low, ticks, spread, imbalance)
     if number & ((1 << shift) - 1) == 0:
         _clear(head)
-    _add_bar(head, bar, decay[1])
+    _add_bar(head, bars, at, decay[1])
     row[0], row[1] = bar[MID], value
     column = 2
     for w in range(len(windows)):
         length = windows[w]
         _sum_window(bars, tails, blocks, head, number, length, shift, mask, total)
-        before = bars[(number - length) & mask, MID]
-        realized = _window_features(total, length, spec.min_coverage, spec.bar_ns * 1e-9, bar[MID], before, row, column)
+        mid_before = bars[(number - length) & mask, MID]
+        realized = _window_features(
+            total, length, spec.min_coverage, spec.bar_ns * 1e-9, bar[MID], mid_before, row, column
+        )
         if length == spec.reference:
             bar[VOL] = realized
         column += 9
     _add_vol(head, bar[VOL])
     counts = state.counts[p]
-    counts[0] = _replace(state.ordered[p, 0], counts[0], leaving[RETURN], value)
-    counts[1] = _replace(state.ordered[p, 1], counts[1], leaving[VOL], bar[VOL])
+    counts[0] = _replace(state.ordered[p, 0], counts[0], bars[leaving, RETURN], value)
+    counts[1] = _replace(state.ordered[p, 1], counts[1], bars[leaving, VOL], bar[VOL])
     any_known = total[KNOWN] > 0.0
     if any_known:
         _sum_longest(tails, blocks, head, number, longest, shift, mask, decay, total)

@@ -291,19 +291,12 @@ class FrameDecoder:
         )
 
     def _decode_lines(self, lines: list[bytes], layout: Layout, bare_connection: str) -> _Decoded:
-        """All lines at once where they are bare and good, else line by line, which finds the bad ones."""
-        count = len(lines)
-        if layout is Layout.BARE:
-            try:
-                if max(map(len, lines), default=0) <= self.max_line_bytes:
-                    frames = list(map(_decode_frame, lines))
-                    sequence = [frame.sequence_num for frame in frames]
-                    if max(sequence, default=0) < MAX_SEQUENCE and min(sequence, default=0) >= 0:
-                        connection = np.full(count, self.connection(bare_connection), np.int64)
-                        nothing = np.zeros(count, np.int16)
-                        return _Decoded(_kinds(frames), nothing, connection, np.full(count, -1, np.int64), frames)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass
+        """All lines at once where all hold good frames, else line by line, which finds the others."""
+        try:
+            if layout is not Layout.RECORDER and max(map(len, lines), default=0) <= self.max_line_bytes:
+                return self._decode_frames(lines, layout, bare_connection)
+        except (msgspec.DecodeError, ValueError, RecursionError, _NotPlain):
+            pass
         rows = [self._decode_line(line, layout, bare_connection) for line in lines]
         number = self.connection
         return _Decoded(
@@ -313,6 +306,27 @@ class FrameDecoder:
             receive=np.array([row[3] for row in rows], np.int64),
             frames=[row[4] for row in rows],
         )
+
+    def _decode_frames(self, lines: list[bytes], layout: Layout, bare_connection: str) -> _Decoded:
+        """Lines that are all frames; anything else among them raises."""
+        count = len(lines)
+        if layout is Layout.WRAPPED:
+            wrapped = list(map(_decode_wrapped, lines))
+            texts = [line.frame for line in wrapped if line.frame is not None and line.control is None]
+            ids = [line.connection_id for line in wrapped if line.connection_id is not None]
+            receive = np.array([_in_range(line.receive_time_ns) for line in wrapped], np.int64)
+            if not len(texts) == len(ids) == count:
+                raise _NotPlain
+            frames = list(map(_decode_frame, texts))
+            connection = np.array([self.connection(name) for name in ids], np.int64)
+        else:
+            frames = list(map(_decode_frame, lines))
+            receive = np.full(count, -1, np.int64)
+            connection = np.full(count, self.connection(bare_connection), np.int64)
+        sequence = [frame.sequence_num for frame in frames]
+        _in_range(min(sequence, default=0))
+        _in_range(max(sequence, default=0))
+        return _Decoded(_kinds(frames), np.zeros(count, np.int16), connection, receive, frames)
 
     def _decode_line(
         self, line: bytes, layout: Layout, bare_connection: str
@@ -373,6 +387,16 @@ class FrameDecoder:
         texts += [text or "" for text in quantities] if None in quantities else quantities  # type: ignore[arg-type]
         numbers, bad = _parse_numbers(texts)
         return _Tickers(rows, product, numbers.reshape(5, -1), bad.reshape(5, -1))
+
+
+class _NotPlain(Exception):
+    """Not every line of a batch is a plain frame."""
+
+
+def _in_range(number: int) -> int:
+    if not 0 <= number < MAX_SEQUENCE:
+        raise _NotPlain
+    return number
 
 
 def _kinds(frames: list[Frame]) -> NDArray[np.int16]:
