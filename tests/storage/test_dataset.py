@@ -144,12 +144,11 @@ def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_every_flipped_bit_of_a_file_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+def test_a_flipped_bit_in_every_byte_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
     whole = one_hour(tmp_path / "hour=00.parquet", rows=8)
     for place in range(len(whole)):
-        for bit in range(8):
-            damaged = flipped(whole, place, bit)
-            assert noticed_or_harmless(whole, damaged, tmp_path / "hour=01.parquet"), (place, bit)
+        damaged = flipped(whole, place, place * 5 % 8)
+        assert noticed_or_harmless(whole, damaged, tmp_path / "hour=01.parquet"), place
 
 
 @pytest.mark.parametrize("digit", [b'"ewma_half_life_s": 60.0', b'"grace_ms": 250'])
