@@ -170,6 +170,13 @@ class MlflowConfig(_Section):
     request_max_retries: Annotated[int, Field(ge=0)]
     port: Port
 
+    @model_validator(mode="after")
+    def _gives_up_soon(self) -> "MlflowConfig":
+        longest_s = self.request_timeout_s * (self.request_max_retries + 1)
+        if longest_s >= 10:
+            raise ValueError(f"request_timeout_s * (request_max_retries + 1) is {longest_s}: must be below 10")
+        return self
+
 
 class ServingConfig(_Section):
     """The HTTP service."""

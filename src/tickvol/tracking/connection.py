@@ -3,6 +3,8 @@
 import logging
 import os
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,18 +66,21 @@ def _set_environment(settings: MlflowConfig) -> None:
 
 
 def _probe(settings: MlflowConfig) -> None:
+    """Knock before MLflow does, which tries a database that cannot be opened for more than a minute."""
     uri = settings.tracking_uri
-    if uri.startswith(_SQLITE):
-        database = Path(uri.removeprefix(_SQLITE))
-        try:
-            database.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unavailable(settings, error) from error
-        return
     parts = urlsplit(uri)
-    if parts.scheme in ("http", "https"):
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
+    try:
+        if uri.startswith(_SQLITE):
+            _open_database(Path(uri.removeprefix(_SQLITE)), settings.request_timeout_s)
+        elif parts.scheme in ("http", "https"):
+            port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname or "", port), timeout=settings.request_timeout_s).close()
-        except OSError as error:
-            raise unavailable(settings, error) from error
+    except (OSError, ValueError, sqlite3.Error) as error:
+        raise unavailable(settings, error) from error
+
+
+def _open_database(path: Path, timeout_s: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, timeout=timeout_s)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.rollback()
