@@ -89,7 +89,7 @@ def test_pandas_polars_and_duckdb_read_the_directory_as_it_is(table: FeatureTabl
 
 
 def by_duckdb(query: str) -> np.ndarray:
-    """The one column of a query, computed in a process of its own: DuckDB litters the end of the process it lives in."""
+    """The one column of a query, computed in a process of its own: DuckDB litters the end of its process."""
     code = "import duckdb, json, sys; print(json.dumps([row[0] for row in duckdb.sql(sys.argv[1]).fetchall()]))"
     answer = subprocess.run([sys.executable, "-c", code, query], check=True, capture_output=True, text=True)
     return np.array(json.loads(answer.stdout), np.float64)
