@@ -11,7 +11,8 @@ from tickvol.core.feature_row import feature_names
 from tickvol.core.records import Gap
 from tickvol.core.windows import FeatureSpec
 from tickvol.features.engine import FeatureEngine
-from tickvol.ingest.frames import FrameDecoder, Layout, Reject
+from tickvol.ingest.frame_columns import Reject
+from tickvol.ingest.frames import FrameDecoder, Layout
 from tickvol.ingest.tracker import FrameTracker
 
 SPEC = FeatureSpec(windows_s=(10, 60), reference_window_s=10, duplicate_memory_s=30)

@@ -8,7 +8,8 @@ import pytest
 from tests.ingest import wire
 from tests.ingest.wire import BTC, ETH, START_NS
 from tickvol.core.records import GapReason
-from tickvol.ingest.frames import FrameDecoder, Kind, Layout, Reject, concatenate, detect_layout
+from tickvol.ingest.frame_columns import Kind, Reject, concatenate
+from tickvol.ingest.frames import FrameDecoder, Layout, detect_layout
 
 LIMIT = 1 << 16
 GOOD = wire.ticker(7, START_NS)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.frames import FrameDecoder, Kind, Layout
+from tickvol.ingest.frame_columns import Kind
+from tickvol.ingest.frames import FrameDecoder, Layout
 from tickvol.ingest.market import MarketProduct, MarketSpec, market_blocks, market_products
 from tickvol.ingest.market_events import market_source
 

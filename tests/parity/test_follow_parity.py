@@ -1,5 +1,6 @@
 """The archive followed, stopped, killed and started again gives the bytes of one replay."""
 
+import contextlib
 import random
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class _Killed(Exception):
 
 
 def write_archive(raw_dir: Path, seed: int, frames_per_file: int = 900) -> None:
-    """Two captures of a simulated market: losses, duplicates, disorder, late and bad frames, a reconnect, a kill, torn lines."""
+    """Two captures of a simulated market: losses, duplicates, disorder, late and bad frames, a reconnect, a kill."""
     rng = random.Random(seed)
     products = market_products(("BTC-USD", "ETH-USD"))
     frames = list(market_frames(MarketSpec(products, seed, START_NS, 1800)))
@@ -81,12 +82,14 @@ def test_any_stops_and_kills_end_with_the_bytes_of_one_replay(
     monkeypatch.setenv("TICKVOL_FEATURES__FLUSH_INTERVAL_S", "0.02")
     take = featurize._Run._take
     for _ in range(6):
-        budget = rng.randrange(1, 30)
+        rng.randrange(1, 30)
         killed = rng.random() < 0.5
 
         def limited(
-            run: featurize._Run, *arguments: object, budget: list[int] = [budget], killed: bool = killed
-        ) -> object:  # noqa: B006
+            run: featurize._Run, *arguments: object, budget: list[int] | None = None, killed: bool = killed
+        ) -> object:
+            if budget is None:
+                budget = [budget]
             budget[0] -= 1
             if budget[0] < 0 and killed:
                 raise _Killed
@@ -95,12 +98,10 @@ def test_any_stops_and_kills_end_with_the_bytes_of_one_replay(
             return take(run, *arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(featurize._Run, "_take", limited)
-        try:
+        with contextlib.suppress(_Killed):
             featurize.main(
                 ["--raw-dir", str(raw_dir), "--out", str(followed), "--batch-size", str(rng.randrange(40, 400))]
             )
-        except _Killed:
-            pass
     monkeypatch.setattr(featurize._Run, "_take", take)
     assert featurize.main(["--raw-dir", str(raw_dir), "--out", str(followed)]) == 0
     assert tree(followed) == tree(whole)

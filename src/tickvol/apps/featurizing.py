@@ -15,7 +15,8 @@ from tickvol.core.record_columns import RecordKind
 from tickvol.core.records import Gap
 from tickvol.core.windows import FeatureSpec
 from tickvol.features.engine import FeatureEngine, FeatureRows
-from tickvol.ingest.frames import FrameColumns, FrameDecoder, Reject
+from tickvol.ingest.frame_columns import FrameColumns, Reject
+from tickvol.ingest.frames import FrameDecoder
 from tickvol.ingest.tracker import FrameCounts, FrameTracker
 from tickvol.storage.dataset import DatasetWriter
 from tickvol.storage.deadletters import DeadLetter, DeadLetterWriter

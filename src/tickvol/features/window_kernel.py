@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.compiled import compiled
+from tickvol.features.order_kernel import median, median_distance, replace_sorted
 
 DAY_NS = 86_400_000_000_000
 MAD_TO_SIGMA = 1.4826
@@ -82,77 +83,6 @@ def reset_product(state, p):
     for i in range(state.blocks.shape[1]):
         _clear(state.blocks[p, i])
     _clear(state.head[p])
-
-
-@compiled
-def _position(values, count, value):
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) >> 1
-        if values[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
-def _replace(values, count, leaving, entering):
-    """Keep `values[:count]` sorted while one value leaves and one enters, each NaN for none; returns the new count.
-
-    Only what lies between the two places moves. Unsigned indices spare the test for negative ones, so moves are
-    vectorised.
-    """
-    hole, place = count, count
-    if leaving == leaving:
-        hole = _position(values, count, leaving)
-    if entering == entering:
-        place = _position(values, count, entering)
-    elif hole == count:
-        return count
-    one = np.uint64(1)
-    if hole < place:
-        for i in range(np.uint64(hole), np.uint64(place - 1)):
-            values[i] = values[i + one]
-        place -= 1
-    else:
-        for i in range(np.uint64(0), np.uint64(hole - place)):
-            at = np.uint64(hole) - i
-            values[at] = values[at - one]
-    if entering == entering:
-        values[place] = entering
-        count += 1
-    return count - 1 if leaving == leaving else count
-
-
-@compiled
-def _median(values, count):
-    half = count >> 1
-    return values[half] if count & 1 else 0.5 * (values[half - 1] + values[half])
-
-
-@compiled
-def _nearest(values, count, centre, k):
-    """The k-th smallest distance from `centre` in a sorted array: the best of the runs of k values, by bisection."""
-    low, high = 0, count - k
-    while low < high:
-        middle = (low + high) >> 1
-        if centre - values[middle] > values[middle + k - 1] - centre:
-            low = middle + 1
-        else:
-            high = middle
-    best = max(centre - values[low], values[low + k - 1] - centre)
-    if low > 0:
-        best = min(best, max(centre - values[low - 1], values[low + k - 2] - centre))
-    return best
-
-
-@compiled
-def _median_distance(values, count, centre):
-    half = count >> 1
-    if count & 1:
-        return _nearest(values, count, centre, half + 1)
-    return 0.5 * (_nearest(values, count, centre, half) + _nearest(values, count, centre, half + 1))
 
 
 @compiled
@@ -350,8 +280,8 @@ def push_bar(state, spec, p, number, known, mid, high, low, ticks, spread, imbal
         column += 9
     _add_vol(head, bar[VOL])
     counts = state.counts[p]
-    counts[0] = _replace(state.ordered[p, 0], counts[0], bars[leaving, RETURN], value)
-    counts[1] = _replace(state.ordered[p, 1], counts[1], bars[leaving, VOL], bar[VOL])
+    counts[0] = replace_sorted(state.ordered[p, 0], counts[0], bars[leaving, RETURN], value)
+    counts[1] = replace_sorted(state.ordered[p, 1], counts[1], bars[leaving, VOL], bar[VOL])
     any_known = total[KNOWN] > 0.0
     if any_known:
         _sum_longest(tails, blocks, head, number, longest, shift, mask, decay, total)
@@ -371,15 +301,15 @@ def _long_features(ordered, counts, spec, total, number, value, vol, row, column
     returns_covered = count / longest >= min_coverage
     row[column], row[column + 1], row[column + 2] = np.nan, np.nan, np.nan
     if returns_covered:
-        median = _median(returns, count)
-        sigma = MAD_TO_SIGMA * _median_distance(returns, count, median)
+        middle = median(returns, count)
+        sigma = MAD_TO_SIGMA * median_distance(returns, count, middle)
         if sigma > 0.0:
-            row[column] = (value - median) / sigma
+            row[column] = (value - middle) / sigma
     if counts[1] / longest >= min_coverage:
         spread = math.sqrt(total[MOMENT] / (total[COUNT] - 1.0))
         if spread > SPREAD_FLOOR * total[MEAN]:
             row[column + 1] = (vol - total[MEAN]) / spread
-        row[column + 2] = _median(ordered[1], counts[1])
+        row[column + 2] = median(ordered[1], counts[1])
     column += 3
     for w in range(len(windows) - 1):
         short, long = row[2 + 9 * w + 1], row[2 + 9 * (w + 1) + 1]

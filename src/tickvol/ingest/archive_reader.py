@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tickvol.core.errors import InputError
 from tickvol.core.records import GapReason
-from tickvol.ingest.frames import FrameColumns, FrameDecoder, Kind, Layout, Reject, detect_layout
+from tickvol.ingest.frame_columns import FrameColumns, Kind, Reject, control_row
+from tickvol.ingest.frames import FrameDecoder, Layout, detect_layout
 
 SUFFIXES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz", ".ndjson.zst", ".jsonl.zst")
 _CHUNK = 1 << 20
@@ -313,25 +314,3 @@ def decode_lines(
     if torn and frames.kind[-1] == Kind.REJECTED and frames.reason[-1] in unreadable:
         frames.reason[-1] = Reject.TORN_LINE
     return frames
-
-
-def control_row(kind: Kind, reason: int, connection: int, source: int, line_number: int, time_ns: int) -> FrameColumns:
-    """A single row that no line of a file holds."""
-    return FrameColumns(
-        kind=np.array([kind], np.int16),
-        reason=np.array([reason], np.int16),
-        connection=np.array([connection], np.int64),
-        sequence_num=np.zeros(1, np.int64),
-        event_time_ns=np.zeros(1, np.int64),
-        receive_time_ns=np.array([time_ns], np.int64),
-        source=np.array([source], np.int64),
-        line_number=np.array([line_number], np.int64),
-        tick_begin=np.zeros(2, np.int64),
-        product=np.zeros(0, np.int32),
-        bid=np.zeros(0),
-        ask=np.zeros(0),
-        bid_quantity=np.zeros(0),
-        ask_quantity=np.zeros(0),
-        lines=[b""],
-        rejected_tickers=[],
-    )

@@ -10,7 +10,8 @@ import numpy as np
 
 from tickvol.core.record_columns import RecordKind
 from tickvol.ingest.archive_lines import ArchiveLine
-from tickvol.ingest.frames import FrameColumns, FrameDecoder, Kind, Layout
+from tickvol.ingest.frame_columns import FrameColumns, Kind
+from tickvol.ingest.frames import FrameDecoder, Layout
 from tickvol.ingest.tracker import FrameCounts, FrameTracker
 
 BATCH_LINES = 2048

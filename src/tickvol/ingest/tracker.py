@@ -26,7 +26,7 @@ from tickvol.core.record_columns import RecordColumns, RecordKind
 from tickvol.core.records import Gap, GapReason
 from tickvol.core.windows import NS_PER_MS, NS_PER_S
 from tickvol.ingest import tracker_kernel as kernel
-from tickvol.ingest.frames import FrameColumns, Kind, Reject, concatenate
+from tickvol.ingest.frame_columns import FrameColumns, Kind, Reject, concatenate
 
 assert (kernel.TICKER, kernel.OTHER, kernel.NOTE) == (Kind.TICKER, Kind.OTHER, Kind.NOTE)
 assert (kernel.TICK_RECORD, kernel.GAP_RECORD) == (RecordKind.TICK, RecordKind.GAP)
