@@ -57,7 +57,7 @@ def measures(config: Config, options: argparse.Namespace) -> dict[str, Callable[
         "pandas": lambda: against_pandas(config, found, repeats),
         "products": lambda: product_cost(config, repeats, stretch_s=5 if quick else 20),
         "inference": lambda: inference(config, hours=3, calls=50 if quick else 400),
-        "memory": lambda: replay_memory(config, memory_frames),
+        "memory": lambda: replay_memory(config, memory_frames, min(repeats, 3)),
     }
 
 

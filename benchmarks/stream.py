@@ -12,7 +12,8 @@ from tickvol.core.windows import NS_PER_S
 from tickvol.features.engine import FeatureEngine, FeatureRows
 from tickvol.ingest.archive_reader import bare_connection, control_row, open_frames, source_name
 from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.frames import FrameColumns, FrameDecoder, Kind, Layout
+from tickvol.ingest.frame_columns import FrameColumns, Kind
+from tickvol.ingest.frames import FrameDecoder, Layout
 from tickvol.ingest.market import MarketSpec, market_products
 from tickvol.ingest.tracker import FrameTracker
 
