@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import logging
+import os
 import signal
 import time
 from collections.abc import Sequence
@@ -24,6 +26,8 @@ rewinds the log by the look-back, computes in silence up to where it was, and en
 
 POLL_S = 0.1
 
+logger = logging.getLogger(__name__)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol featurize`."""
@@ -41,13 +45,16 @@ def _featurize(options: argparse.Namespace) -> int:
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_follow import FollowedArchive
+    from tickvol.storage.dataset import looks_like_dataset
 
     config = load_config(options.config)
     batch_size = config.features.batch_size if options.batch_size is None else options.batch_size
     if batch_size < 1:
         raise UsageError(f"--batch-size: {batch_size}: must be at least 1 frame")
     raw_dir: Path = options.raw_dir or config.ingestion.raw_dir
-    target: Path = options.out or config.features.dataset_dir
+    target = Path(os.path.abspath(options.out or config.features.dataset_dir))
+    if target.exists() and not (target.is_dir() and looks_like_dataset(target)):
+        raise UsageError(f"--out: {target}: exists and is no feature dataset; name another directory")
     if not raw_dir.is_dir():
         raise InputError(f"--raw-dir: {raw_dir}: no such directory; capture something by `tickvol ws-ingest` first")
     products = check_products(options.products) if options.products else config.products
@@ -68,7 +75,9 @@ class _Progress:
     """The committed place in the archive, beside the dataset; all else is computed again from the log."""
 
     def __init__(self, dataset_dir: Path, fingerprint: str) -> None:
-        self._path = dataset_dir.with_name(f".{dataset_dir.name}.progress.json")
+        from tickvol.apps.featurizing import progress_path
+
+        self._path = progress_path(dataset_dir)
         self._dataset_dir = dataset_dir
         self._fingerprint = fingerprint
 
@@ -78,7 +87,11 @@ class _Progress:
 
         if not self._path.exists() or not self._dataset_dir.exists():
             return None
-        commit: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+        try:
+            commit: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+        except ValueError:
+            logger.warning("unreadable progress, the whole archive is computed again file=%s", self._path)
+            return None
         if commit["features"] != self._fingerprint:
             raise SchemaMismatch(
                 f"--out: {self._dataset_dir}: was begun with other feature settings; name another or delete it"

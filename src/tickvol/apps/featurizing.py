@@ -39,6 +39,11 @@ def deadletter_dir(dataset_dir: Path) -> Path:
     return dataset_dir.with_name(f"{dataset_dir.name.removesuffix('.parquet')}.deadletters")
 
 
+def progress_path(dataset_dir: Path) -> Path:
+    """Where a running featurizer notes how far its dataset goes: beside it."""
+    return dataset_dir.with_name(f".{dataset_dir.name}.progress.json")
+
+
 @dataclass(frozen=True, slots=True)
 class Computed:
     """What a stretch of the log gave and is to be stored."""
@@ -82,7 +87,11 @@ class Featurizer:
         if silent:
             self.tracker.counts = FrameCounts()
             return
-        self._letters += [self._letter(tracked.frames, item.row, item.reason) for item in tracked.rejected]
+        self._letters += [
+            self._letter(tracked.frames, item.row, item.reason)
+            for item in tracked.rejected
+            if item.reason is not Reject.UNKNOWN_PRODUCT  # not asked for; counted, and no letter to anyone
+        ]
         self._letters += [self._letter(tracked.frames, int(tracked.records.origin[i]), Reject.LATE) for i in rows.late]
         if len(rows.bar_end_ns):
             self._rows.append(rows)

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from tickvol.apps.featurizing import Featurizer, Store, collect_garbage_rarely, deadletter_dir
+    from tickvol.apps.featurizing import Featurizer, Store, collect_garbage_rarely, deadletter_dir, progress_path
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_names
@@ -81,6 +81,7 @@ def _replay(options: argparse.Namespace) -> int:
     store.write(featurizer.drain())
     new.mkdir(parents=True, exist_ok=True)
     swap_in(new, target)
+    progress_path(target).unlink(missing_ok=True)
     swap_in(new_letters, deadletter_dir(target))
     print("\n".join(featurizer.summary()))
     for problem in log.unreadable:

@@ -9,6 +9,8 @@ from tickvol.core.errors import ConfigError
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+DAY_S = 86_400
+MAX_WINDOW_BARS = 100_000
 
 
 class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,9 +55,9 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 "must be positive and divide 3600000 (one hour)",
                 bar_positive and 3_600_000 % self.bar_ms == 0,
             ),
-            ("grace_ms", self.grace_ms, "must be at least 0", self.grace_ms >= 0),
-            ("max_carry_s", self.max_carry_s, "must be at least 0", self.max_carry_s >= 0),
-            ("max_silence_s", self.max_silence_s, "must be positive", self.max_silence_s > 0),
+            ("grace_ms", self.grace_ms, "must lie in [0, 60000]", 0 <= self.grace_ms <= 60_000),
+            ("max_carry_s", self.max_carry_s, "must lie in [0, 86400]", 0 <= self.max_carry_s <= DAY_S),
+            ("max_silence_s", self.max_silence_s, "must lie in [1, 86400]", 0 < self.max_silence_s <= DAY_S),
             ("windows_s", self.windows_s, "must ascend without repeats and hold at least one window", ascending),
             (
                 "reference_window_s",
@@ -70,13 +72,18 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 "must be positive and finite",
                 0.0 < self.ewma_half_life_s < math.inf,
             ),
-            ("duplicate_memory_s", self.duplicate_memory_s, "must be at least 0", self.duplicate_memory_s >= 0),
+            (
+                "duplicate_memory_s",
+                self.duplicate_memory_s,
+                "must lie in [0, 86400]",
+                0 <= self.duplicate_memory_s <= DAY_S,
+            ),
         ]
         for window_s in self.windows_s:
             whole = bar_positive and window_s * 1000 % self.bar_ms == 0 and window_s * 1000 >= 2 * self.bar_ms
-            rules.append(
-                ("windows_s", window_s, f"must be a multiple of bar_ms ({self.bar_ms}), two bars at least", whole)
-            )
+            whole = whole and window_s * 1000 <= MAX_WINDOW_BARS * self.bar_ms
+            rule = f"must be a multiple of bar_ms ({self.bar_ms}), from 2 to {MAX_WINDOW_BARS} bars"
+            rules.append(("windows_s", window_s, rule, whole))
         return rules
 
     @property

@@ -48,6 +48,7 @@ def replace_sorted(values, count, leaving, entering):
 
 @compiled
 def median(values, count):
+    """Median of the first `count` values of a sorted array."""
     half = count >> 1
     return values[half] if count & 1 else 0.5 * (values[half - 1] + values[half])
 
@@ -70,6 +71,7 @@ def _nearest(values, count, centre, k):
 
 @compiled
 def median_distance(values, count, centre):
+    """Median of the distances from `centre` of the first `count` values of a sorted array."""
     half = count >> 1
     if count & 1:
         return _nearest(values, count, centre, half + 1)
