@@ -16,10 +16,10 @@ from tickvol.models.manifest import Provenance
 from tickvol.models.training import prepare, train_detectors
 
 
-def inference(config: Config, *, hours: int, calls: int) -> list[Outcome]:
+def inference(config: Config, *, hours: int) -> list[Outcome]:
     """Microseconds a row and rows a second for batches of 1, 100 and 10,000 rows."""
     table = _table(config, hours)
-    speeds = measure_inference(_bundle(config, table), table, calls=calls)
+    speeds = measure_inference(_bundle(config, table), table)
     about = f"xgboost bundle trained on {hours} hours of the seeded market, {len(table):,} rows of it scored"
     return list(chain.from_iterable((_latency(speed, about), _rate(speed, about)) for speed in speeds))
 

@@ -15,6 +15,7 @@ from rolling_pandas import against_pandas
 from rolling_river import against_river
 from stream import ROOT, recordings
 
+from tickvol.apps.featurizing import collect_garbage_rarely
 from tickvol.config import Config, load_config
 
 MEASURES = ("decoding", "river", "pandas", "products", "inference", "memory")
@@ -34,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--repeats: {options.repeats}: must be at least 1")
     on_one_core()
     outcomes: list[Outcome] = []
-    for name, measure in measures(load_config(ROOT / "config.yaml"), options).items():
+    chosen = measures(load_config(ROOT / "config.yaml"), options)
+    collect_garbage_rarely()
+    for name, measure in chosen.items():
         if name in options.only:
             print(f"measuring {name} ...", file=sys.stderr, flush=True)
             outcomes += measure()
@@ -56,7 +59,7 @@ def measures(config: Config, options: argparse.Namespace) -> dict[str, Callable[
         "river": lambda: against_river(config, found, repeats),
         "pandas": lambda: against_pandas(config, found, repeats),
         "products": lambda: product_cost(config, repeats, stretch_s=5 if quick else 20),
-        "inference": lambda: inference(config, hours=3, calls=50 if quick else 400),
+        "inference": lambda: inference(config, hours=3),
         "memory": lambda: replay_memory(config, memory_frames, min(repeats, 3)),
     }
 
