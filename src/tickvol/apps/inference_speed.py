@@ -14,6 +14,7 @@ from tickvol.models.boosted import BoostedDetector
 from tickvol.models.bundle import Bundle
 
 BATCHES = (1, 100, 10_000)
+CALLS = 1000
 MAX_RATIO = 1.5
 """Goal for batches of 100 rows and more: time of the bundle over that of the bare booster."""
 MAX_EXTRA_US = 100.0
@@ -52,13 +53,11 @@ class Speed:
         return self.extra_us <= MAX_EXTRA_US if self.batch == 1 else self.ratio <= MAX_RATIO
 
 
-def measure_inference(
-    bundle: Bundle, table: FeatureTable, *, calls: int = 400, rows_a_size: int = 400_000
-) -> list[Speed]:
+def measure_inference(bundle: Bundle, table: FeatureTable) -> list[Speed]:
     """Time `Bundle.predict_matrix` (features in, calibrated probability out) for each of `BATCHES`.
 
-    Scorable rows of the table are repeated as often as needed. Each size gets `calls` calls, fewer when that would be
-    more than `rows_a_size` rows, after a tenth as many to warm up.
+    Scorable rows of the table are repeated as often as needed. Each size gets `CALLS` calls, a tenth of them for
+    batches of more than 1,000 rows, after a tenth as many to warm up.
 
     Raises
     ------
@@ -68,17 +67,15 @@ def measure_inference(
     rows = np.flatnonzero(bundle.scorable(table))
     if len(rows) == 0:
         raise NotEnoughData(f"none of {len(table)} rows is scorable: nothing to measure; give other --features")
-    return [
-        _measure(bundle, table.take(np.sort(np.resize(rows, batch))), batch, calls, rows_a_size) for batch in BATCHES
-    ]
+    return [_measure(bundle, table.take(np.sort(np.resize(rows, batch))), batch) for batch in BATCHES]
 
 
-def _measure(bundle: Bundle, table: FeatureTable, batch: int, calls: int, rows_a_size: int) -> Speed:
+def _measure(bundle: Bundle, table: FeatureTable, batch: int) -> Speed:
     references = bundle.references([table.products[place] for place in table.product])
     bare = _bare(bundle, table)
-    count = max(10, min(calls, rows_a_size // batch))
+    count = CALLS // 10 if batch > 1000 else CALLS
     ours, theirs = np.empty(count), np.empty(count)
-    for number in range(-(count // 10), count):
+    for number in range(-(count // 10) - 1, count):
         start = time.perf_counter_ns()
         bundle.predict_matrix(table.values, references)
         middle = time.perf_counter_ns()
