@@ -8,9 +8,12 @@ from ticks import bar_table, tick_columns
 
 from tickvol.config import Config
 
+LIVE_BARS = 50
+"""So many bars are enough to time what is done anew for each."""
+
 
 def against_pandas(config: Config, found: Input, repeats: int) -> list[Outcome]:
-    """Rows a second, beside those of pandas, which is given all bars at once and decodes nothing."""
+    """Rows a second, beside those of pandas, which decodes nothing: all bars at once, and bar by bar as if live."""
     bars = [bar_table(part) for part in tick_columns(config, found)]
     windows = [config.features.spec().bars(window_s) for window_s in config.features.windows_s]
     rows = exhaust(Pipeline(config, config.products).recordings(found.recordings))
@@ -22,17 +25,29 @@ def against_pandas(config: Config, found: Input, repeats: int) -> list[Outcome]:
         for table in bars:
             roll(table, windows)
 
-    seconds, pandas_seconds = cpu_seconds(ours, rolled, repeats=repeats)
+    memory = config.features.spec().memory_bars
+    last = bars[0].iloc[-memory - LIVE_BARS :]
+
+    def rolled_live() -> None:
+        for bar in range(LIVE_BARS):
+            roll(last.iloc[bar : bar + memory], windows).iloc[-1]
+
+    seconds, *pandas_seconds = cpu_seconds(ours, rolled, rolled_live, repeats=repeats)
     count = sum(map(len, bars))
+    cases = (
+        ("beside_pandas", "once over the ready table of all bars", count),
+        ("beside_pandas_live", f"the last {memory} bars again for each new one ({LIVE_BARS} of them)", LIVE_BARS),
+    )
     return [
         Outcome(
-            name="beside_pandas",
+            name=name,
             value=rows / seconds,
             unit="rows/s",
-            yardstick="pandas, rolling once over the ready table of all bars, no frame decoded",
-            yardstick_value=count / pandas_seconds,
-            input=f"{rows:,} rows of {found.about}; pandas: the {count:,} bars with ticks of the same",
+            yardstick=f"pandas, rolling {how}, no frame decoded",
+            yardstick_value=rolled_bars / spent,
+            input=f"{rows:,} rows of {found.about}; pandas: of the {count:,} bars with ticks of the same",
         )
+        for (name, how, rolled_bars), spent in zip(cases, pandas_seconds, strict=True)
     ]
 
 

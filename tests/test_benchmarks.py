@@ -67,6 +67,7 @@ def test_the_report_lists_each_measure_with_its_yardstick(tmp_path):
         "against_river",
         "against_river_by_count",
         "beside_pandas",
+        "beside_pandas_live",
         "replay_memory",
     ]
     assert "seeded market" in lines["frames_to_rows"]["input"]
