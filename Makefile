@@ -70,11 +70,13 @@ mlflow: install ## the MLflow UI on 127.0.0.1:5000
 	$(BIN)/tickvol mlflow-ui
 
 lock: install-dev ## pin requirements.txt and requirements-dev.txt anew
-	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements.txt pyproject.toml && echo '-e .' >> requirements.txt
+	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements.txt pyproject.toml
 	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements-dev.txt requirements-dev.in
+	echo '-e .' >> requirements.txt
 
-clean: ## delete generated data, models, reports and caches
-	rm -rf data models/artifacts mlruns .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
+clean: ## delete what can be made again: datasets, models, reports, caches (data/raw, the recordings, stays)
+	if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name raw -exec rm -rf {} +; fi
+	rm -rf models/artifacts mlruns .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
 	find reports -mindepth 1 ! -name README.md -delete
 	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +
 

@@ -282,7 +282,10 @@ def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env"
     try:
         config = Config(_env_file=env_file, **known)
     except ValidationError as error:
-        problems += [line for problem in error.errors() for line in _describe(chosen, problem)]
+        found = error.errors()
+        inner = {problem["loc"][:-1] for problem in found}
+        told = [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in inner]
+        problems += [line for problem in told for line in _describe(chosen, problem)]
     except SettingsError as error:
         problems.append(_not_json(error, variables))
     except RecursionError:

@@ -122,14 +122,14 @@ def test_a_clock_set_back_goes_on_in_the_open_file(tmp_path):
     assert len(names(tmp_path)) == 1
 
 
-def test_a_taken_capture_id_gets_a_number(tmp_path):
+def test_a_taken_capture_id_gives_way_to_the_next_second(tmp_path):
     first = started(tmp_path)
     second = started(tmp_path)
     third = started(tmp_path)
     assert [archive.capture_id for archive in (first, second, third)] == [
         "20260405T223513Z",
-        "20260405T223513Z-2",
-        "20260405T223513Z-3",
+        "20260405T223514Z",
+        "20260405T223515Z",
     ]
     for archive in (first, second, third):
         archive.stop(NOW_NS)

@@ -1,7 +1,9 @@
 """The archive followed, stopped, killed and started again gives the bytes of one replay."""
 
 import contextlib
+import gzip
 import random
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,22 @@ def test_any_stops_and_kills_end_with_the_bytes_of_one_replay(
     assert any(b'"late"' in text for text in letters.values())
     assert any(b'"torn_line"' in text for text in letters.values())
     assert np.sum([text.count(b"not_json") for text in letters.values()]) > 3
+
+
+def test_a_packed_last_file_is_read_once_while_following(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw_dir, whole, followed = tmp_path / "raw", tmp_path / "whole.parquet", tmp_path / "followed.parquet"
+    write_archive(raw_dir, 4)
+    last = max(raw_dir.iterdir())
+    last.with_name(f"{last.name}.gz").write_bytes(gzip.compress(last.read_bytes()))
+    last.unlink()
+    assert replay.main(["--data-file", str(raw_dir), "--out", str(whole)]) == 0
+    waits = iter(range(5))
+
+    def sleep(_: float) -> None:
+        if next(waits, None) is None:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(featurize.time, "sleep", sleep)
+    assert featurize.main(["--raw-dir", str(raw_dir), "--out", str(followed), "--follow"]) == 0
+    assert tree(followed) == tree(whole)
+    assert tree(tmp_path / "followed.deadletters") == tree(tmp_path / "whole.deadletters")

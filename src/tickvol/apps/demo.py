@@ -30,7 +30,8 @@ REPORTS = Path("reports/demo")
 FEATURES = DATA / "features.parquet"
 ARTIFACTS = DATA / "artifacts"
 STARTUP_S = 90.0
-FRAMES = 6000
+MAX_FRAMES = 20_000
+FRAMES_BYTES = 6_000_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -206,16 +207,18 @@ def _short(answer: str) -> str:
 
 
 def _last_frames(files: list[Path]) -> list[str]:
-    """The last frames of the log as the exchange sent them, as many as a request may hold."""
+    """The last frames of the log as the exchange sent them, about as many as a request may hold."""
     from tickvol.ingest.archive_reader import archive_files
     from tickvol.ingest.recording import frame_batches
 
     frames: list[str] = []
     for path in reversed(archive_files(files)):
         frames = list(chain.from_iterable(frame_batches(path))) + frames
-        if len(frames) >= FRAMES:
+        if sum(map(len, frames[-MAX_FRAMES:])) >= FRAMES_BYTES:
             break
-    return frames[-FRAMES:]
+    while len(frames) > MAX_FRAMES or sum(map(len, frames)) > FRAMES_BYTES:
+        frames = frames[max(1, len(frames) // 20) :]
+    return frames
 
 
 def _last_row() -> dict[str, object]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tickvol.core.errors import InputError
-from tickvol.ingest.archive_reader import SUFFIXES, LineReader, LogBatch, decode_lines, open_frames, source_name
+from tickvol.ingest.archive_reader import LineReader, LogBatch, decode_lines, frame_files, open_frames, source_name
 from tickvol.ingest.frames import FrameDecoder, Layout, detect_layout
 
 
@@ -33,12 +33,8 @@ class FollowedArchive:
         self._batch_size = batch_size
 
     def files(self) -> dict[str, Path]:
-        """Files by name without compression, sorted; of a plain and a packed one of the same name the packed one."""
-        found: dict[str, Path] = {}
-        for path in sorted(self.raw_dir.iterdir()):
-            if path.name.endswith(SUFFIXES):
-                found[source_name(path)] = path
-        return dict(sorted(found.items()))
+        """Files by name without compression, sorted."""
+        return {source_name(path): path for path in frame_files(self.raw_dir)}
 
     def start_for(self, time_ns: int) -> str | None:
         """The newest file that begins at or before an event time, else the oldest."""
@@ -64,26 +60,19 @@ class FollowedArchive:
 
         Without `follow` it ends with the last file, else when `stopped` says so.
         """
+        done: str | None = None
         name = first
         while not stopped():
             names = list(self.files())
-            name = name if name is not None else (names[0] if names else None)
             if name is None or name not in names:
-                later = [other for other in names if name is None or other > name]
-                if not later and not follow:
-                    return
-                name = later[0] if later else name
-                if not later:
-                    yield None
-                continue
-            yield from self._file(name, follow=follow, stopped=stopped)
-            later = [other for other in self.files() if other > name]
-            if later:
-                name = later[0]
-            elif not follow:
-                return
-            else:
+                name = next((other for other in names if done is None or other > done), None)
+            if name is not None:
+                yield from self._file(name, follow=follow, stopped=stopped)
+                done, name = name, None
+            elif follow:
                 yield None
+            else:
+                return
 
     def _file(self, name: str, *, follow: bool, stopped: Callable[[], bool]) -> Iterator[tuple[Place, LogBatch] | None]:
         path = self.files()[name]

@@ -46,6 +46,12 @@ def source_names(files: Sequence[Path]) -> list[str]:
     return names
 
 
+def frame_files(directory: Path) -> list[Path]:
+    """Frame files of a directory by name; where a plain one and its packed copy exist both, the packed."""
+    found = {source_name(path): path for path in sorted(directory.iterdir()) if path.name.endswith(SUFFIXES)}
+    return [found[name] for name in sorted(found)]
+
+
 def archive_files(paths: Sequence[Path]) -> list[Path]:
     """Files as named, directories as the frame files in them, sorted by name.
 
@@ -58,7 +64,7 @@ def archive_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         try:
             if path.is_dir():
-                inside = sorted(entry for entry in path.iterdir() if entry.name.endswith(SUFFIXES))
+                inside = frame_files(path)
                 if not inside:
                     raise InputError(
                         f"--data-file: {path}: holds no file ending in {', '.join(SUFFIXES[:2])} (.gz, .zst)"

@@ -135,11 +135,11 @@ class RawArchive:
         return short
 
     def _take_capture_id(self, now_ns: int) -> None:
-        base = datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y%m%dT%H%M%SZ")
-        suffix = 1
+        """The second of the start, or the next that no capture has taken: names in order of capture sort that way."""
+        second = now_ns // NS_PER_S
         while True:
-            self.capture_id = base if suffix == 1 else f"{base}-{suffix}"
-            suffix += 1
+            self.capture_id = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+            second += 1
             if any(self._spec.raw_dir.glob(f"{self.capture_id}_*")):
                 continue
             try:
