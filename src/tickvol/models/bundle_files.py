@@ -16,6 +16,8 @@ PICKLES = (".pkl", ".pickle", ".joblib")
 
 def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
     """Write a bundle's files whole: into a directory beside it, which then takes its place."""
+    if directory.exists():
+        _refuse_foreign(directory)
     aside = directory.with_name(f".{directory.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -23,10 +25,14 @@ def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
         (aside / name).write_bytes(content)
     lines = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
     (aside / CHECKSUMS).write_text(lines, encoding="ascii")
-    if directory.exists():
-        _refuse_foreign(directory)
-        shutil.rmtree(directory)
+    if not directory.exists():
+        aside.rename(directory)
+        return
+    old = directory.with_name(f".{directory.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    directory.rename(old)
     aside.rename(directory)
+    shutil.rmtree(old)
 
 
 def _refuse_foreign(directory: Path) -> None:
