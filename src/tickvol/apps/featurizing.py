@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from tickvol.config import Config
 from tickvol.core.feature_row import feature_names
 from tickvol.core.record_columns import RecordKind
-from tickvol.core.records import Gap
+from tickvol.core.records import Gap, Record
 from tickvol.core.windows import FeatureSpec
 from tickvol.features.engine import FeatureEngine, FeatureRows
 from tickvol.ingest.frame_columns import FrameColumns, Reject
 from tickvol.ingest.frames import FrameDecoder
+from tickvol.ingest.record_text import records_of
 from tickvol.ingest.tracker import FrameCounts, FrameTracker
 from tickvol.storage.dataset import DatasetWriter
 from tickvol.storage.deadletters import DeadLetter, DeadLetterWriter
@@ -77,12 +78,15 @@ class Featurizer:
         )
         self.engine = FeatureEngine(spec, products)
         self.counts = RowCounts()
+        self.on_records: Callable[[Iterator[Record]], None] | None = None
         self._rows: list[FeatureRows] = []
         self._letters: list[DeadLetter] = []
 
     def take(self, frames: FrameColumns, *, bare: bool, silent: bool = False) -> None:
         """Process the next rows of the log; silently, the engine remembers but nothing is kept or counted."""
         tracked = self.tracker.push(frames, bare=bare)
+        if self.on_records is not None and not silent:
+            self.on_records(records_of(tracked, self.engine.products, self.decoder.connection_id))
         rows = self.engine.push(tracked.records)
         if silent:
             self.tracker.counts = FrameCounts()

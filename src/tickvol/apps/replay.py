@@ -1,13 +1,18 @@
 """`tickvol replay`: recorded frames to a new feature dataset, written whole and swapped in."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from tickvol.apps.command import command_parser, run_command
+
+if TYPE_CHECKING:
+    from tickvol.core.records import Record
 
 DESCRIPTION = """Turn recorded frames into a feature dataset.
 
@@ -35,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="whether jumps of bare recordings are loss; default: ingestion.sequence",
     )
     parser.add_argument("--products", nargs="+", metavar="P", help="products to compute; default: products")
+    parser.add_argument(
+        "--records", type=Path, metavar="FILE", help="also write the log's ticks, heartbeats and gaps, a JSON line each"
+    )
     return run_command(parser, _replay, argv)
 
 
@@ -66,10 +74,13 @@ def _replay(options: argparse.Namespace) -> int:
     store = Store(new, featurizer.engine.spec, products)
     log = MergedLog(files, featurizer.decoder, batch_size=batch_size)
     progress = Progress(sum(path.stat().st_size for path in files))
-    for batch in log:
-        featurizer.take(batch.frames, bare=batch.bare)
-        store.write(featurizer.drain(), only_complete=True)
-        progress.show(featurizer.tracker.counts.frames)
+    with contextlib.ExitStack() as stack:
+        if options.records is not None:
+            featurizer.on_records = RecordFile(stack.enter_context(options.records.open("wb"))).write
+        for batch in log:
+            featurizer.take(batch.frames, bare=batch.bare)
+            store.write(featurizer.drain(), only_complete=True)
+            progress.show(featurizer.tracker.counts.frames)
     progress.end()
     counts = featurizer.tracker.counts
     if counts.frames == counts.rejected.total():
@@ -90,6 +101,21 @@ def _replay(options: argparse.Namespace) -> int:
     print(f"files       {len(files)}, {seconds:.1f} s, {featurizer.tracker.counts.frames / seconds:.0f} frames/s")
     print(f"dataset     {target}\nrejected    {deadletter_dir(target)}")
     return 0
+
+
+class RecordFile:
+    """Records as they travel, a JSON line each."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+
+    def write(self, records: "Iterator[Record]") -> None:
+        """Append records."""
+        import msgspec
+
+        encode = msgspec.json.Encoder().encode
+        for record in records:
+            self._sink.write(encode(record) + b"\n")
 
 
 class Progress:

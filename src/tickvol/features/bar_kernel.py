@@ -73,8 +73,10 @@ class Rows(NamedTuple):
 
 @compiled
 def _find(seen, connection, sequence, p):
+    # Sequences of several connections must not fall into one run of places, so their bits are mixed (Fibonacci hashing).
     mask = len(seen) - 1
-    at = (sequence + connection * 0x9E3779B1) & mask
+    mixed = (sequence ^ (connection << 20) ^ (np.int64(p) << 44)) * -7046029254386353131
+    at = (mixed >> 32) & mask
     while seen[at, SEEN_PRODUCT] >= 0:
         if (
             seen[at, SEEN_SEQUENCE] == sequence

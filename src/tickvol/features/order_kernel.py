@@ -18,17 +18,33 @@ def _position(values, count, value):
 
 
 @compiled
+def _end(values, count, value):
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
 def replace_sorted(values, count, leaving, entering):
     """Keep `values[:count]` sorted while one value leaves and one enters, each NaN for none; returns the new count.
 
-    Only what lies between the two places moves. Unsigned indices spare the test for negative ones, so moves are
+    Only what lies strictly between the two moves: of equal values (calm markets repeat 0) the nearest leaves, and the
+    other enters before or behind all its equals. Unsigned indices spare the test for negative ones, so that moves are
     vectorised.
     """
+    if leaving == entering:
+        return count
     hole, place = count, count
     if leaving == leaving:
-        hole = _position(values, count, leaving)
+        upward = entering > leaving or entering != entering
+        hole = _end(values, count, leaving) - 1 if upward else _position(values, count, leaving)
     if entering == entering:
-        place = _position(values, count, entering)
+        place = _end(values, count, entering) if entering < leaving else _position(values, count, entering)
     elif hole == count:
         return count
     one = np.uint64(1)

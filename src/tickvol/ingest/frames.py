@@ -23,6 +23,7 @@ from tickvol.ingest.text_kernels import parse_timestamps
 from tickvol.ingest.tickers import Event, Tickers, settle, take_tickers
 
 MAX_SEQUENCE = 2**62
+GENERATION = 1 << 40
 
 
 class Frame(msgspec.Struct, gc=False):
@@ -79,6 +80,22 @@ def detect_layout(lines: Sequence[bytes]) -> Layout:
     return Layout.BARE
 
 
+def frame_text(line: bytes, layout: Layout) -> str | None:
+    """The frame that a line holds, as the exchange sent it; None for lines without a frame."""
+    if layout is Layout.BARE:
+        return line.decode(errors="replace")
+    try:
+        if layout is Layout.RECORDER:
+            recorded = _decode_recorder(line)
+            return recorded.data if recorded.t == "recv" else None
+        wrapped = _decode_wrapped(line)
+    except msgspec.DecodeError:
+        return None  # a line torn by a killed recorder
+    if wrapped.frame_base64 is not None:
+        return base64.b64decode(wrapped.frame_base64).decode(errors="replace")
+    return wrapped.frame
+
+
 @dataclass(slots=True)
 class _Decoded:
     """A batch on the way to columns: what each line is, and its frame (an empty one where there is none)."""
@@ -110,8 +127,10 @@ class FrameDecoder:
         return self._connection_number.setdefault(connection_id, len(self._connection_number))
 
     def connection_id(self, number: int) -> str:
-        """The id behind a number."""
-        return next(name for name, known in self._connection_number.items() if known == number)
+        """The id behind a number; several connections of one bare file are `file:NAME`, `file:NAME#2` and so on."""
+        generation, plain = divmod(number, GENERATION)
+        name = next(name for name, known in self._connection_number.items() if known == plain)
+        return f"{name}#{generation + 1}" if generation else name
 
     def decode(
         self, lines: list[bytes], layout: Layout, *, source: int = 0, first_line: int = 1, bare_connection: str = ""

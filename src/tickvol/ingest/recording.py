@@ -1,6 +1,5 @@
 """Recorded files as a source of the simulated exchange: frames as they were, to be numbered anew by each connection."""
 
-import base64
 import gzip
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ from tickvol.ingest.exchange_frames import (
     ExchangeEvent,
     heartbeat_event,
 )
-from tickvol.ingest.frames import Layout, detect_layout
+from tickvol.ingest.frames import Layout, detect_layout, frame_text
 from tickvol.ingest.text_kernels import parse_timestamps
 
 BATCH = 4096
@@ -149,24 +148,9 @@ def frame_batches(path: Path) -> Iterator[list[str]]:
         reader = LineReader(stream, MAX_LINE_BYTES)
         while lines := reader.read(BATCH):
             layout = layout or detect_layout(lines)
-            yield [text for line in lines if (text := _unwrap(line.rstrip(b"\r"), layout))]
+            yield [text for line in lines if (text := frame_text(line.rstrip(b"\r"), layout))]
     if reader.broken:
         raise InputError(f"--data-file: {path}: cannot be read to its end: {reader.broken}")
-
-
-def _unwrap(line: bytes, layout: Layout) -> str | None:
-    if layout is Layout.BARE:
-        return line.decode(errors="replace")
-    try:
-        if layout is Layout.RECORDER:
-            recorded = _decode_recorder(line)
-            return recorded.data if recorded.t == "recv" else None
-        wrapped = _decode_wrapped(line)
-    except msgspec.DecodeError:
-        return None  # a line torn by a killed recorder
-    if wrapped.frame_base64 is not None:
-        return base64.b64decode(wrapped.frame_base64).decode(errors="replace")
-    return wrapped.frame
 
 
 def write_lines(path: Path, frames: Iterable[bytes]) -> int:

@@ -47,7 +47,7 @@ def take_tickers(events: list[list[Event]], rows: NDArray[np.intp], product_numb
     quantities = [ticker.best_bid_quantity for ticker in flat]
     quantities += [ticker.best_ask_quantity for ticker in flat]
     texts += [text or "" for text in quantities] if None in quantities else quantities  # type: ignore[arg-type]
-    numbers, bad = _parse_numbers(texts)
+    numbers, bad = parse_numbers(texts)
     return Tickers(rows, product, numbers.reshape(5, -1), bad.reshape(5, -1))
 
 
@@ -122,7 +122,8 @@ class Tickers:
                 setattr(self, name, getattr(self, name)[good])
 
 
-def _parse_numbers(texts: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def parse_numbers(texts: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The nearest float64 of each decimal, NaN for an empty text and for what is none; and which are none."""
     numbers, state = np.empty(len(texts)), np.zeros(len(texts), np.uint8)
     if not texts:
         return numbers, state == BAD

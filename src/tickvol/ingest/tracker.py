@@ -27,9 +27,11 @@ from tickvol.core.records import Gap, GapReason
 from tickvol.core.windows import NS_PER_MS, NS_PER_S
 from tickvol.ingest import tracker_kernel as kernel
 from tickvol.ingest.frame_columns import FrameColumns, Kind, Reject, concatenate
+from tickvol.ingest.frames import GENERATION
 
 assert (kernel.TICKER, kernel.OTHER, kernel.NOTE) == (Kind.TICKER, Kind.OTHER, Kind.NOTE)
 assert (kernel.TICK_RECORD, kernel.GAP_RECORD) == (RecordKind.TICK, RecordKind.GAP)
+assert kernel.GENERATION == GENERATION
 assert (kernel.JUMP, kernel.CAPTURE_DOWN) == (GapReason.JUMP, GapReason.CAPTURE_DOWN)
 
 
