@@ -73,7 +73,7 @@ class Rows(NamedTuple):
 
 @compiled
 def _find(seen, connection, sequence, p):
-    # Sequences of several connections must not fall into one run of places, so their bits are mixed (Fibonacci hashing).
+    # Sequences of several connections must not share one run of places, so bits are mixed (Fibonacci hashing).
     mask = len(seen) - 1
     mixed = (sequence ^ (connection << 20) ^ (np.int64(p) << 44)) * -7046029254386353131
     at = (mixed >> 32) & mask
