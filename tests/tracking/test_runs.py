@@ -17,7 +17,7 @@ from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelSpec
 from tickvol.models.bundle import Bundle
 from tickvol.models.training import prepare, train_detectors
-from tickvol.tracking.runs import DetectorRecord, Registered, log_training, resolve_alias
+from tickvol.tracking.runs import DetectorRecord, Registered, log_training, register, resolve_alias
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
@@ -91,6 +91,18 @@ def registered(
 def test_the_first_best_is_champion_and_later_ones_are_challengers(registered: list[Registered]) -> None:
     assert [entry.aliases for entry in registered] == [("challenger", "champion"), ("challenger",)]
     assert [entry.version for entry in registered] == ["1", "2"]
+
+
+def test_a_simulated_champion_gives_way_to_the_first_real_version(
+    registered: list[Registered], store: MlflowConfig
+) -> None:
+    import mlflow
+
+    uri = mlflow.MlflowClient().get_model_version("tests-spike", "1").source
+    other = store.model_copy(update={"registered_model": "tests-simulated-first"})
+    aliases = [register(other, uri, simulated=simulated).aliases for simulated in (True, True, False, False)]
+    both, one = ("challenger", "champion"), ("challenger",)
+    assert aliases == [both, one, both, one]
 
 
 def test_an_alias_leads_to_the_bundle_that_was_registered(

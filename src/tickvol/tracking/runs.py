@@ -72,7 +72,7 @@ def log_training(
             for name, figure in figures.items():
                 mlflow.log_figure(figure, f"figures/{name}")
             uris = {record.bundle.name: _log_detector(record, experiment) for record in records}
-            return _register(settings, uris[best.name])
+            return register(settings, uris[best.name], simulated=best.simulated)
     except MlflowException as error:
         raise unavailable(settings, error) from error
 
@@ -104,17 +104,24 @@ def _log_detector(record: DetectorRecord, experiment: str) -> str:
     return str(logged.model_uri)
 
 
-def _register(settings: MlflowConfig, uri: str) -> Registered:
+def register(settings: MlflowConfig, uri: str, *, simulated: bool) -> Registered:
+    """Make a logged model a new version: `challenger`, and `champion` where there is none that may stay.
+
+    A champion trained on the simulated market gives way to the first version trained on real data.
+    """
     import mlflow
 
-    client = mlflow.MlflowClient()
-    version = str(mlflow.register_model(uri, settings.registered_model).version)
+    client, name = mlflow.MlflowClient(), settings.registered_model
+    version = str(mlflow.register_model(uri, name, tags={"simulated": str(simulated).lower()}).version)
     aliases = [CHALLENGER]
-    if CHAMPION not in client.get_registered_model(settings.registered_model).aliases:
+    served = client.get_registered_model(name).aliases.get(CHAMPION)
+    if served is None or (
+        not simulated and client.get_model_version(name, str(served)).tags.get("simulated") == "true"
+    ):
         aliases.append(CHAMPION)
     for alias in aliases:
-        client.set_registered_model_alias(settings.registered_model, alias, version)
-    return Registered(settings.registered_model, version, tuple(aliases))
+        client.set_registered_model_alias(name, alias, version)
+    return Registered(name, version, tuple(aliases))
 
 
 def resolve_alias(settings: MlflowConfig, alias: str = CHAMPION) -> Path:
