@@ -41,7 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--products", nargs="+", metavar="P", help="products to compute; default: products")
     parser.add_argument(
-        "--records", type=Path, metavar="FILE", help="also write the log's ticks, heartbeats and gaps, a JSON line each"
+        "--records",
+        type=Path,
+        metavar="FILE",
+        help="also write the log's ticks, heartbeats and gaps there, a JSON line each; default: not written",
     )
     return run_command(parser, _replay, argv)
 
