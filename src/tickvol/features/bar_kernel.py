@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.compiled import compiled
-from tickvol.features.window_kernel import push_bar, reset_product
+from tickvol.features.window_kernel import SUMMARY, push_bar, reset_product
 
 NONE, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 TICK, HEARTBEAT, GAP = range(3)
@@ -246,7 +246,7 @@ def _add_tick(slot, mids, time, sequence, bid, ask, bid_quantity, ask_quantity):
 @compiled
 def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, count):
     """Take records from `start` on; returns where it stopped and why: DONE, or rows or seen ticks have no room."""
-    total = np.zeros(19)
+    total = np.zeros(SUMMARY)
     ring_mask = bars.slot.shape[1] - 1
     for i in range(start, len(records.kind)):
         if count[N_ROWS] + spec.rows_at_once > len(rows.key):

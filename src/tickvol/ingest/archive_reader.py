@@ -226,7 +226,6 @@ class MergedLog:
 
     def __init__(self, files: Sequence[Path], decoder: FrameDecoder, *, batch_size: int) -> None:
         self.files = list(files)
-        self.bytes_read = 0
         self.unreadable: list[str] = []
         self._decoder = decoder
         self._batch_size = batch_size
@@ -282,7 +281,6 @@ class MergedLog:
             lines = [b""]
             frames = self._control(cursor, Kind.REJECTED, Reject.UNREADABLE)
         elif lines:
-            self.bytes_read += sum(map(len, lines)) + len(lines)
             frames = decode_lines(
                 self._decoder,
                 lines,

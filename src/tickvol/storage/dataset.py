@@ -8,7 +8,7 @@ cover the footer, a digest of all content is checked too.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -291,7 +291,6 @@ def swap_in(new: Path, target: Path) -> None:
     remove_tree(old)
 
 
-def looks_like_dataset(root: Path, names: Iterable[str] | None = None) -> bool:
+def looks_like_dataset(root: Path) -> bool:
     """Whether a directory is empty or holds `product_id=` folders only, so that replacing it destroys nothing else."""
-    entries = list(names) if names is not None else [entry.name for entry in root.iterdir()]
-    return all(name.startswith("product_id=") for name in entries)
+    return all(entry.name.startswith("product_id=") for entry in root.iterdir())
