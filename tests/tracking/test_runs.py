@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tests.models.conftest import TRAINING, provenance
 from tests.synthetic import synthetic_table
-from tickvol.config import MlflowConfig
+from tickvol.config_sections import MlflowConfig
 from tickvol.core.errors import InputError, TrackingUnavailable
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelSpec

@@ -15,7 +15,8 @@ from tickvol.apps.command import command_parser, run_command
 from tickvol.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from tickvol.config import Config, IngestionConfig
+    from tickvol.config import Config
+    from tickvol.config_sections import IngestionConfig
     from tickvol.ingest.capture_figures import CaptureFigures
     from tickvol.ingest.feed import Feed, FeedCounts
     from tickvol.ingest.raw_archive import ArchiveCounts, RawArchive
@@ -87,7 +88,7 @@ def _with_flags(config: "Config", options: argparse.Namespace) -> "tuple[tuple[s
     from websockets.exceptions import InvalidURI
     from websockets.uri import parse_uri
 
-    from tickvol.config import IngestionConfig, Product
+    from tickvol.config_sections import IngestionConfig, Product
 
     problems = []
     if options.duration is not None and not 0 < options.duration < float("inf"):

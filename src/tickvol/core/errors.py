@@ -9,7 +9,10 @@ TickvolError
     ├── SchemaMismatch      features of another schema than the reader's
     ├── NotEnoughData       too few rows, positives or events to go on honestly
     ├── SuspectedLeak       a result too good to be believed
-    └── TrackingUnavailable MLflow cannot be reached
+    ├── TrackingUnavailable MLflow cannot be reached
+    ├── BrokerUnavailable   Kafka cannot be reached
+    ├── TopicMismatch       a topic is not what the configuration says
+    └── LogLost             what was consumed or published before is no longer in the log
 """
 
 from collections.abc import Sequence
@@ -57,3 +60,15 @@ class SuspectedLeak(WorkError):
 
 class TrackingUnavailable(WorkError):
     """MLflow cannot be reached."""
+
+
+class BrokerUnavailable(WorkError):
+    """Kafka cannot be reached."""
+
+
+class TopicMismatch(WorkError):
+    """A topic is not what the configuration says."""
+
+
+class LogLost(WorkError):
+    """What was consumed or published before is no longer in the log: going on in silence would hide a hole."""

@@ -42,14 +42,15 @@ class Tick(msgspec.Struct, frozen=True, tag_field="type", tag="tick", omit_defau
     volume_24_h: str | None = None
 
 
-class Heartbeat(msgspec.Struct, frozen=True, tag_field="type", tag="heartbeat", gc=False):
-    """Time goes on although nobody trades; one for each subscribed product."""
+class Heartbeat(msgspec.Struct, frozen=True, tag_field="type", tag="heartbeat", omit_defaults=True, gc=False):
+    """Time goes on although nobody trades; one for each subscribed product. A simulated market says so here."""
 
     product_id: str
     event_time_ns: int
     receive_time_ns: int
     connection_id: str
     sequence_num: int
+    simulated: bool = False
 
 
 class Gap(msgspec.Struct, frozen=True, tag_field="type", tag="gap", omit_defaults=True, gc=False):

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tickvol.config import MlflowConfig
+from tickvol.config_sections import MlflowConfig
 from tickvol.core.errors import TrackingUnavailable
 
 _SQLITE = "sqlite:///"

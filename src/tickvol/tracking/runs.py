@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tickvol.config import MlflowConfig
+from tickvol.config_sections import MlflowConfig
 from tickvol.core.errors import InputError
 from tickvol.models.bundle import Bundle
 from tickvol.tracking.bundle_flavor import bundle_directory

@@ -1,0 +1,124 @@
+"""Clients of the broker, with the settings that the log needs and kafka-python does not have by default.
+
+Its defaults `enable_auto_commit=True`, `auto_offset_reset='latest'` and `isolation_level='read_uncommitted'` would lose
+records, skip records and show rows of transactions that never were. Durations of kafka-python are in ms.
+"""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from tickvol.config_sections import KafkaConfig
+from tickvol.core.errors import BrokerUnavailable
+
+BATCH_BYTES = 1 << 18
+FETCH_BYTES = 1 << 23
+MAX_MESSAGE_BYTES = 1 << 22
+"""A frame of `ingestion.max_message_bytes` with all its quotes escaped still travels whole as a dead letter."""
+
+
+def connection(kafka: KafkaConfig) -> dict[str, Any]:
+    """What producers, consumers and admin clients share: addresses, security, patience."""
+    settings: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap_servers.split(","),
+        "security_protocol": kafka.security_protocol,
+        "request_timeout_ms": kafka.request_timeout_ms,
+        "bootstrap_timeout_ms": kafka.request_timeout_ms,
+        "reconnect_backoff_max_ms": 1000,
+        "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+    }
+    if kafka.security_protocol.startswith("SASL"):
+        settings["sasl_mechanism"] = kafka.sasl_mechanism
+        settings["sasl_plain_username"] = kafka.sasl_username
+        settings["sasl_plain_password"] = kafka.sasl_password.get_secret_value()
+    if kafka.security_protocol.endswith("SSL"):
+        files = {
+            "ssl_cafile": kafka.ssl_ca_file,
+            "ssl_certfile": kafka.ssl_cert_file,
+            "ssl_keyfile": kafka.ssl_key_file,
+        }
+        settings |= {name: value for name, value in files.items() if value}
+    return settings
+
+
+@contextlib.contextmanager
+def reaching(kafka: KafkaConfig) -> Iterator[None]:
+    """Turn what the client raises into an error that says where it tried and what to do.
+
+    Raises
+    ------
+    BrokerUnavailable
+        When no broker answers, refuses or is not what the settings say.
+    """
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise BrokerUnavailable(
+            f"kafka.bootstrap_servers: {kafka.bootstrap_servers}: {text}; is a broker there? `tickvol kafka status`"
+            " tells, `tickvol kafka start` starts one"
+        ) from error
+
+
+def new_admin(kafka: KafkaConfig) -> KafkaAdminClient:
+    """An admin client; connects."""
+    with reaching(kafka):
+        return KafkaAdminClient(client_id="tickvol-admin", **connection(kafka))
+
+
+def new_producer(
+    kafka: KafkaConfig,
+    *,
+    client_id: str,
+    linger_ms: int = 0,
+    delivery_timeout_ms: int = 120_000,
+    transactional_id: str | None = None,
+    transaction_timeout_ms: int = 10_000,
+) -> KafkaProducer:
+    """An idempotent producer: what it was given is written once and in order, or its future fails."""
+    with reaching(kafka):
+        return KafkaProducer(
+            client_id=client_id,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=linger_ms,
+            batch_size=BATCH_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES,
+            delivery_timeout_ms=max(delivery_timeout_ms, linger_ms + kafka.request_timeout_ms),
+            max_block_ms=kafka.request_timeout_ms,
+            allow_auto_create_topics=False,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=transaction_timeout_ms,
+            metrics_enabled=False,
+            **connection(kafka),
+        )
+
+
+def new_consumer(
+    kafka: KafkaConfig,
+    *,
+    client_id: str,
+    max_poll_records: int = 20_000,
+    group_id: str | None = None,
+    **settings: Any,
+) -> KafkaConsumer:
+    """A consumer of committed records that commits nothing by itself and never jumps over a lost offset."""
+    with reaching(kafka):
+        return KafkaConsumer(
+            client_id=client_id,
+            group_id=group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            max_poll_records=max_poll_records,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            metrics_enabled=False,
+            **connection(kafka),
+            **settings,
+        )

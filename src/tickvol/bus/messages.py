@@ -1,0 +1,102 @@
+"""How records, feature rows and dead letters travel: JSON, in Kafka messages keyed and stamped for order and rewind.
+
+A record of the log has its product as key and its event time (of a gap: its end) as timestamp. A feature row::
+
+    {"type":"features","product_id":"BTC-USD","bar_end_ns":1775427314000000000,"schema_version":1,"features":"5f0c...",
+     "closed_by_ns":1775427314260000000,"values":[67468.94,null,...]}
+
+`values` are in the order of `tickvol.core.feature_row.feature_names`, NaN as null; `features` is the fingerprint of the
+`FeatureSpec`; `closed_by_ns` is when the record that closed the bar was received.
+"""
+
+import base64
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+from kafka.partitioner.default import murmur2
+
+from tickvol.core.records import Gap, Record
+
+NS_PER_MS = 1_000_000
+
+
+class Message(NamedTuple):
+    """What a producer is given."""
+
+    key: bytes
+    value: bytes
+    timestamp_ms: int
+
+
+class FeatureMessage(msgspec.Struct, frozen=True, tag_field="type", tag="features", gc=False):
+    """A row as it travels."""
+
+    product_id: str
+    bar_end_ns: int
+    schema_version: int
+    features: str
+    closed_by_ns: int
+    values: list[float | None]
+
+    def numbers(self) -> list[float]:
+        """Values with NaN where they are unknown."""
+        return [math.nan if value is None else value for value in self.values]
+
+
+class LetterMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What gave no record or came too late: whence, why and the bytes.
+
+    `source` is `FILE:LINE` of the archive or `TOPIC-PARTITION@OFFSET`. `of` names the dead letter, in the second form,
+    whose fate this one tells: it was sent in again.
+    """
+
+    source: str
+    reason: str
+    at_ns: int
+    text: str | None = None
+    text_base64: str | None = None
+    of: str | None = None
+
+    def content(self) -> bytes:
+        """The bytes as they were."""
+        return base64.b64decode(self.text_base64) if self.text_base64 is not None else (self.text or "").encode()
+
+
+_encode = msgspec.json.Encoder().encode
+decode_record = msgspec.json.Decoder(Record).decode
+decode_features = msgspec.json.Decoder(FeatureMessage).decode
+decode_letter = msgspec.json.Decoder(LetterMessage).decode
+
+
+def event_time_ns(record: Record) -> int:
+    """The time by which a rewind must find the record: a gap still matters at its end."""
+    return record.to_time_ns if isinstance(record, Gap) else record.event_time_ns
+
+
+def record_message(record: Record) -> Message:
+    """A tick, heartbeat or gap for the topic of ticks."""
+    return Message(record.product_id.encode(), _encode(record), event_time_ns(record) // NS_PER_MS)
+
+
+def feature_message(
+    product_id: str, bar_end_ns: int, schema_version: int, features: str, closed_by_ns: int, values: Sequence[float]
+) -> Message:
+    """A row for the topic of features; JSON has no NaN, so it travels as null."""
+    message = FeatureMessage(product_id, bar_end_ns, schema_version, features, closed_by_ns, list(values))
+    return Message(product_id.encode(), _encode(message), bar_end_ns // NS_PER_MS)
+
+
+def letter_message(source: str, reason: str, at_ns: int, content: bytes, *, of: str | None = None) -> Message:
+    """A dead letter; bytes that are no UTF-8 travel as base64."""
+    try:
+        letter = LetterMessage(source, reason, at_ns, text=content.decode(), of=of)
+    except UnicodeDecodeError:
+        letter = LetterMessage(source, reason, at_ns, text_base64=base64.b64encode(content).decode(), of=of)
+    return Message(source.encode(), _encode(letter), at_ns // NS_PER_MS)
+
+
+def partition_of(product_id: str, partitions: int) -> int:
+    """Where a product's records are: Kafka's own default for keyed records."""
+    return int(murmur2(product_id.encode()) & 0x7FFFFFFF) % partitions
