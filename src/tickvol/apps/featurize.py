@@ -144,7 +144,7 @@ class _Run:
         place: Place | None = None
         flushed = time.monotonic()
         with ThreadPoolExecutor(1) as pool:
-            for item in self._archive.batches(first, follow=follow, stopped=lambda: self._stopped):
+            for item in self._archive.batches(first, follow=lambda: follow, stopped=lambda: self._stopped):
                 if item is None:
                     time.sleep(POLL_S)
                 else:

@@ -1,5 +1,6 @@
 """The raw archive as a log that grows: whole files, then the file that the ingestor is writing, line by line."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 from tickvol.core.errors import InputError
 from tickvol.ingest.archive_reader import LineReader, LogBatch, decode_lines, frame_files, open_frames, source_name
 from tickvol.ingest.frames import FrameDecoder, Layout, detect_layout
+
+LOOK_S = 0.2
+"""How often the directory is searched for the next file; the open file itself is read at every call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class FollowedArchive:
         self.sources = sources
         self._decoder = decoder
         self._batch_size = batch_size
+        self._looked = 0.0
 
     def files(self) -> dict[str, Path]:
         """Files by name without compression, sorted."""
@@ -54,37 +59,47 @@ class FollowedArchive:
         return int(known[0]) if len(known) else None
 
     def batches(
-        self, first: str | None, *, follow: bool, stopped: Callable[[], bool]
+        self, first: str | None, *, follow: Callable[[], bool], stopped: Callable[[], bool], after: Place | None = None
     ) -> Iterator[tuple[Place, LogBatch] | None]:
-        """Batches from the file `first` on, each with the place of its last line; None when there is nothing new.
+        """Batches from the file `first` on (None: the oldest), each with the place of its last line; None when there is
+        nothing new.
 
-        Without `follow` it ends with the last file, else when `stopped` says so.
+        Ends when `stopped` says so, and once `follow` no longer holds with the last line of the last file.
+        `after` leaves out what lies up to there, its file being the first.
         """
-        done: str | None = None
-        name = first
+        done = None if after is None else after.source
+        name = first if after is None else after.source
         while not stopped():
+            following = follow()  # asked before looking: what came until then is still found
             names = list(self.files())
             if name is None or name not in names:
                 name = next((other for other in names if done is None or other > done), None)
             if name is not None:
-                yield from self._file(name, follow=follow, stopped=stopped)
+                skip = after.line if after is not None and after.source == name else 0
+                yield from self._file(name, skip, follow=follow, stopped=stopped)
                 done, name = name, None
-            elif follow:
+            elif following:
                 yield None
             else:
                 return
 
-    def _file(self, name: str, *, follow: bool, stopped: Callable[[], bool]) -> Iterator[tuple[Place, LogBatch] | None]:
-        path = self.files()[name]
+    def _file(
+        self, name: str, skip: int, *, follow: Callable[[], bool], stopped: Callable[[], bool]
+    ) -> Iterator[tuple[Place, LogBatch] | None]:
+        files = self.files()
+        path = files[name]
         reader = LineReader(open_frames(path), self._decoder.max_line_bytes)
-        self.sources.append(name)
-        source, line, checked = len(self.sources) - 1, 1, False
-        growing = follow and path.name == name
+        if name not in self.sources:
+            self.sources.append(name)
+        source, line, checked = self.sources.index(name), 1, False
+        growing, over, idle = path.name == name == next(reversed(files)) and follow(), False, False
         try:
             while not stopped():
-                over = not growing or self._is_over(name)
+                if growing and idle and not over:  # asked before the last look: what was written until then is found
+                    over = not follow() or self._is_over(name)
                 lines = reader.poll(self._batch_size) if growing else reader.read(self._batch_size)
-                if growing and over and not lines:
+                idle = not lines
+                if over and idle and growing:
                     growing = False
                     continue
                 if lines:
@@ -92,9 +107,12 @@ class FollowedArchive:
                         raise InputError(f"{path}: not written by ws-ingest; turn it into features by `tickvol replay`")
                     checked = True
                     torn = reader.cut_short
-                    frames = decode_lines(self._decoder, lines, Layout.WRAPPED, name, source, line, torn=torn)
-                    line += len(lines)
-                    yield Place(name, line - 1), LogBatch(frames, bare=False)
+                    begin, line = line, line + len(lines)
+                    fresh = lines[max(skip - begin + 1, 0) :]
+                    if fresh:
+                        begin = line - len(fresh)
+                        frames = decode_lines(self._decoder, fresh, Layout.WRAPPED, name, source, begin, torn=torn)
+                        yield Place(name, line - 1), LogBatch(frames, bare=False)
                 elif growing:
                     yield None
                 else:
@@ -104,5 +122,8 @@ class FollowedArchive:
 
     def _is_over(self, name: str) -> bool:
         """A file ends when a later one exists or its packed form does."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return False
+        self._looked = time.monotonic()
         files = self.files()
         return next(reversed(files)) > name or files.get(name, Path(name)).name != name

@@ -7,47 +7,78 @@ import numpy as np
 
 from tickvol.core.record_columns import RecordColumns, RecordKind
 from tickvol.core.records import Gap, Heartbeat, Record, Tick
-from tickvol.ingest.frames import Frame, detect_layout, frame_text
+from tickvol.ingest.frames import Layout, detect_layout, frame_text
 from tickvol.ingest.tickers import Ticker, parse_numbers
 from tickvol.ingest.tracker import Tracked
 
-_decode_frame = msgspec.json.Decoder(Frame).decode
+
+class _Ticker(Ticker):
+    volume_24_h: str | None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    tickers: list[_Ticker] = []
+
+
+class _Frame(msgspec.Struct, gc=False):
+    events: list[_Event] = []
+
+
+_WRAPPED = b'{"receive_time_ns":'
+_decode_frame = msgspec.json.Decoder(_Frame).decode
 
 
 def records_of(tracked: Tracked, products: Sequence[str], connection_id: Callable[[int], str]) -> Iterator[Record]:
     """A batch's records in log order; `connection_id` names a number of `RecordColumns.connection`."""
     columns, frames = tracked.records, tracked.frames
     gaps = iter(tracked.gaps)
-    for i in range(len(columns)):
-        if columns.kind[i] == RecordKind.GAP:
+    names: dict[int, str] = {}
+    receive_time_ns = frames.receive_time_ns.tolist()
+    row_at, tickers = -1, list[_Ticker]()
+    for kind, product, row, connection, sequence_num, event_time_ns, bid in zip(
+        columns.kind.tolist(),
+        columns.product.tolist(),
+        columns.origin.tolist(),
+        columns.connection.tolist(),
+        columns.sequence_num.tolist(),
+        columns.event_time_ns.tolist(),
+        columns.bid.tolist(),
+        strict=True,
+    ):
+        if kind == RecordKind.GAP:
             yield next(gaps)
             continue
-        row = int(columns.origin[i])
-        about = {
-            "product_id": products[columns.product[i]],
-            "event_time_ns": int(columns.event_time_ns[i]),
-            "receive_time_ns": int(frames.receive_time_ns[row]),
-            "connection_id": connection_id(int(columns.connection[i])),
-            "sequence_num": int(columns.sequence_num[i]),
-        }
-        if columns.kind[i] == RecordKind.HEARTBEAT:
-            yield Heartbeat(**about)
-        else:
-            ticker = _ticker(frames.lines[row], products[columns.product[i]], float(columns.bid[i]))
-            yield Tick(
-                **about,
-                price=ticker.price,
-                best_bid=ticker.best_bid,
-                best_ask=ticker.best_ask,
-                best_bid_quantity=ticker.best_bid_quantity or None,
-                best_ask_quantity=ticker.best_ask_quantity or None,
-            )
+        product_id = products[product]
+        if connection not in names:
+            names[connection] = connection_id(connection)
+        about = (product_id, event_time_ns, receive_time_ns[row], names[connection], sequence_num)
+        if kind == RecordKind.HEARTBEAT:
+            yield Heartbeat(*about, simulated=tracked.simulated)
+            continue
+        if row != row_at:
+            row_at, tickers = row, _tickers(frames.lines[row])
+        ticker = _own(tickers, product_id, bid)
+        yield Tick(
+            *about,
+            ticker.price,
+            ticker.best_bid,
+            ticker.best_ask,
+            ticker.best_bid_quantity or None,
+            ticker.best_ask_quantity or None,
+            ticker.volume_24_h or None,
+        )
 
 
-def _ticker(line: bytes, product_id: str, bid: float) -> Ticker:
-    """The ticker of a line that became a tick; where a frame repeats a product, the one with that bid."""
-    frame = _decode_frame(frame_text(line, detect_layout([line])) or "")
-    own = [ticker for event in frame.events for ticker in event.tickers if ticker.product_id == product_id]
+def _tickers(line: bytes) -> list[_Ticker]:
+    layout = Layout.WRAPPED if line.startswith(_WRAPPED) else detect_layout([line])
+    return [ticker for event in _decode_frame(frame_text(line, layout) or "").events for ticker in event.tickers]
+
+
+def _own(tickers: list[_Ticker], product_id: str, bid: float) -> _Ticker:
+    """The ticker that became a tick of the product; where a frame repeats the product, the one with that bid."""
+    own = [ticker for ticker in tickers if ticker.product_id == product_id]
+    if len(own) == 1:
+        return own[0]
     return next((ticker for ticker in own if parse_numbers([ticker.best_bid])[0][0] == bid), own[0])
 
 

@@ -17,7 +17,7 @@ Rules, all in event time, so that no answer depends on our clock:
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +51,7 @@ class Tracked:
     records: RecordColumns
     rejected: list[Rejected]
     gaps: list[Gap]
+    simulated: bool
 
 
 @dataclass(slots=True)
@@ -80,6 +81,10 @@ class FrameTracker:
     products : names that `RecordColumns.product` indexes.
     grace_ms, max_ahead_s : see the module.
     trust_bare : whether jumps of bare recordings count as loss.
+
+    Attributes
+    ----------
+    state, overall_time, slot_of, waiting : all that is remembered; `tracker_snapshot` takes and restores it.
     """
 
     def __init__(self, products: Sequence[str], *, grace_ms: int, max_ahead_s: float, trust_bare: bool = False) -> None:
@@ -89,40 +94,39 @@ class FrameTracker:
         self._grace_ns = grace_ms * NS_PER_MS
         self._ahead_ns = round(max_ahead_s * NS_PER_S)
         self._trust_bare = trust_bare
-        self._state = _new_state(4, len(self.products))
-        self._overall_time = kernel.NONE
-        self._slot_of: dict[int, int] = {}
-        self._waiting: FrameColumns | None = None
+        self.state = _new_state(4, len(self.products))
+        self.overall_time = kernel.NONE
+        self.slot_of: dict[int, int] = {}
+        self.waiting: FrameColumns | None = None
 
     def push(self, frames: FrameColumns, *, bare: bool) -> Tracked:
         """Track a batch. Rows that wait come again at the head of the next batch's `frames`."""
-        waiting = 0 if self._waiting is None else len(self._waiting)
-        joined = frames if self._waiting is None else concatenate([self._waiting, frames])
+        waiting = 0 if self.waiting is None else len(self.waiting)
+        joined = frames if self.waiting is None else concatenate([self.waiting, frames])
         self.simulated = self.simulated or frames.simulated
         inputs = self._inputs(joined, waiting, bare)
         outputs = _Collected()
         start = waiting
         while start < len(joined):
             behind = int(joined.tick_begin[start])
-            output = _new_output(inputs, start, behind, self._state, self._overall_time)
-            start = kernel.scan(inputs, self._state, output, start, behind, self._ahead_ns, self._grace_ns)
-            self._overall_time = int(output.counters[kernel.OVERALL_TIME])
+            output = _new_output(inputs, start, behind, self.state, self.overall_time)
+            start = kernel.scan(inputs, self.state, output, start, behind, self._ahead_ns, self._grace_ns)
+            self.overall_time = int(output.counters[kernel.OVERALL_TIME])
             outputs.add(output)
         given = self._keep_waiting(joined)
         rejected = self._rejected(joined, waiting, outputs)
         self._count(joined, waiting, given, rejected, outputs)
-        return Tracked(joined, outputs.records(joined), rejected, self._gaps(outputs))
+        return Tracked(joined, outputs.records(joined), rejected, self._gaps(outputs), self.simulated)
 
     def _inputs(self, frames: FrameColumns, waiting: int, bare: bool) -> kernel.Frames:
         numbers, inverse = np.unique(frames.connection, return_inverse=True)
         busy = {int(number) for number in numbers}
-        for number in busy - self._slot_of.keys() - {-1}:
-            slot = self._free_slot(busy)
-            self._slot_of[number] = slot
-            self._state.slots[slot, kernel.BARE] = bare
-            self._state.slots[slot, kernel.TRUST] = self._trust_bare or not bare
-            self._state.slots[slot, kernel.CONNECTION_BASE] = 0
-        slot_of = {-1: -1} | self._slot_of
+        for number in busy - self.slot_of.keys() - {-1}:
+            slot = self.slot_for(number, busy)
+            self.state.slots[slot, kernel.BARE] = bare
+            self.state.slots[slot, kernel.TRUST] = self._trust_bare or not bare
+            self.state.slots[slot, kernel.CONNECTION_BASE] = 0
+        slot_of = {-1: -1} | self.slot_of
         rows = np.empty((len(frames), 8), np.int64)
         rows[:, kernel.F_KIND] = frames.kind
         rows[:, kernel.F_REASON] = frames.reason
@@ -134,22 +138,25 @@ class FrameTracker:
         rows[:, kernel.F_END] = frames.tick_begin[1:]
         return kernel.Frames(rows, frames.product)
 
-    def _free_slot(self, busy: set[int]) -> int:
-        for number, slot in self._slot_of.items():
-            if not self._state.slots[slot, kernel.ALIVE] and number not in busy:
-                del self._slot_of[number]
+    def slot_for(self, number: int, busy: Collection[int] = ()) -> int:
+        """A place in the state for a connection that has none, that of an ended one which is not `busy` if any."""
+        for known, slot in self.slot_of.items():
+            if not self.state.slots[slot, kernel.ALIVE] and known not in busy:
+                del self.slot_of[known]
+                self.slot_of[number] = slot
                 return slot
-        used = len(self._slot_of)
-        if used == len(self._state.slots):
+        used = len(self.slot_of)
+        self.slot_of[number] = used
+        if used == len(self.state.slots):
             grown = _new_state(2 * used, len(self.products))
-            grown.slots[:used], grown.pending[:used] = self._state.slots, self._state.pending
-            grown.live[:used] = self._state.live
-            self._state = grown._replace(products=self._state.products)
+            grown.slots[:used], grown.pending[:used] = self.state.slots, self.state.pending
+            grown.live[:used] = self.state.live
+            self.state = grown._replace(products=self.state.products)
         return used
 
     def _keep_waiting(self, frames: FrameColumns) -> set[int]:
         """Carry rows that are held or pending into the next batch; returns their indices in this one."""
-        slots, pending = self._state.slots, self._state.pending
+        slots, pending = self.state.slots, self.state.pending
         patient = np.flatnonzero((slots[:, kernel.HELD] >= 0) | (slots[:, kernel.PENDING] > 0))
         rows = sorted(
             {int(row) for slot in patient for row in pending[slot, : slots[slot, kernel.PENDING]]}
@@ -161,7 +168,7 @@ class FrameTracker:
                 pending[slot, i] = place[int(pending[slot, i])]
             if slots[slot, kernel.HELD] >= 0:
                 slots[slot, kernel.HELD] = place[int(slots[slot, kernel.HELD])]
-        self._waiting = frames.pick(rows) if rows else None
+        self.waiting = frames.pick(rows) if rows else None
         return set(rows)
 
     def _rejected(self, frames: FrameColumns, waiting: int, outputs: "_Collected") -> list[Rejected]:
