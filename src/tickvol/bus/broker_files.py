@@ -1,0 +1,183 @@
+"""What a local broker keeps on disk: settings, logging, the identity of its data, and who runs it.
+
+::
+
+    DIRECTORY/server.properties   settings, written anew at each start
+    DIRECTORY/log4j2.properties   logging, likewise
+    DIRECTORY/cluster.id          which cluster the data belong to
+    DIRECTORY/broker.json         pid and start time of the process
+    DIRECTORY/data/               the log itself
+    DIRECTORY/log/                server.log (rolling) and console.log
+"""
+
+import base64
+import json
+import os
+import random
+import re
+import socket
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from tickvol.core.errors import BrokerUnavailable
+
+NODE_ID = 1
+_KEPT_FOR_EVER_MIN = 2**31 - 1
+
+_LOGGING = """rootLogger.level = INFO
+rootLogger.appenderRef.file.ref = file
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = {log}/server.log
+appender.file.filePattern = {log}/server.%i.log
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{{ISO8601}} %p %m (%c{{1}})%n
+appender.file.policies.type = Policies
+appender.file.policies.size.type = SizeBasedTriggeringPolicy
+appender.file.policies.size.size = 10MB
+appender.file.policies.startup.type = OnStartupTriggeringPolicy
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 4
+"""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on, below those that the system gives to outgoing connections.
+
+    Above them a client that tries again and again while the broker is away could come to be connected to itself, and
+    the broker would find its port taken.
+    """
+    chance = random.SystemRandom()
+    for _ in range(1000):
+        port = chance.randrange(20_000, 32_000)
+        if not port_is_taken(host, port):
+            return port
+    raise BrokerUnavailable(f"{host}: no free port between 20000 and 32000; end what listens there")
+
+
+def port_is_taken(host: str, port: int) -> bool:
+    """Whether a server could not listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def broker_settings(
+    data: Path, host: str, port: int, controller_port: int, security_protocol: str, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """Properties of one node that is broker and controller; `extra` wins."""
+    address = f"[{host}]" if ":" in host else host
+    return {
+        "process.roles": "broker,controller",
+        "node.id": str(NODE_ID),
+        "listeners": f"CLIENTS://{address}:{port},CONTROLLER://{address}:{controller_port}",
+        "advertised.listeners": f"CLIENTS://{address}:{port}",
+        "listener.security.protocol.map": f"CLIENTS:{security_protocol},CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "CLIENTS",
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.voters": f"{NODE_ID}@{address}:{controller_port}",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "6000",
+        "offsets.topic.num.partitions": "5",
+        "transaction.state.log.num.partitions": "5",
+        # A group that was away for a week would else have lost its place.
+        "offsets.retention.minutes": str(_KEPT_FOR_EVER_MIN),
+        "log.cleaner.dedupe.buffer.size": str(1 << 24),
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        **extra,
+    }
+
+
+def properties_text(settings: Mapping[str, str]) -> str:
+    """Settings in Java's format."""
+    escaped = {name: value.replace("\\", "\\\\").replace("\n", "\\\n") for name, value in settings.items()}
+    return "".join(f"{name}={value}\n" for name, value in escaped.items())
+
+
+def logging_text(log: Path) -> str:
+    """Settings of log4j2, without which Kafka logs nothing: a file for each start, 50 MB at most."""
+    return _LOGGING.format(log=log)
+
+
+def remembered_controller_port(settings: Path) -> int | None:
+    """The port of the last start."""
+    try:
+        found = re.search(r"^controller\.quorum\.voters=.*:(\d+)$", settings.read_text(encoding="utf-8"), re.M)
+    except OSError:
+        return None
+    return int(found[1]) if found else None
+
+
+def new_cluster_id() -> str:
+    """A random identity as Kafka writes it; the first letter is no dash, which its tools take for an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
+def check_identity(data: Path, cluster_file: Path) -> None:
+    """Refuse data that another broker wrote, or of which one cannot tell.
+
+    Raises
+    ------
+    BrokerUnavailable
+        With what is wrong, and the two ways out.
+    """
+    meta = data / "meta.properties"
+    try:
+        lines = meta.read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise _not_ours(meta, "is missing" if isinstance(error, FileNotFoundError) else "is corrupt") from None
+    values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    if any(not values.get(name) for name in ("version", "cluster.id", "node.id")):
+        raise _not_ours(meta, "is corrupt: version, cluster.id or node.id is missing")
+    if values["node.id"] != str(NODE_ID):
+        raise _not_ours(meta, f"belongs to node {values['node.id']}, must be {NODE_ID}")
+    if cluster_file.exists():
+        ours = cluster_file.read_text(encoding="utf-8").strip()
+        if values["cluster.id"] != ours:
+            raise _not_ours(meta, f"belongs to cluster {values['cluster.id']}, must be {ours} as {cluster_file} says")
+
+
+def _not_ours(meta: Path, what: str) -> BrokerUnavailable:
+    return BrokerUnavailable(
+        f"{meta}: {what}; put back the data that belong here, or move {meta.parent} away: an empty broker starts, and"
+        " `tickvol kafka rebuild` fills it from the archive"
+    )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write so that a reader, or a start after a crash, never sees half of it."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_process(path: Path) -> tuple[int, float] | None:
+    """Pid and start time of the broker that was started last; None when nobody knows."""
+    try:
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        return int(noted["pid"]), float(noted["started"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_process(path: Path, pid: int, started: float) -> None:
+    """Note who runs."""
+    write_whole(path, json.dumps({"pid": pid, "started": started}) + "\n")
