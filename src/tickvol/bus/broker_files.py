@@ -88,6 +88,9 @@ def broker_settings(
         "group.min.session.timeout.ms": "6000",
         "offsets.topic.num.partitions": "5",
         "transaction.state.log.num.partitions": "5",
+        # A killed broker may register again only when its former session is over: 9 s by default.
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "500",
         # A group that was away for a week would else have lost its place.
         "offsets.retention.minutes": str(_KEPT_FOR_EVER_MIN),
         "log.cleaner.dedupe.buffer.size": str(1 << 24),
