@@ -80,7 +80,7 @@ class LocalBroker:
     @property
     def bootstrap_servers(self) -> str:
         """Address for clients, `host:port`."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def process(self) -> psutil.Process | None:
         """Our running process, paused or not; None when there is none. A pid that passed to another is not ours."""
@@ -129,10 +129,18 @@ class LocalBroker:
         while time.monotonic() < deadline:
             if not self.is_running():
                 raise self._died()
-            if self._listens() and self._answers(deadline - time.monotonic()):
+            if self.answers(deadline - time.monotonic()):
                 return
             time.sleep(_POLL_S)
         raise BrokerUnavailable(f"{self.bootstrap_servers}: no answer after {timeout_s:g} s; {self._last_words()}")
+
+    def answers(self, patience_s: float = 5.0) -> bool:
+        """Whether a broker, ours or another one, tells its metadata there."""
+        with contextlib.suppress(KafkaError, OSError):
+            socket.create_connection((self.host, self.port), timeout=1).close()
+            with contextlib.closing(self._new_admin(patience_s)) as admin:
+                return bool(admin.describe_cluster()["brokers"])
+        return False
 
     def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> bool:
         """End it well (SIGTERM), or by force when that takes too long; False when it was not running."""
@@ -242,29 +250,15 @@ class LocalBroker:
             self.data.rmdir()
         forming.rename(self.data)
 
-    def _listens(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=1):
-            return True
-        return False
-
-    def _answers(self, patience_s: float) -> bool:
+    def _new_admin(self, patience_s: float) -> KafkaAdminClient:
         patience_ms = max(1, min(5000, int(patience_s * 1000)))
-        try:
-            admin = KafkaAdminClient(
-                bootstrap_servers=[self.bootstrap_servers],
-                bootstrap_timeout_ms=patience_ms,
-                request_timeout_ms=patience_ms,
-                security_protocol=self._security_protocol,
-                **self._client_settings,
-            )
-        except (KafkaError, OSError):
-            return False
-        try:
-            return bool(admin.describe_cluster()["brokers"])
-        except (KafkaError, OSError):
-            return False
-        finally:
-            admin.close()
+        return KafkaAdminClient(
+            bootstrap_servers=[self.bootstrap_servers],
+            bootstrap_timeout_ms=patience_ms,
+            request_timeout_ms=patience_ms,
+            security_protocol=self._security_protocol,
+            **self._client_settings,
+        )
 
     def _died(self) -> BrokerUnavailable:
         lines: list[str] = []

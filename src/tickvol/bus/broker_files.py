@@ -58,8 +58,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 def port_is_taken(host: str, port: int) -> bool:
     """Whether a server could not listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -72,16 +71,15 @@ def broker_settings(
     data: Path, host: str, port: int, controller_port: int, security_protocol: str, extra: Mapping[str, str]
 ) -> dict[str, str]:
     """Properties of one node that is broker and controller; `extra` wins."""
-    address = f"[{host}]" if ":" in host else host
     return {
         "process.roles": "broker,controller",
         "node.id": str(NODE_ID),
-        "listeners": f"CLIENTS://{address}:{port},CONTROLLER://{address}:{controller_port}",
-        "advertised.listeners": f"CLIENTS://{address}:{port}",
+        "listeners": f"CLIENTS://{host}:{port},CONTROLLER://{host}:{controller_port}",
+        "advertised.listeners": f"CLIENTS://{host}:{port}",
         "listener.security.protocol.map": f"CLIENTS:{security_protocol},CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "CLIENTS",
         "controller.listener.names": "CONTROLLER",
-        "controller.quorum.voters": f"{NODE_ID}@{address}:{controller_port}",
+        "controller.quorum.voters": f"{NODE_ID}@{host}:{controller_port}",
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",

@@ -1,0 +1,233 @@
+"""`tickvol kafka`: the broker of this machine, and the topics of whichever broker the configuration names."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tickvol.apps.command import command_parser, run_command
+from tickvol.core.errors import BrokerUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from tickvol.bus.broker import LocalBroker
+    from tickvol.bus.broker_status import TopicStatus
+    from tickvol.config_sections import KafkaConfig
+
+DESCRIPTION = """Run a broker on this machine, and look after the topics. ACTION is one of:
+
+  start [--native]   start a broker at the first of kafka.bootstrap_servers, and make the topics: in a container where
+                     an engine answers, else Apache Kafka on the local Java, with its data below kafka.broker_dir
+  stop               end it; what it holds stays
+  status [--json]    say what runs and what the topics hold; exit code 1 where nothing answers
+  topics             make or mend the declared topics of the broker that the configuration names
+
+`tickvol kafka ACTION --help` says more.
+"""
+_QUICK_MS = 3000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol kafka`."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in ACTIONS:
+        parser = command_parser("kafka", DESCRIPTION)
+        parser.add_argument("action", metavar="ACTION", choices=list(ACTIONS), help=f"one of {', '.join(ACTIONS)}")
+        parser.parse_args(arguments)
+        parser.error("ACTION: must come before the options")
+    return ACTIONS[arguments[0]](arguments[1:])
+
+
+def _start_main(argv: Sequence[str]) -> int:
+    parser = command_parser(
+        "kafka start", "Start a broker on this machine and make the topics; returns when it answers."
+    )
+    parser.add_argument(
+        "--native", action="store_true", help="use the local Java even where a container engine answers; default: no"
+    )
+    return run_command(parser, _start, argv)
+
+
+def _stop_main(argv: Sequence[str]) -> int:
+    return run_command(command_parser("kafka stop", "End the broker of this machine; its data stay."), _stop, argv)
+
+
+def _status_main(argv: Sequence[str]) -> int:
+    parser = command_parser("kafka status", "What runs, and what the topics hold; exit code 1 where nothing answers.")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines; default: lines")
+    return run_command(parser, _status, argv)
+
+
+def _topics_main(argv: Sequence[str]) -> int:
+    parser = command_parser("kafka topics", "Make the declared topics, or mend their settings; may be run at any time.")
+    return run_command(parser, _topics, argv)
+
+
+ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {
+    "start": _start_main,
+    "stop": _stop_main,
+    "status": _status_main,
+    "topics": _topics_main,
+}
+
+
+def _start(options: argparse.Namespace) -> None:
+    from tickvol.bus.broker_compose import COMPOSE_ADDRESS, compose_answers, compose_up
+    from tickvol.bus.broker_jars import KAFKA_VERSION
+    from tickvol.config import load_config
+
+    kafka = load_config(options.config).kafka
+    broker = _local_broker(kafka)
+    in_container = (
+        not options.native
+        and not broker.is_running()
+        and (broker.host, broker.port) == COMPOSE_ADDRESS
+        and compose_answers()
+    )
+    if in_container:
+        compose_up(broker.answers)
+        print(f"broker     {broker.bootstrap_servers}: runs in a container; `docker compose logs kafka` in docker/")
+    else:
+        done = "started" if broker.start() else "runs already"
+        process = broker.process()
+        pid = process.pid if process is not None else "?"
+        print(f"broker     {broker.bootstrap_servers}: Kafka {KAFKA_VERSION} {done}, pid {pid}")
+        print(f"data       {broker.data}\nlog        {broker.log / 'server.log'}")
+    _tell_topics(kafka)
+
+
+def _stop(options: argparse.Namespace) -> None:
+    from tickvol.bus.broker_compose import compose_runs, compose_stop
+    from tickvol.config import load_config
+
+    broker = _local_broker(load_config(options.config).kafka)
+    stopped = broker.stop() or (compose_runs() and compose_stop())
+    print(f"broker     {broker.bootstrap_servers}: {'stopped' if stopped else 'not running'}")
+
+
+def _topics(options: argparse.Namespace) -> None:
+    from tickvol.config import load_config
+
+    _tell_topics(load_config(options.config).kafka)
+
+
+def _tell_topics(kafka: "KafkaConfig") -> None:
+    import contextlib
+
+    from tickvol.bus.client import new_admin
+    from tickvol.bus.topics import ensure_topics
+
+    with contextlib.closing(new_admin(kafka)) as admin:
+        changes = ensure_topics(admin, kafka)
+    for line in changes or ["all as declared"]:
+        print(f"topics     {line}")
+
+
+def _status(options: argparse.Namespace) -> int:
+    import contextlib
+    import json
+    import time
+
+    from tickvol.bus.broker_jars import KAFKA_VERSION
+    from tickvol.bus.broker_status import directory_bytes, topics_status
+    from tickvol.bus.client import new_admin
+    from tickvol.config import load_config
+
+    config = load_config(options.config)
+    kafka = config.kafka.model_copy(update={"request_timeout_ms": min(config.kafka.request_timeout_ms, _QUICK_MS)})
+    told: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap_servers, "answers": False, "problem": None}
+    told |= {"pid": None, "version": None, "uptime_s": None, "data_bytes": None, "topics": [], "group": None}
+    with contextlib.suppress(UsageError):  # a broker elsewhere: only what it answers itself can be told
+        broker = _local_broker(kafka)
+        process = broker.process()
+        if process is not None:
+            told |= {
+                "pid": process.pid,
+                "version": KAFKA_VERSION,
+                "uptime_s": round(time.time() - process.create_time()),
+            }
+            told["data_bytes"] = directory_bytes(broker.data)
+    try:
+        with contextlib.closing(new_admin(kafka)) as admin:
+            topics = topics_status(admin, kafka, config.features.group_id)
+    except BrokerUnavailable as error:
+        told["problem"] = str(error)
+    else:
+        told |= {"answers": True, **_topics_told(topics, config.features.group_id)}
+    print(json.dumps(told, indent=2) if options.json else "\n".join(_status_lines(told)))
+    return 0 if told["answers"] else 1
+
+
+def _topics_told(topics: "list[TopicStatus]", group_id: str) -> dict[str, Any]:
+    lags = [partition.lag for topic in topics for partition in topic.partitions if partition.lag is not None]
+    listed = [
+        {
+            "name": topic.name,
+            "partitions": [
+                {
+                    "partition": partition.partition,
+                    "first_offset": partition.first_offset,
+                    "end_offset": partition.end_offset,
+                    "committed": partition.committed,
+                    "lag": partition.lag,
+                }
+                for partition in topic.partitions
+            ],
+        }
+        for topic in topics
+    ]
+    return {"topics": listed, "group": {"id": group_id, "lag": sum(lags) if lags else None}}
+
+
+def _status_lines(told: dict[str, Any]) -> list[str]:
+    state = "answers" if told["answers"] else "does not answer"
+    lines = [f"broker     {told['bootstrap_servers']}: {state}"]
+    if told["pid"] is not None:
+        lines.append(f"process    pid {told['pid']}, Kafka {told['version']}, for {told['uptime_s']} s")
+        lines.append(f"data       {told['data_bytes'] / 1e6:.1f} MB")
+    elif not told["answers"]:
+        lines.append("process    not running")
+    if told["problem"]:
+        return [*lines, f"problem    {told['problem']}"]
+    for topic in told["topics"]:
+        ends = " ".join(f"{partition['partition']}:{partition['end_offset']}" for partition in topic["partitions"])
+        lines.append(f"topic      {topic['name']}  {ends or 'missing; `tickvol kafka topics` makes it'}")
+    lag = told["group"]["lag"]
+    behind = "has committed nothing yet" if lag is None else f"is {lag} records behind"
+    return [*lines, f"group      {told['group']['id']} {behind}"]
+
+
+def _local_broker(kafka: "KafkaConfig") -> "LocalBroker":
+    """The broker that the configuration places on this machine.
+
+    Raises
+    ------
+    UsageError
+        When it places none there, or asks for security, which ours has not.
+    """
+    import ipaddress
+
+    from tickvol.bus.broker import LocalBroker
+
+    first = kafka.bootstrap_servers.split(",")[0]
+    host, _, port_text = first.rpartition(":")
+    port = int(port_text)
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        address = None
+    problems = []
+    if address is None or not address.is_loopback:
+        problems.append(
+            f"kafka.bootstrap_servers: {first}: must be on the loopback, such as 127.0.0.1:9092, for a broker of this"
+            " machine; one elsewhere is started and stopped there"
+        )
+    if not 0 < port < 65536:
+        problems.append(f"kafka.bootstrap_servers: {first}: the port must be from 1 to 65535")
+    if kafka.security_protocol != "PLAINTEXT":
+        problems.append(
+            f"kafka.security_protocol: {kafka.security_protocol}: must be PLAINTEXT for a broker of this machine, which"
+            " asks no one who they are"
+        )
+    if problems:
+        raise UsageError(problems)
+    return LocalBroker(kafka.broker_dir, port, host=str(address))

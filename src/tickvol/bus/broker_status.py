@@ -1,0 +1,103 @@
+"""What a broker holds and how far its readers are."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    NotCoordinatorError,
+)
+
+from tickvol.bus.client import reaching
+from tickvol.bus.topics import declared_topics
+from tickvol.config_sections import KafkaConfig
+
+_COORDINATOR_PATIENCE_S = 5.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class PartitionStatus:
+    """First and next offset of a partition, and where the group goes on; None where it committed nothing."""
+
+    partition: int
+    first_offset: int
+    end_offset: int
+    committed: int | None
+
+    @property
+    def lag(self) -> int | None:
+        """Records that the group has not done yet, marks of transactions included."""
+        return None if self.committed is None else max(0, self.end_offset - self.committed)
+
+
+@dataclass(frozen=True)
+class TopicStatus:
+    """A declared topic; without partitions where it does not exist."""
+
+    name: str
+    partitions: tuple[PartitionStatus, ...]
+
+
+def topics_status(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) -> list[TopicStatus]:
+    """The declared topics, as they are.
+
+    Raises
+    ------
+    BrokerUnavailable
+        When the broker does not answer.
+    """
+    names = [spec.name for spec in declared_topics(kafka)]
+    with reaching(kafka):
+        existing = [name for name in names if name in set(admin.list_topics())]
+        places = [
+            TopicPartition(topic["name"], partition["partition_index"])
+            for topic in (admin.describe_topics(existing) if existing else [])
+            for partition in topic["partitions"]
+        ]
+        first = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST)) if places else {}
+        end = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST)) if places else {}
+        committed = _committed(admin, group_id)
+    return [
+        TopicStatus(
+            name,
+            tuple(
+                PartitionStatus(place.partition, first[place].offset, end[place].offset, committed.get(place))
+                for place in sorted(places)
+                if place.topic == name
+            ),
+        )
+        for name in names
+    ]
+
+
+def _committed(admin: KafkaAdminClient, group_id: str) -> dict[TopicPartition, int]:
+    deadline = time.monotonic() + _COORDINATOR_PATIENCE_S
+    while True:
+        try:
+            found = admin.list_group_offsets(group_id)[group_id]
+        except GroupIdNotFoundError:
+            return {}
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+            # The first question about any group makes the broker create its topic of offsets.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return {place: about.offset for place, about in found.items() if about.offset >= 0}
+
+
+def directory_bytes(directory: Path) -> int:
+    """Room taken on disk; Kafka's index files are larger than what they take."""
+    total = 0
+    for path in directory.rglob("*"):
+        try:
+            total += path.stat().st_blocks * 512
+        except FileNotFoundError:  # a segment that was just dropped
+            continue
+    return total
