@@ -176,3 +176,43 @@ def test_state_does_not_grow_with_the_length_of_the_log() -> None:
 def replace_spec(**changes: int) -> FeatureSpec:
     values = {name: getattr(SPEC, name) for name in SPEC.__struct_fields__} | changes
     return FeatureSpec(**values)
+
+
+@repeatable
+@given(SEEDS, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_run_of_the_log_that_comes_twice_changes_no_row(seed: int, begin: float, length: float, later: float) -> None:
+    log = three_products(seed)
+    first = int(begin * len(log))
+    last = first + int(length * (len(log) - first))
+    highest = max(record.time_ns for record in log[first:last] or log[:1])
+    oldest = min((record.time_ns for record in log[first:last] if record.kind == RecordKind.TICK), default=highest)
+    memory = oldest + SPEC.duplicate_memory_s * S
+    latest = next((i for i in range(last, len(log)) if log[i].time_ns > memory), len(log))
+    at = last + int(later * (max(latest, last) - last))
+    if any(record.time_ns > memory for record in log[first:last]):
+        return  # longer than the memory: no run that a publisher sends again
+    whole = outcome(log)
+    repeated = outcome(log[:at] + log[first:last] + log[at:])
+    assert [(p, end, values) for p, end, values in repeated.rows] == list(whole.rows)
+    ticks = sum(record.kind == RecordKind.TICK for record in log[first:last])
+    assert repeated.duplicates == ticks
+    assert not repeated.late
+
+
+@repeatable
+@given(SEEDS, st.lists(st.floats(0, 1), max_size=6))
+def test_a_row_names_the_record_that_closed_its_bar(seed: int, cuts: list[float]) -> None:
+    log = disorder(three_products(seed), seed, within_s=1.5)
+    closed: list[tuple[int, int, int]] = []
+    engine = FeatureEngine(SPEC, ("A", "B", "C"))
+    edges = [0, *sorted(int(cut * len(log)) for cut in cuts), len(log)]
+    for begin, end in pairwise(edges):
+        rows = engine.push(columns(log[begin:end]))
+        closed += zip(rows.product.tolist(), rows.bar_end_ns.tolist(), (begin + rows.closed_by).tolist(), strict=True)
+    engine.reset()
+    alone = []
+    for place in range(len(log)):
+        rows = engine.push(columns(log[place : place + 1]))
+        alone += [(p, end, place) for p, end in zip(rows.product.tolist(), rows.bar_end_ns.tolist(), strict=True)]
+    assert closed == alone
+    assert all(log[place].product == product and log[place].time_ns >= end for product, end, place in closed)

@@ -1,19 +1,33 @@
 """A log that travelled as JSON records gives the rows of the log that did not."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from tests.parity.test_follow_parity import write_archive
 from tickvol.apps import replay
+from tickvol.bus.messages import partition_of, record_message
 from tickvol.core.records import Gap, Heartbeat, Record, Tick
-from tickvol.core.windows import FeatureSpec
+from tickvol.core.windows import NS_PER_S, FeatureSpec
 from tickvol.features.engine import FeatureEngine
-from tickvol.ingest.record_text import columns_of
+from tickvol.ingest.record_reader import RecordReader
 from tickvol.storage.dataset import read_features
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
+
+
+class StoredMessage(NamedTuple):
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+
+
+def message_of(record: Record) -> tuple[int, bytes, bytes]:
+    message = record_message(record)
+    return message.timestamp_ms, message.key, message.value
 
 
 def test_records_as_json_give_the_rows_of_the_frames(tmp_path: Path) -> None:
@@ -23,11 +37,19 @@ def test_records_as_json_give_the_rows_of_the_frames(tmp_path: Path) -> None:
     records = [msgspec.json.decode(line, type=Record) for line in log.read_bytes().splitlines()]
     assert {type(record) for record in records} == {Tick, Heartbeat, Gap}
     assert {record.reason for record in records if isinstance(record, Gap)} == {"jump", "silence", "capture_down"}
-    engine, connection = FeatureEngine(FeatureSpec(), PRODUCTS), {}
-    parts = [
-        engine.push(columns_of(records[begin : begin + 1000], PRODUCTS, connection))
-        for begin in range(0, len(records), 1000)
-    ]
+    engine = FeatureEngine(FeatureSpec(), PRODUCTS)
+    partitions = [partition_of(product_id, 3) for product_id in PRODUCTS]
+    reader = RecordReader(PRODUCTS, partitions, ahead_ns=15 * NS_PER_S, max_bytes=1 << 20)
+    parts = []
+    for begin in range(0, len(records), 1000):
+        for partition in set(partitions):
+            own = [
+                record for record in records[begin : begin + 1000] if partition_of(record.product_id, 3) == partition
+            ]
+            read = reader.read(partition, [StoredMessage(0, *message_of(record)) for record in own])
+            assert not read.rejected
+            parts.append(engine.push(read.records))
+    assert not reader.waiting
     product, bar_end_ns, values = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("product", "bar_end_ns", "values")
     )

@@ -24,7 +24,8 @@ OPEN_BAR, HIGHEST_TIME, GAP_COUNT, GAP_END, CARRIED_TIME, RECORD_TIME, CLOSE_AT 
 NUMBER, SLOT_TICKS, FIRST_TIME, LAST_TIME, CLOSE_TIME, CLOSE_SEQUENCE = range(6)
 SLOT_MID, SLOT_SPREAD, SLOT_IMBALANCE, SLOT_HIGH, SLOT_LOW = range(5)
 SEEN_CONNECTION, SEEN_SEQUENCE, SEEN_PRODUCT, SEEN_TIME = range(4)
-N_ROWS, N_LATE, N_DUPLICATES, N_SEEN = range(4)
+ROW_PRODUCT, ROW_END, ROW_CLOSED_BY = range(3)
+N_ROWS, N_LATE, N_DUPLICATES, N_SEEN, CLOSING = range(5)
 
 
 class Records(NamedTuple):
@@ -65,7 +66,7 @@ class Bars(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Output: (product, bar end) and values of each row."""
+    """Output: (product, bar end, index of the record that closed the bar) and values of each row."""
 
     key: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -138,7 +139,8 @@ def _emit(windows, window_spec, rows, count, p, bar, known, quote, high, low, ti
     n = count[N_ROWS]
     row = rows.values[n]
     if push_bar(windows, window_spec, p, bar, known, quote[0], high, low, ticks, quote[1], quote[2], total, row):
-        rows.key[n, 0], rows.key[n, 1] = p, (bar + 1) * window_spec.bar_ns
+        rows.key[n, ROW_PRODUCT], rows.key[n, ROW_END] = p, (bar + 1) * window_spec.bar_ns
+        rows.key[n, ROW_CLOSED_BY] = count[CLOSING]
         count[N_ROWS] = n + 1
 
 
@@ -285,6 +287,7 @@ def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, cou
         if time > highest:  # what this closes must leave the ring before its own bar enters
             product[HIGHEST_TIME] = time
             if product[CLOSE_AT] != NONE and time >= product[CLOSE_AT]:
+                count[CLOSING] = i
                 _close(bars, spec, windows, window_spec, rows, count, p, total)
         slot, mids = bars.slot[p, bar & ring_mask], bars.mids[p, bar & ring_mask]
         if slot[NUMBER] != bar and (product[CLOSE_AT] == NONE or ends + spec.grace_ns < product[CLOSE_AT]):

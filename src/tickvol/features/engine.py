@@ -40,6 +40,7 @@ class FeatureRows:
     Attributes
     ----------
     product : (n,) int32; bar_end_ns : (n,) int64; values : (n, k) float64 in the order of `feature_names`.
+    closed_by : (n,) int64, index in the records that were pushed of the one that closed the row's bar.
     late : (m,) int64, indices of late ticks in the records that were pushed.
     duplicates : number of ticks that were known already.
     """
@@ -47,6 +48,7 @@ class FeatureRows:
     product: NDArray[np.int32]
     bar_end_ns: NDArray[np.int64]
     values: NDArray[np.float64]
+    closed_by: NDArray[np.int64]
     late: NDArray[np.int64]
     duplicates: int
 
@@ -84,6 +86,15 @@ class FeatureEngine:
         started = first[first != bar_kernel.NONE]
         return int(started.min()) * self.spec.bar_ns if len(started) else None
 
+    def open_bars_ns(self) -> dict[str, int]:
+        """Start of the earliest bar that is still to close, by product; a product without any record is absent."""
+        first = self._bars.product[:, bar_kernel.OPEN_BAR]
+        return {
+            name: int(first[number]) * self.spec.bar_ns
+            for number, name in enumerate(self.products)
+            if first[number] != bar_kernel.NONE
+        }
+
     def push(self, records: RecordColumns) -> FeatureRows:
         """Take records in log order; give the rows of the bars that they closed."""
         inputs = bar_kernel.Records(
@@ -98,12 +109,12 @@ class FeatureEngine:
             records.bid_quantity,
             records.ask_quantity,
         )
-        late, count = np.empty(len(records), np.int64), np.zeros(4, np.int64)
+        late, count = np.empty(len(records), np.int64), np.zeros(5, np.int64)
         count[bar_kernel.N_SEEN] = self._seen_count
         parts, start = [], 0
         while start < len(records):
             size = min(len(records) - start, 16384) + self._bar_spec.rows_at_once
-            rows = bar_kernel.Rows(np.empty((size, 2), np.int64), np.empty((size, self._width)))
+            rows = bar_kernel.Rows(np.empty((size, 3), np.int64), np.empty((size, self._width)))
             count[bar_kernel.N_ROWS] = 0
             start, why = bar_kernel.scan(
                 inputs,
@@ -124,9 +135,10 @@ class FeatureEngine:
         self._seen_count = int(count[bar_kernel.N_SEEN])
         key, values = parts[0] if len(parts) == 1 else _joined(parts, self._width)
         return FeatureRows(
-            product=key[:, 0].astype(np.int32),
-            bar_end_ns=key[:, 1].copy(),
+            product=key[:, bar_kernel.ROW_PRODUCT].astype(np.int32),
+            bar_end_ns=key[:, bar_kernel.ROW_END].copy(),
             values=values,
+            closed_by=key[:, bar_kernel.ROW_CLOSED_BY].copy(),
             late=late[: count[bar_kernel.N_LATE]],
             duplicates=int(count[bar_kernel.N_DUPLICATES]),
         )
@@ -146,7 +158,7 @@ class FeatureEngine:
 def _joined(
     parts: list[tuple[NDArray[np.int64], NDArray[np.float64]]], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    parts = [(np.zeros((0, 2), np.int64), np.zeros((0, width))), *parts]
+    parts = [(np.zeros((0, 3), np.int64), np.zeros((0, width))), *parts]
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 

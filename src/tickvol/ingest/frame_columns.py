@@ -44,6 +44,9 @@ class Reject(enum.IntEnum):
     UNCONFIRMED_TIME = 13
     LATE = 14
     UNREADABLE = 15
+    NULL_VALUE = 16
+    WRONG_KEY = 17
+    WRONG_PARTITION = 18
 
     @property
     def label(self) -> str:
