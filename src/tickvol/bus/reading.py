@@ -1,0 +1,135 @@
+"""A topic read without a group: nothing is committed, so whoever looks disturbs nobody who works."""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from kafka import TopicPartition
+from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from tickvol.bus.client import new_consumer, reaching
+from tickvol.config_sections import KafkaConfig
+from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch
+
+POLL_S = 0.2
+
+
+class Stored(NamedTuple):
+    """A message as it lies in a topic."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+class TopicReader:
+    """All partitions of a topic; `first` and `end` are the offsets that they had when it was opened.
+
+    Raises
+    ------
+    BrokerUnavailable
+        When no broker answers.
+    TopicMismatch
+        When there is no such topic.
+    """
+
+    def __init__(self, kafka: KafkaConfig, topic: str, *, client_id: str) -> None:
+        self.topic = topic
+        self._kafka = kafka
+        self._consumer = new_consumer(kafka, client_id=client_id)
+        try:
+            with reaching(kafka):
+                numbers = self._consumer.partitions_for_topic(topic)
+                if not numbers:
+                    raise TopicMismatch(f"{topic}: no such topic; `tickvol kafka topics` makes those that are declared")
+                self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+                self._consumer.assign(self._partitions)
+                self.first = self._offsets(self._consumer.beginning_offsets(self._partitions))
+                self.end = self.end_now()
+        except BaseException:
+            self._consumer.close()
+            raise
+
+    def __enter__(self) -> "TopicReader":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._consumer.close()
+
+    @staticmethod
+    def _offsets(found: dict[Any, int]) -> dict[int, int]:
+        return {place.partition: offset for place, offset in found.items()}
+
+    def end_now(self) -> dict[int, int]:
+        """Where each partition ends at this moment (for readers of committed records)."""
+        with reaching(self._kafka):
+            return self._offsets(self._consumer.end_offsets(self._partitions))
+
+    def seek(self, offsets: dict[int, int]) -> None:
+        """Read on from these offsets, one for each partition."""
+        for place in self._partitions:
+            self._consumer.seek(place, offsets[place.partition])
+
+    def positions(self) -> dict[int, int]:
+        """The next offset of each partition."""
+        with reaching(self._kafka):
+            return {place.partition: self._consumer.position(place) for place in self._partitions}
+
+    def has_reached(self, offsets: dict[int, int]) -> bool:
+        """Whether everything before these offsets was read."""
+        return all(position >= offsets[number] for number, position in self.positions().items())
+
+    def poll(self, timeout_s: float = POLL_S) -> list[Stored]:
+        """What there is, after waiting at most that long for it; each partition in order."""
+        try:
+            with reaching(self._kafka):
+                found = self._consumer.poll(timeout_ms=max(0, int(timeout_s * 1000)))
+        except BrokerUnavailable as error:
+            if isinstance(error.__cause__, OffsetOutOfRangeError | NoOffsetForPartitionError):
+                raise LogLost(
+                    f"{self.topic}: {error.__cause__}: what was to be read next is no longer there; start again"
+                ) from error
+            raise
+        return [
+            Stored(record.partition, record.offset, record.timestamp, record.key, record.value)
+            for records in found.values()
+            for record in records
+        ]
+
+    def whole(self) -> Iterator[list[Stored]]:
+        """Everything from the first message to the end as it was when the topic was opened.
+
+        Raises
+        ------
+        BrokerUnavailable
+            When nothing more comes although there must be more.
+        """
+        self.seek(self.first)
+        patience_s = 2 * self._kafka.request_timeout_ms / 1000
+        heard, positions = time.monotonic(), self.first
+        while not self.has_reached(self.end):
+            messages = [message for message in self.poll() if message.offset < self.end[message.partition]]
+            if messages:
+                yield messages
+            if self.positions() != positions:
+                heard, positions = time.monotonic(), self.positions()
+            elif time.monotonic() - heard > patience_s:
+                raise BrokerUnavailable(
+                    f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: nothing more of {self.topic} came for"
+                    f" {patience_s:.0f} s; `tickvol kafka status` tells whether the broker is there"
+                )
+
+    def at(self, partition: int, offset: int) -> Stored | None:
+        """The message at an offset; None where there is none."""
+        if not self.first.get(partition, 0) <= offset < self.end.get(partition, 0):
+            return None
+        self.seek(self.end | {partition: offset})
+        deadline = time.monotonic() + self._kafka.request_timeout_ms / 1000
+        while time.monotonic() < deadline and self.positions()[partition] <= offset:
+            for message in self.poll():
+                if message.partition == partition and message.offset >= offset:
+                    return message if message.offset == offset else None
+        return None
