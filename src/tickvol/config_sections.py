@@ -74,7 +74,6 @@ class PublishConfig(_Section):
 
     linger_ms: Annotated[int, Field(ge=0)]
     max_in_flight_records: PositiveInt
-    delivery_timeout_ms: PositiveInt
     drain_timeout_s: Annotated[float, Field(ge=0)]
 
 

@@ -21,6 +21,7 @@ def command(name, *arguments, **options):
     return subprocess.Popen(
         [sys.executable, ROOT / "scripts" / f"{name}.py", *map(str, arguments)],
         cwd=ROOT,
+        env=os.environ | {"TICKVOL_INGESTION__SINK": "file"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -108,19 +109,26 @@ def test_kill_leaves_whole_lines_that_the_next_capture_packs(tmp_path):
     assert gzip.decompress((tmp_path / f"{plain.name}.gz").read_bytes()) == content
 
 
-def test_full_disk_ends_the_capture_with_one_clear_line(tmp_path):
+def test_capture_waits_for_room_on_a_full_disk_and_writes_down_the_gap(tmp_path):
     def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
 
-    with exchange("--speed", "max", "--hours", "24") as url:
+    with exchange("--speed", "200", "--hours", "24") as url:
         process = command("ws_ingest", "--url", url, "--raw-dir", tmp_path, preexec_fn=limit)
+        while "cannot be written: File too large; free space" not in process.stderr.readline():
+            assert process.poll() is None
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_for_bytes(tmp_path, 250_000)
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "cannot be written: File too large; free space" in err
+    assert process.returncode == 0
+    assert "there is room again: capture goes on" in err
     assert "Traceback" not in err
-    lines = archived(tmp_path)
-    assert all(json.loads(line) for line in lines)
+    lines = [json.loads(line) for line in archived(tmp_path)]
     assert sums(out)["lines"][0] == len(lines)
+    assert sums(out)["gaps"] == (2, [2])
+    closed = [line["reason"] for line in lines if line.get("control") == "connection_closed"]
+    assert closed == ["capture_down"]
 
 
 def test_capture_of_a_recording_ends_with_it(tmp_path):

@@ -10,6 +10,11 @@ from tickvol.apps.command import reader_went_away
 COMMANDS = {
     "ws-ingest": "capture the exchange's feed into the raw archive",
     "simulate-exchange": "serve a local exchange that speaks the feed's protocol",
+    "publish": "send the raw archive to Kafka, from the last acknowledged line on",
+    "kafka": "run a broker on this machine; make the topics",
+    "kafka-consume-check": "read a topic for a while: what is in it, what is missing, how old it is",
+    "deadletters": "look at what was rejected or came too late; send it in again",
+    "gaps": "list what is unknown: when, how long, why, which rows",
     "replay": "turn recorded frames into a feature dataset",
     "featurize": "turn the raw archive into features, followed as it grows",
     "train": "train and compare all detectors",

@@ -39,6 +39,8 @@ def run_command(
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
+    if not options.verbose:
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it tells each retry; our own lines tell each outage
     try:
         code = work(options) or 0
         sys.stdout.flush()

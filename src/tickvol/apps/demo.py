@@ -147,7 +147,7 @@ def _capture(stages: _Stages, options: argparse.Namespace) -> list[Path]:
     greeting = exchange.stdout.readline().split()
     if not greeting:
         raise WorkError("stage 'capture': the simulated exchange did not start; its own message is above")
-    ingest = stages.start("ws-ingest", "--url", greeting[-1], "--stop-on-close")
+    ingest = stages.start("ws-ingest", "--url", greeting[-1], "--sink", "file", "--stop-on-close")
     if ingest.wait() != 0:
         raise WorkError(f"stage 'capture' ended with exit code {ingest.returncode}; its own message is above")
     stages.end_children()

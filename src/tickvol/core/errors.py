@@ -4,6 +4,7 @@ TickvolError
 ├── UsageError              wrong use: exit 2; carries one line per field, value and rule
 │   └── ConfigError         a configuration that does not hold
 └── WorkError               the work failed: exit 1
+    ├── DiskFull            no room to write; what was written before is whole
     ├── InputError          a file, frame or row that cannot be read
     │   └── CorruptFile     bytes that do not match their checksum
     ├── SchemaMismatch      features of another schema than the reader's
@@ -36,6 +37,10 @@ class ConfigError(UsageError):
 
 class WorkError(TickvolError):
     """The work failed although it was asked for rightly."""
+
+
+class DiskFull(WorkError):
+    """No room to write; what was written before is whole, and writing may go on when there is room."""
 
 
 class InputError(WorkError):

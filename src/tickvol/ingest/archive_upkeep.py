@@ -2,6 +2,7 @@
 
 import fcntl
 import gzip
+import json
 import logging
 import os
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+PROGRESS_NAME = ".published.json"
+"""Beside the files: how far they are published."""
 GZIP_LEVEL = 6
 CHUNK_BYTES = 1 << 20
 
@@ -50,6 +53,17 @@ def pack(path: Path) -> None:
         log.error("%s: cannot be packed and stays as it is: %s", path, error.strerror or error)
 
 
+def _first_unsent(raw_dir: Path, *, spool: bool) -> str | None:
+    """The first file that may hold unsent lines: any where nothing is noted, None where nothing is to be sent."""
+    try:
+        noted = json.loads((raw_dir / PROGRESS_NAME).read_bytes())
+        return str(noted["source"])
+    except FileNotFoundError:
+        return "" if spool else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def _sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -58,12 +72,16 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def delete_old(raw_dir: Path, raw_keep_days: int, now_ns: int) -> None:
-    """Delete packed files whose hour ended more than `raw_keep_days` ago; plain files are never touched."""
+def delete_old(raw_dir: Path, raw_keep_days: int, now_ns: int, *, spool: bool = False) -> None:
+    """Delete packed files whose hour ended more than `raw_keep_days` ago; plain files are never touched.
+
+    Of a `spool` only files before the one that was published last: what is not sent is never deleted.
+    """
+    unsent = _first_unsent(raw_dir, spool=spool)
     oldest = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC) - timedelta(days=raw_keep_days)
     for path in sorted(raw_dir.glob("*.ndjson.gz")):
         match = _NAME.fullmatch(path.name)
-        if match is None:
+        if match is None or (unsent is not None and path.name >= unsent):
             continue
         try:
             end = datetime.strptime(match["hour"], "%Y%m%dT%H").replace(tzinfo=UTC) + timedelta(hours=1)

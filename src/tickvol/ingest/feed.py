@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from tickvol.core.errors import DiskFull
 from tickvol.core.records import GapReason
 from tickvol.ingest.exchange_session import subscribe_message
 from tickvol.ingest.raw_archive import RawArchive
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 CHANNELS = ("heartbeats", "ticker")
 QUEUE_FRAMES = 1024
 CLOSE_TIMEOUT_S = 2.0
+ROOM_S = 1.0
 _ERROR = b'{"type":"error"'
 _NO_DATA = (b'"channel":"subscriptions"', b'"type":"error"')
 _NORMAL_CLOSURE = 1000
@@ -75,6 +77,7 @@ class Feed:
         self._stop_on_close = stop_on_close
         self._now_ns = now_ns
         self._monotonic = monotonic
+        self._connection_id = ""
         self._last_frame_s = 0.0
         self._silent = False
         self._delivered = False
@@ -87,7 +90,10 @@ class Feed:
             self._limiter.note()
             socket = await self._connect()
             if socket is not None:
-                await self._session(socket)
+                try:
+                    await self._session(socket)
+                except DiskFull as error:
+                    await self._wait_for_room(error)
                 if self._stop_on_close and socket.close_code == _NORMAL_CLOSURE:
                     return
             wait_s = self._backoff.next_wait_s()
@@ -111,7 +117,7 @@ class Feed:
         return socket
 
     async def _session(self, socket: ClientConnection) -> None:
-        connection_id = f"{self._archive.capture_id}-{self.counts.opened}"
+        connection_id = self._connection_id = f"{self._archive.capture_id}-{self.counts.opened}"
         self._silent, self._delivered = False, False
         self._last_frame_s = self._monotonic()
         self._archive.connection_opened(self._now_ns(), connection_id, list(self._spec.products), self._spec.url)
@@ -138,6 +144,17 @@ class Feed:
         reason = GapReason.SILENCE if self._silent else GapReason.RECONNECT
         self.counts.closed[reason.label] += 1
         self._archive.connection_closed(self._now_ns(), connection_id, reason)
+
+    async def _wait_for_room(self, error: DiskFull) -> None:
+        """Try to write down that the connection ended until it works; what came meanwhile is a gap of the log."""
+        log.error("%s; capture goes on when there is room", error)
+        self.counts.closed[GapReason.CAPTURE_DOWN.label] += 1
+        while True:
+            await asyncio.sleep(ROOM_S)
+            with contextlib.suppress(DiskFull):
+                self._archive.connection_closed(self._now_ns(), self._connection_id, GapReason.CAPTURE_DOWN)
+                log.warning("there is room again: capture goes on")
+                return
 
     async def _receive(self, socket: ClientConnection, connection_id: str) -> None:
         receive, write, now_ns, monotonic = socket.recv, self._archive.write_frame, self._now_ns, self._monotonic

@@ -5,6 +5,7 @@ are packed to `.ndjson.gz` by a thread, so that capture never waits, and deleted
 a plain file holds a lock on it; a plain file without a lock was left by a killed capture and is packed as it is.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from tickvol.core.errors import WorkError
+from tickvol.core.errors import DiskFull, WorkError
 from tickvol.core.records import GapReason
 from tickvol.ingest.archive_lines import Control, control_line, frame_line
 from tickvol.ingest.archive_upkeep import delete_old, pack, pack_leftovers
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 NS_PER_S = 1_000_000_000
 NS_PER_HOUR = 3600 * NS_PER_S
+LOCK_NAME = ".capture.lock"
+CAPTURE_ID = "%Y%m%dT%H%M%SZ"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class ArchiveSpec:
     raw_dir: Path
     raw_keep_days: int
     min_free_disk_mb: int
+    spool: bool = False
+    """Whether what is not published yet must stay."""
 
 
 @dataclass
@@ -65,14 +71,17 @@ class RawArchive:
         self._spec = spec
         self._on_line = on_line
         self._descriptor = -1
+        self._entrance = -1
         self._path = Path()
         self._hour = -1
         self._size = 0
         self._open_connections: dict[str, tuple[list[str], str]] = {}
         self._packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive-packer")
 
-    def start(self, now_ns: int, products: list[str]) -> None:
+    def start(self, now_ns: int, products: list[str], *, alone: bool = False) -> None:
         """Take a capture id that is free, open its first file and pack what killed captures left.
+
+        Captures of one directory may run at the same time unless one wants it `alone`, as publishing needs.
 
         Raises
         ------
@@ -81,12 +90,24 @@ class RawArchive:
         """
         try:
             self._spec.raw_dir.mkdir(parents=True, exist_ok=True)
+            self._enter(alone=alone)
             self._take_capture_id(now_ns)
         except OSError as error:
             raise self._unwritable(self._spec.raw_dir, error) from None
         self._packer.submit(pack_leftovers, self._spec.raw_dir)
-        self._packer.submit(delete_old, self._spec.raw_dir, self._spec.raw_keep_days, now_ns)
+        self._delete_old(now_ns)
         self._control(control_line(now_ns, Control.CAPTURE_STARTED, products=products))
+
+    def _enter(self, *, alone: bool) -> None:
+        lock = self._spec.raw_dir / LOCK_NAME
+        self._entrance = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._entrance, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WorkError(
+                f"raw_dir: {self._spec.raw_dir}: another capture writes it, and one of the two publishes it to Kafka;"
+                " name another directory by --raw-dir or stop the other one"
+            ) from None
 
     def write_frame(self, receive_time_ns: int, connection_id: str, frame: str | bytes) -> None:
         """One frame as it was received."""
@@ -116,6 +137,8 @@ class RawArchive:
         finally:
             self._close_file()
             self._packer.shutdown(wait=True)
+            if self._entrance >= 0:
+                os.close(self._entrance)
 
     def free_disk_mb(self) -> float:
         """Space left where the archive is."""
@@ -135,12 +158,15 @@ class RawArchive:
         return short
 
     def _take_capture_id(self, now_ns: int) -> None:
-        """The second of the start, or the next that no capture has taken: names in order of capture sort that way."""
+        """The second of the start, or the first after all captures that are here: names sort in order of capture even
+        where the clock was set back."""
         second = now_ns // NS_PER_S
+        taken = {path.name.partition("_")[0] for path in self._spec.raw_dir.glob("*Z_*")}
         while True:
-            self.capture_id = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+            self.capture_id = datetime.fromtimestamp(second, UTC).strftime(CAPTURE_ID)
             second += 1
-            if any(self._spec.raw_dir.glob(f"{self.capture_id}_*")):
+            if taken and self.capture_id <= max(taken):
+                second = max(second, _second_of(max(taken)) + 1)
                 continue
             try:
                 self._open_file(now_ns // NS_PER_HOUR)
@@ -168,20 +194,24 @@ class RawArchive:
 
     def _rotate_if_due(self, now_ns: int) -> None:
         hour = now_ns // NS_PER_HOUR
-        if hour <= self._hour:  # a clock that was set back goes on in the file that is open
+        if hour <= self._hour and self._descriptor >= 0:  # a clock that was set back goes on in the open file
             return
         self._close_file()
         try:
-            self._open_file(hour)
+            self._open_file(max(hour, self._hour))
         except OSError as error:
             raise self._unwritable(self._spec.raw_dir, error) from None
-        self._packer.submit(delete_old, self._spec.raw_dir, self._spec.raw_keep_days, now_ns)
+        self._delete_old(now_ns)
         for connection_id, (products, url) in self._open_connections.items():
             self._control(
                 control_line(
                     now_ns, Control.CONNECTION_CONTINUED, connection_id=connection_id, products=products, url=url
                 )
             )
+
+    def _delete_old(self, now_ns: int) -> None:
+        spec = self._spec
+        self._packer.submit(delete_old, spec.raw_dir, spec.raw_keep_days, now_ns, spool=spec.spool)
 
     def _control(self, line: bytes) -> None:
         self._append(line)
@@ -200,19 +230,29 @@ class RawArchive:
             self._on_line(line)
 
     def _fail(self, error: OSError) -> NoReturn:
-        """Cut the torn line off, so that the file stays whole, and give up."""
+        """Cut the torn line off, so that the file stays whole; after a full disk it may go on."""
         try:
             os.ftruncate(self._descriptor, self._size)
         except OSError:
             log.warning("%s: the last line is torn", self._path)
-        self._close_file()
+            self._close_file()
+        if error.errno not in _FULL:
+            self._close_file()
         raise self._unwritable(self._path, error) from None
 
     def _unwritable(self, path: Path, error: OSError) -> WorkError:
-        return WorkError(
+        kind = DiskFull if error.errno in _FULL else WorkError
+        return kind(
             f"raw_dir: {path}: cannot be written: {error.strerror or error}; free space or name another directory by "
-            "--raw-dir, then start again: what was captured so far is kept"
+            "--raw-dir: what was captured so far is kept"
         )
+
+
+def _second_of(capture_id: str) -> int:
+    try:
+        return int(datetime.strptime(capture_id, CAPTURE_ID).replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return 0
 
 
 def _hour_text(hour: int) -> str:

@@ -60,19 +60,20 @@ def take_snapshot(tracker: FrameTracker, decoder: FrameDecoder, sources: list[st
 def restore_snapshot(
     snapshot: TrackerSnapshot, tracker: FrameTracker, decoder: FrameDecoder, sources: list[str]
 ) -> None:
-    """Put a new tracker into the state of a snapshot; its products must be the same.
+    """Put a new tracker into the state of a snapshot; products that the snapshot does not have begin anew.
 
     `sources` gains the names of files whose lines wait.
     """
-    assert tracker.products == snapshot.products
     tracker.simulated, tracker.overall_time = snapshot.simulated, snapshot.overall_time
-    tracker.state.products[:] = np.array(snapshot.unknown_since, np.int64)
+    here = [number for number, name in enumerate(tracker.products) if name in snapshot.products]
+    there = [snapshot.products.index(tracker.products[number]) for number in here]
+    tracker.state.products[here] = np.array(snapshot.unknown_since, np.int64)[there]
     for connection in snapshot.connections:
         slot = tracker.slot_for(decoder.connection(connection.connection_id))
         state = tracker.state
         state.slots[slot] = connection.slot
         state.pending[slot, : len(connection.pending)] = connection.pending
-        state.live[slot] = connection.live
+        state.live[slot, here] = np.array(connection.live)[there]
     if snapshot.waiting:
         tracker.waiting = concatenate([_decoded(row, decoder, sources) for row in snapshot.waiting])
 

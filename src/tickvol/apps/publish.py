@@ -1,0 +1,106 @@
+"""`tickvol publish`: the raw archive onto Kafka, from the last acknowledged line on."""
+
+import argparse
+import contextlib
+import os
+import select
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.apps.command import command_parser, run_command
+
+if TYPE_CHECKING:
+    from tickvol.apps.publish_figures import PublishFigures
+
+DESCRIPTION = """Send the raw archive's records to kafka.topic_ticks and what was rejected to kafka.topic_deadletter.
+
+It goes on behind the last line that the broker has acknowledged. `tickvol ws-ingest` runs it by itself; alone it sends
+what an archive holds that was captured without Kafka. Exit code 3: stopped before all was acknowledged; start again."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol publish`."""
+    parser = command_parser("publish", DESCRIPTION)
+    parser.add_argument("--raw-dir", type=Path, metavar="DIR", help="the archive; None: ingestion.raw_dir")
+    parser.add_argument("--products", nargs="+", metavar="P", help="products to publish; None: products")
+    parser.add_argument("--follow", action="store_true", help="go on as the archive grows, until SIGINT or SIGTERM")
+    parser.add_argument(
+        "--until-closed",
+        type=int,
+        metavar="FD",
+        help="with --follow: end with the archive once the other end of this pipe is closed; None: never",
+    )
+    parser.add_argument(
+        "--delete-sent", action="store_true", help="delete packed files once all their lines are acknowledged"
+    )
+    parser.add_argument("--figures", action="store_true", help="print figures as JSON lines while it works")
+    return run_command(parser, _publish, argv)
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from tickvol.apps.featurizing import collect_garbage_rarely
+    from tickvol.apps.publishing import Publisher
+    from tickvol.config import check_products, load_config
+    from tickvol.core.errors import InputError
+
+    config = load_config(options.config)
+    raw_dir: Path = options.raw_dir or config.ingestion.raw_dir
+    if not raw_dir.is_dir():
+        raise InputError(f"--raw-dir: {raw_dir}: no such directory; capture something by `tickvol ws-ingest` first")
+    products = check_products(options.products) if options.products else config.products
+    stop = _Stop()
+    pipe = options.until_closed
+    publisher = Publisher(
+        config,
+        raw_dir,
+        products,
+        follow=lambda: options.follow and not (pipe is not None and _is_closed(pipe)),
+        stopped=lambda: stop.asked,
+        on_figures=_show if options.figures else lambda _: None,
+        delete_sent=options.delete_sent,
+    )
+    collect_garbage_rarely()
+    try:
+        complete = publisher.run()
+    finally:
+        publisher.close()
+    if not options.figures:
+        for line in _summary(publisher.figures, complete=complete):
+            print(line)
+    return 0 if complete else 3
+
+
+class _Stop:
+    """Whether SIGINT or SIGTERM came."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+
+def _is_closed(pipe: int) -> bool:
+    return bool(select.select([pipe], [], [], 0)[0]) and not os.read(pipe, 1)
+
+
+def _show(figures: "PublishFigures") -> None:
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(figures.as_json().decode() + "\n")
+        sys.stdout.flush()
+
+
+def _summary(figures: "PublishFigures", *, complete: bool) -> list[str]:
+    rejected = ", ".join(f"{name} {count}" for name, count in sorted(figures.rejected.items())) or "none"
+    gaps = ", ".join(f"{name} {count}" for name, count in sorted(figures.gaps.items())) or "none"
+    return [
+        f"records     {figures.records:,} sent; gaps {gaps}",
+        f"rejected    {sum(figures.rejected.values()):,} ({rejected}), {figures.letters:,} dead letters sent",
+        f"acknowledged up to {figures.source}:{figures.line}" if figures.source else "nothing acknowledged",
+        "complete    all lines of the archive are with the broker" if complete else "incomplete  start again to go on",
+    ]

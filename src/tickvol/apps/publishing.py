@@ -1,0 +1,253 @@
+"""The archive onto Kafka: follow its lines, track them, send the records, and remember how far the broker has them.
+
+There is one path for all of it. Live frames, the backlog of an outage and the rest of a killed run are all lines of the
+archive behind the last acknowledged one; they are sent in order, so nothing overtakes and nothing becomes late by it.
+After a failure or a restart everything behind that line is sent again: records may come twice, with the same
+connection and sequence number, and none is missing.
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tickvol.apps.publish_figures import PublishFigures, added
+from tickvol.apps.publish_progress import ProgressFile, Published
+from tickvol.bus.log_writer import LogWriter, check_topics, last_connections
+from tickvol.bus.messages import Message, letter_message, record_message
+from tickvol.config import Config
+from tickvol.core.errors import BrokerUnavailable, LogLost, WorkError
+from tickvol.ingest.archive_follow import FollowedArchive, Place
+from tickvol.ingest.frame_columns import Reject
+from tickvol.ingest.frames import FrameDecoder
+from tickvol.ingest.record_text import records_of
+from tickvol.ingest.tracker import FrameTracker, Tracked
+from tickvol.ingest.tracker_snapshot import TrackerSnapshot, restore_snapshot, take_snapshot
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.002
+CHECKPOINT_S = 0.05
+COMMIT_S = 1.0
+RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    """Once `sent` messages are acknowledged, everything up to `place` is."""
+
+    sent: int
+    place: Place
+    tracker: TrackerSnapshot
+
+
+class Publisher:
+    """Publishes one archive; holds its lock until `close`.
+
+    Parameters
+    ----------
+    follow : whether the archive may still grow.
+    stopped : asks to end with what is sent so far.
+    on_figures : is told the figures now and then.
+    delete_sent : whether packed files go once all their lines are acknowledged.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        raw_dir: Path,
+        products: tuple[str, ...],
+        *,
+        follow: Callable[[], bool],
+        stopped: Callable[[], bool],
+        on_figures: Callable[[PublishFigures], None] = lambda _: None,
+        delete_sent: bool = False,
+    ) -> None:
+        self.figures = PublishFigures()
+        self._config = config
+        self._raw_dir = raw_dir
+        self._products = products
+        self._follow = follow
+        self._stopped = stopped
+        self._on_figures = on_figures
+        self._delete_sent = delete_sent
+        self._progress = ProgressFile(raw_dir)
+        self._noted_at = 0.0
+        while not self._progress.lock():
+            if not follow() or stopped():
+                self._progress.close()
+                raise WorkError(f"raw_dir: {raw_dir}: another process publishes it; stop that one first")
+            time.sleep(CHECKPOINT_S)
+
+    def close(self) -> None:
+        """Let the next publisher have the archive."""
+        self._progress.close()
+
+    def run(self) -> bool:
+        """Publish to the end of the archive, or until stopped; whether all of it is acknowledged.
+
+        While the broker is away it tries again for as long as it follows.
+
+        Raises
+        ------
+        BrokerUnavailable
+            When the broker is away and the archive is not followed.
+        LogLost, TopicMismatch, CorruptFile
+            When going on would hide a hole.
+        """
+        while True:
+            try:
+                return self._session()
+            except BrokerUnavailable as error:
+                if self.figures.connected or not self.figures.source:
+                    logger.warning("not published, kept in the archive until the broker is back: %s", error)
+                self.figures.connected = False
+                self._on_figures(self.figures)
+                waited_until = time.monotonic() + RETRY_S
+                while time.monotonic() < waited_until:
+                    if self._stopped() or not self._follow():
+                        raise
+                    time.sleep(CHECKPOINT_S)
+
+    def _session(self) -> bool:
+        """Everything behind the last acknowledged line, over one connection."""
+        published = self._progress.read()
+        kafka = self._config.kafka
+        check_topics(kafka, {} if published is None or published.topic != kafka.topic_ticks else published.ends)
+        session = _Session(self._config, self._raw_dir, self._products, published)
+        try:
+            if published is None:
+                self._refuse_second_publication(session.archive)
+            if not self.figures.connected:
+                logger.info("publishing to %s from %s", kafka.topic_ticks, session.place or "the first line")
+            self.figures.connected = True
+            self._follow_archive(session, published)
+            return self._drain(session)
+        finally:
+            session.writer.close()
+
+    def _refuse_second_publication(self, archive: FollowedArchive) -> None:
+        captures = {name.partition("_")[0] for name in archive.files()}
+        own = {name for name in last_connections(self._config.kafka) if name.rpartition("-")[0] in captures}
+        if own:
+            raise LogLost(
+                f"{self._raw_dir}: topic {self._config.kafka.topic_ticks} holds records of this archive ({min(own)}),"
+                " but how far it is published is not known; `tickvol kafka rebuild` makes the topics anew from the"
+                " archive"
+            )
+
+    def _follow_archive(self, session: "_Session", published: Published | None) -> None:
+        after = None if published is None else published.place
+        for item in session.archive.batches(None, follow=self._follow, stopped=self._stopped, after=after):
+            session.writer.settle()
+            if item is None:
+                session.take_checkpoint(session.place)
+                self._note(session)
+                time.sleep(POLL_S)
+                continue
+            place, batch = item
+            self._send(session, session.tracker.push(batch.frames, bare=False))
+            session.take_checkpoint(place)
+            self._note(session)
+            while session.writer.in_flight > self._config.ingestion.publish.max_in_flight_records:
+                if self._stopped():
+                    return
+                time.sleep(POLL_S)
+                session.writer.settle()
+                self._note(session)
+
+    def _send(self, session: "_Session", tracked: Tracked) -> None:
+        kafka, figures = self._config.kafka, self.figures
+        before = session.writer.sent
+        records = records_of(tracked, self._products, session.decoder.connection_id)
+        session.writer.send(kafka.topic_ticks, map(record_message, records))
+        figures.records += session.writer.sent - before
+        figures.gaps = added(figures.gaps, Counter(gap.reason for gap in tracked.gaps))
+        figures.rejected = added(figures.rejected, Counter(item.reason.label for item in tracked.rejected))
+        for item in tracked.rejected:
+            if item.reason is Reject.UNKNOWN_PRODUCT:  # not asked for; counted, and no letter to anyone
+                continue
+            figures.letters += 1
+            session.writer.send(kafka.topic_deadletter, [session.letter(tracked, item.row, item.reason)])
+
+    def _drain(self, session: "_Session") -> bool:
+        """Wait for what is sent; whether all lines of the archive are acknowledged."""
+        session.take_checkpoint(session.place, force=True)
+        until = time.monotonic() + self._config.ingestion.publish.drain_timeout_s
+        while session.writer.in_flight and time.monotonic() < until:
+            time.sleep(POLL_S)
+            session.writer.settle()
+        self._note(session, force=True)
+        return not session.writer.in_flight and not self._stopped()
+
+    def _note(self, session: "_Session", *, force: bool = False) -> None:
+        """Write down how far the broker has acknowledged, at most once a second."""
+        if not force and time.monotonic() - self._noted_at < COMMIT_S:
+            return
+        self._noted_at = time.monotonic()
+        reached = session.reached()
+        if reached is not None:
+            self.figures.source, self.figures.line = reached.place.source, reached.place.line
+            ends = session.ends_before | session.writer.ends
+            topic = self._config.kafka.topic_ticks
+            try:
+                self._progress.write(Published(reached.place.source, reached.place.line, topic, ends, reached.tracker))
+            except WorkError as error:
+                logger.error("%s; after a restart more is sent again", error)
+            if self._delete_sent:
+                self._delete(session.archive, reached.place.source)
+        files = session.archive.files()
+        self.figures.files_behind = sum(name > self.figures.source for name in files)
+        self.figures.in_flight = session.writer.in_flight
+        self._on_figures(self.figures)
+
+    def _delete(self, archive: FollowedArchive, source: str) -> None:
+        for name, path in archive.files().items():
+            if name < source and path.name != name:
+                path.unlink(missing_ok=True)
+
+
+class _Session:
+    """Decoder, tracker and writer over one connection, in the state of the last acknowledged line."""
+
+    def __init__(self, config: Config, raw_dir: Path, products: tuple[str, ...], published: Published | None) -> None:
+        ingestion, features = config.ingestion, config.features
+        self.sources: list[str] = []
+        self.decoder = FrameDecoder(products, ingestion.max_line_bytes)
+        self.tracker = FrameTracker(products, grace_ms=features.grace_ms, max_ahead_s=ingestion.max_ahead_s)
+        self.archive = FollowedArchive(raw_dir, self.decoder, self.sources, batch_size=features.batch_size)
+        self.place: Place | None = None
+        self.ends_before: dict[int, int] = {}
+        self._checkpoints: deque[_Checkpoint] = deque()
+        self._taken: Place | None = None
+        self._taken_at = 0.0
+        if published is not None:
+            self.place = published.place
+            self.ends_before = published.ends if published.topic == config.kafka.topic_ticks else {}
+            restore_snapshot(published.tracker, self.tracker, self.decoder, self.sources)
+        self.writer = LogWriter(config.kafka, linger_ms=ingestion.publish.linger_ms)
+
+    def take_checkpoint(self, place: Place | None, *, force: bool = False) -> None:
+        """Remember the state after a batch; not after each of them, as that costs."""
+        self.place = place
+        if place is None or place == self._taken:
+            return
+        if force or time.monotonic() - self._taken_at > CHECKPOINT_S:
+            self._taken, self._taken_at = place, time.monotonic()
+            snapshot = take_snapshot(self.tracker, self.decoder, self.sources)
+            self._checkpoints.append(_Checkpoint(self.writer.sent, place, snapshot))
+
+    def reached(self) -> _Checkpoint | None:
+        """The last checkpoint that is acknowledged, if it is a new one."""
+        reached = None
+        while self._checkpoints and self._checkpoints[0].sent <= self.writer.acknowledged:
+            reached = self._checkpoints.popleft()
+        return reached
+
+    def letter(self, tracked: Tracked, row: int, reason: Reject) -> Message:
+        """A line that gave no record, as a dead letter."""
+        frames = tracked.frames
+        source = f"{self.sources[int(frames.source[row])]}:{int(frames.line_number[row])}"
+        return letter_message(source, reason.label, max(int(frames.receive_time_ns[row]), 0), frames.lines[row])

@@ -1,0 +1,152 @@
+"""LogWriter: messages onto the topics in order, and how far the broker has acknowledged them.
+
+The producer is idempotent and never gives a message up: while the broker is away its messages wait in it, so none can
+overtake another. How many may wait is bounded by whoever asks `in_flight` before sending on.
+"""
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from tickvol.bus.client import new_consumer, new_producer, reaching
+from tickvol.bus.messages import Message, decode_record
+from tickvol.config_sections import KafkaConfig
+from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch
+from tickvol.core.records import Gap
+
+logger = logging.getLogger(__name__)
+
+FOREVER_MS = 2**31 - 1
+LAST_RECORDS = 100
+
+
+class LogWriter:
+    """An idempotent producer for ticks and dead letters that counts what was acknowledged.
+
+    Attributes
+    ----------
+    sent : messages given to the producer.
+    acknowledged : how many of them, from the first on without a hole, the broker holds.
+    ends : for each partition of the topic of ticks one more than the last acknowledged offset.
+    """
+
+    def __init__(self, kafka: KafkaConfig, *, linger_ms: int) -> None:
+        self.sent = 0
+        self.acknowledged = 0
+        self.ends: dict[int, int] = {}
+        self._kafka = kafka
+        self._waiting: deque[Any] = deque()
+        self._producer = new_producer(
+            kafka, client_id="tickvol-publisher", linger_ms=linger_ms, delivery_timeout_ms=FOREVER_MS
+        )
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that are sent and not known to be acknowledged."""
+        return len(self._waiting)
+
+    def send(self, topic: str, messages: Iterable[Message]) -> None:
+        """Give messages to the producer.
+
+        Raises
+        ------
+        BrokerUnavailable
+            When the topic cannot be found for `kafka.request_timeout_ms`.
+        """
+        give, wait = self._producer.send, self._waiting.append
+        with reaching(self._kafka):
+            for key, value, timestamp_ms in messages:
+                wait(give(topic, value=value, key=key, timestamp_ms=timestamp_ms))
+                self.sent += 1
+
+    def settle(self) -> None:
+        """Look how far the broker has acknowledged.
+
+        Raises
+        ------
+        BrokerUnavailable
+            When it has refused a message for good; everything not acknowledged is to be sent again by another writer.
+        """
+        waiting = self._waiting
+        while waiting and waiting[0].is_done:
+            future = waiting.popleft()
+            if future.exception is not None:
+                raise BrokerUnavailable(f"{self._kafka.topic_ticks}: a message was refused: {future.exception!r}")
+            told = future.value
+            if told.topic == self._kafka.topic_ticks:
+                self.ends[told.partition] = max(self.ends.get(told.partition, 0), told.offset + 1)
+            self.acknowledged += 1
+
+    def close(self) -> None:
+        """Drop the connection and what is not acknowledged."""
+        try:
+            self._producer.close(timeout=0)
+        except KafkaError as error:
+            logger.debug("producer closed with %r", error)
+
+
+def check_topics(kafka: KafkaConfig, ends: dict[int, int]) -> None:
+    """See that the topics are there and that ticks still holds what was acknowledged before.
+
+    Raises
+    ------
+    LogLost
+        When a partition ends before the offset that was acknowledged.
+    TopicMismatch
+        When a topic does not exist or has another number of partitions.
+    BrokerUnavailable
+        When no broker answers.
+    """
+    consumer = new_consumer(kafka, client_id="tickvol-publisher-check")
+    with reaching(kafka):
+        try:
+            existing = consumer.topics()
+            for topic in (kafka.topic_ticks, kafka.topic_deadletter):
+                if topic not in existing:
+                    raise TopicMismatch(
+                        f"kafka: topic {topic} does not exist; make the topics by `tickvol kafka topics`"
+                    )
+            count = len(consumer.partitions_for_topic(kafka.topic_ticks) or ())
+            if count != kafka.partitions:
+                raise TopicMismatch(
+                    f"kafka.partitions: {kafka.partitions}: topic {kafka.topic_ticks} has {count}; set it to that"
+                )
+            found = consumer.end_offsets([TopicPartition(kafka.topic_ticks, number) for number in range(count)])
+        finally:
+            consumer.close()
+    for place, end in found.items():
+        if end < ends.get(place.partition, 0):
+            raise LogLost(
+                f"{kafka.topic_ticks}, partition {place.partition}: ends at {end}, but {ends[place.partition]} records"
+                " were acknowledged: the broker has lost data. `tickvol kafka rebuild` makes the topics anew from the"
+                " archive"
+            )
+
+
+def last_connections(kafka: KafkaConfig) -> set[str]:
+    """Connections of the newest ticks and heartbeats, one of each partition."""
+    consumer = new_consumer(kafka, client_id="tickvol-publisher-check", max_poll_records=LAST_RECORDS)
+    found = set()
+    with reaching(kafka):
+        try:
+            partitions = [TopicPartition(kafka.topic_ticks, number) for number in range(kafka.partitions)]
+            ends = consumer.end_offsets(partitions)
+            begins = consumer.beginning_offsets(partitions)
+            for place in partitions:
+                consumer.assign([place])
+                consumer.seek(place, max(ends[place] - LAST_RECORDS, begins[place]))
+                while consumer.position(place) < ends[place]:
+                    for message in consumer.poll(timeout_ms=200).get(place, ()):
+                        with contextlib.suppress(msgspec.DecodeError, TypeError):
+                            record = decode_record(message.value)
+                            if not isinstance(record, Gap):
+                                found.add(record.connection_id)
+        finally:
+            consumer.close()
+    return found
