@@ -68,7 +68,6 @@ def missing_mounts(document: Document) -> Problems:
     """Files that are mounted must exist; a volume's place must be made in the image, or it belongs to root."""
     for name, service in document["services"].items():
         built = image(service)
-        made = [rest for rest in built.of("RUN") if "install -d -o tickvol" in rest] if built else []
         for volume in service.get("volumes", []):
             source, target = volume.split(":")[:2]
             if source.startswith("."):
