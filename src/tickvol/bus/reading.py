@@ -9,10 +9,12 @@ from kafka import TopicPartition
 from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from tickvol.bus.client import new_consumer, reaching
+from tickvol.bus.messages import partition_of
 from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch
 
 POLL_S = 0.2
+_NEWEST = 100
 
 
 class Stored(NamedTuple):
@@ -133,3 +135,15 @@ class TopicReader:
                 if message.partition == partition and message.offset >= offset:
                     return message if message.offset == offset else None
         return None
+
+    def newest_ms(self, key: str) -> int | None:
+        """The newest timestamp among a key's messages in the last hundred of its partition; None without any."""
+        number = partition_of(key, len(self.end))
+        start = max(self.first[number], self.end[number] - _NEWEST)
+        self.seek(self.end | {number: start})
+        deadline = time.monotonic() + self._kafka.request_timeout_ms / 1000
+        newest: int | None = None
+        while time.monotonic() < deadline and self.positions()[number] < self.end[number]:
+            times = [message.timestamp_ms for message in self.poll() if message.key == key.encode()]
+            newest = max([*times, *([] if newest is None else [newest])], default=None)
+        return newest

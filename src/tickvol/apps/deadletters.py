@@ -1,0 +1,213 @@
+"""`tickvol deadletters`: what was rejected or came too late, byte for byte, and the way back into the log."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tickvol.apps.command import command_parser, run_command
+
+if TYPE_CHECKING:
+    from tickvol.bus.letters import Letter
+    from tickvol.config import Config
+    from tickvol.core.records import Record
+
+DESCRIPTION = """Look into the topic of dead letters, and send letters in again.
+
+  list           how many of each reason, and the newest
+  show ID ...    one letter whole; --save writes its bytes to a file, where they can be corrected
+  resubmit ID    decode its bytes, or those of --file, anew; records go to the topic of ticks under the identity they
+                 always had (connection and sequence number), so that none counts twice. What is still bad is refused
+                 with the reason, exit 1. The letter's fate is noted in the topic of dead letters.
+
+A tick can only change a bar that is still open. What is sent in later than that is in the log, counts as late and
+becomes a dead letter again; of letters that are late already this is certain, so they need --again, as do letters that
+were sent in before."""
+
+NS_PER_S = 1_000_000_000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol deadletters`."""
+    parser = command_parser("deadletters", DESCRIPTION)
+    parser.add_argument("action", choices=("list", "show", "resubmit"), help="what to do")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="letters, TOPIC-PARTITION@OFFSET as list shows them")
+    parser.add_argument("--reason", metavar="R", help="list: letters of this reason only; default: of every reason")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="list: the newest N")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="show: write the bytes there; default: not written")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        metavar="CORRECTED",
+        help="resubmit: these bytes in place of the letter's, a line feed at the end left out; default: the letter's",
+    )
+    parser.add_argument("--again", action="store_true", help="resubmit: also what is late or was sent in before")
+    parser.add_argument("--json", action="store_true", help="list, show: print JSON")
+    return run_command(parser, _deadletters, argv)
+
+
+def _deadletters(options: argparse.Namespace) -> int:
+    from tickvol.config import load_config
+    from tickvol.core.errors import UsageError
+
+    config = load_config(options.config)
+    single = "--save" if options.save else "--file" if options.file else None
+    if options.action == "list" and options.ids:
+        raise UsageError(f"ID: {options.ids[0]}: list takes none; `tickvol deadletters show` does")
+    if options.action != "list" and not options.ids:
+        raise UsageError(f"ID: none: {options.action} needs one; `tickvol deadletters list` shows them")
+    if single and len(options.ids) != 1:
+        raise UsageError(f"{single}: {options.save or options.file}: takes exactly one ID")
+    if options.limit < 1:
+        raise UsageError(f"--limit: {options.limit}: must be at least 1")
+    return {"list": _list, "show": _show, "resubmit": _resubmit}[options.action](options, config)
+
+
+def _list(options: argparse.Namespace, config: "Config") -> int:
+    from tickvol.bus.letters import read_letters
+
+    book = read_letters(config.kafka, limit=options.limit, reason=options.reason)
+    newest = book.newest[::-1]
+    if options.json:
+        counts = {"repeats": book.repeats, "resubmitted": book.resubmitted, "unreadable": book.unreadable}
+        _print_json({"by_reason": dict(book.by_reason), **counts, "newest": [_told(letter) for letter in newest]})
+        return 0
+    print(f"letters     {book.by_reason.total()}, {book.resubmitted} of them sent in again; {book.repeats} repeats")
+    for reason, count in book.by_reason.most_common():
+        print(f"            {reason} {count}")
+    if book.unreadable:
+        print(f"unreadable  {book.unreadable} messages of the topic are no dead letters")
+    for letter in newest:
+        about = letter.letter
+        sent = f"  resubmitted {letter.resubmitted}x" if letter.resubmitted else ""
+        print(f"{letter.place}  {_moment(about.at_ns)}  {about.reason}  {about.source}  {_size(letter)} bytes{sent}")
+    return 0
+
+
+def _show(options: argparse.Namespace, config: "Config") -> int:
+    from tickvol.bus.letters import read_letter
+
+    for letter_id in options.ids:
+        letter = read_letter(config.kafka, letter_id)
+        if options.json:
+            _print_json(_told(letter))
+        else:
+            about = letter.letter
+            print(f"id          {letter.place}\nsource      {about.source}\nreason      {about.reason}")
+            print(f"at          {_moment(about.at_ns)}\nresubmitted {letter.resubmitted} times")
+            if about.of is not None:
+                print(f"fate of     {about.of}")
+            coding = "" if about.text_base64 is None else ", no UTF-8: in base64"
+            print(f"bytes       {_size(letter)}{coding}")
+            print(about.text if about.text_base64 is None else about.text_base64)
+        if options.save:
+            options.save.write_bytes(letter.letter.content())
+    return 0
+
+
+def _resubmit(options: argparse.Namespace, config: "Config") -> int:
+    from tickvol.apps.resubmitting import records_again
+    from tickvol.bus.letters import read_letter
+    from tickvol.core.errors import InputError
+
+    refused = 0
+    for letter_id in options.ids:
+        letter = read_letter(config.kafka, letter_id)
+        content = letter.letter.content()
+        if options.file:
+            content = options.file.read_bytes().removesuffix(b"\n")
+        try:
+            _check_again(letter, again=options.again)
+            records = records_again(letter.letter.source, content, config)
+        except InputError as error:
+            refused += 1
+            print(f"refused     {letter_id}: {error}")
+            continue
+        late = _late(records, config)
+        _send(letter, records, content, config)
+        names = ", ".join(f"{type(record).__name__.lower()} of {record.product_id}" for record in records)
+        print(f"sent        {letter_id}: {names} to {config.kafka.topic_ticks}")
+        for line in late:
+            print(f"            {line}")
+    return 1 if refused else 0
+
+
+def _check_again(letter: "Letter", *, again: bool) -> None:
+    from tickvol.core.errors import InputError
+
+    if letter.letter.of is not None:
+        raise InputError(f"tells the fate of {letter.letter.of} and is nothing to send")
+    if letter.resubmitted and not again:
+        raise InputError(f"was sent in before, {letter.resubmitted} times; --again sends it all the same")
+    if letter.letter.reason == "late" and not again:
+        raise InputError("came too late and would again, its bar is closed; --again sends it all the same")
+
+
+def _late(records: "Sequence[Record]", config: "Config") -> list[str]:
+    """A line for each record whose bar the log has most probably left behind."""
+    from tickvol.bus.letters import CLIENT_ID
+    from tickvol.bus.messages import event_time_ns
+    from tickvol.bus.reading import TopicReader
+
+    spec = config.features.spec()
+    with TopicReader(config.kafka, config.kafka.topic_ticks, client_id=CLIENT_ID) as reader:
+        newest = {name: reader.newest_ms(name) for name in {record.product_id for record in records}}
+    lines = []
+    for record in records:
+        behind_ns = (newest[record.product_id] or 0) * 1_000_000 - event_time_ns(record)
+        if behind_ns > spec.grace_ns + spec.bar_ns:
+            lines.append(
+                f"{record.product_id}: {behind_ns / NS_PER_S:.3f} s behind the newest of the log: its bar is closed,"
+                " it will count as late and change no row"
+            )
+    return lines
+
+
+def _send(letter: "Letter", records: "Sequence[Record]", content: bytes, config: "Config") -> None:
+    """Records first, then the fate: a crash between them repeats records, which the log bears, and hides none."""
+    from tickvol.bus.client import new_producer, reaching
+    from tickvol.bus.letters import CLIENT_ID, RESUBMITTED
+    from tickvol.bus.messages import letter_message, record_message
+
+    kafka = config.kafka
+    fate = letter_message(letter.letter.source, RESUBMITTED, time.time_ns(), content, of=str(letter.place))
+    producer = new_producer(kafka, client_id=CLIENT_ID, delivery_timeout_ms=kafka.request_timeout_ms)
+    patience_s = 2 * kafka.request_timeout_ms / 1000
+    try:
+        with reaching(kafka):
+            for topic, messages in (
+                (kafka.topic_ticks, [record_message(record) for record in records]),
+                (kafka.topic_deadletter, [fate]),
+            ):
+                sent = [producer.send(topic, value=value, key=key, timestamp_ms=at) for key, value, at in messages]
+                for future in sent:
+                    future.get(timeout=patience_s)
+    finally:
+        producer.close(timeout=0)
+
+
+def _told(letter: "Letter") -> dict[str, Any]:
+    import msgspec
+
+    about = {"id": str(letter.place), "resubmitted": letter.resubmitted, "bytes": _size(letter)}
+    return about | msgspec.to_builtins(letter.letter)  # type: ignore[no-any-return]
+
+
+def _size(letter: "Letter") -> int:
+    return len(letter.letter.content())
+
+
+def _moment(at_ns: int) -> str:
+    seconds, fraction = divmod(at_ns, NS_PER_S)
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction // 1_000_000:03d}Z"
+    except (OverflowError, ValueError, OSError):
+        return f"{at_ns} ns"
+
+
+def _print_json(about: object) -> None:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(about), indent=2).decode())

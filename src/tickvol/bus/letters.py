@@ -1,0 +1,159 @@
+"""The topic of dead letters: each letter once however often it was sent, with what became of it."""
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from tickvol.bus.messages import LetterMessage, decode_letter
+from tickvol.bus.reading import Stored, TopicReader
+from tickvol.config_sections import KafkaConfig
+from tickvol.core.errors import InputError, UsageError
+
+CLIENT_ID = "tickvol-deadletters"
+RESUBMITTED = "resubmitted"
+"""The reason of a message that tells the fate of another."""
+
+_is_place = re.compile(r"(?P<topic>[a-zA-Z0-9._-]+)-(?P<partition>\d{1,9})@(?P<offset>\d{1,18})").fullmatch
+
+
+class LetterPlace(NamedTuple):
+    """Where a message lies; `str()` gives its id, `TOPIC-PARTITION@OFFSET`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}@{self.offset}"
+
+
+def place_of(text: str) -> LetterPlace | None:
+    """The place that an id or a letter's `source` names; None when it names a line of the archive.
+
+    >>> place_of("ticks.raw-0@17")
+    LetterPlace(topic='ticks.raw', partition=0, offset=17)
+    >>> place_of("20260405T223513Z_20260405T22.ndjson:4") is None
+    True
+    """
+    found = _is_place(text)
+    return None if found is None else LetterPlace(found["topic"], int(found["partition"]), int(found["offset"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter, where it lies, and how often it was sent in again."""
+
+    place: LetterPlace
+    letter: LetterMessage
+    resubmitted: int = 0
+
+
+@dataclass(slots=True)
+class LetterBook:
+    """What the topic holds.
+
+    Attributes
+    ----------
+    by_reason : distinct letters.
+    newest : of those that were asked for the newest, oldest first.
+    repeats : letters that were there before under the same source and reason.
+    unreadable : messages that are no letters.
+    """
+
+    by_reason: Counter[str] = field(default_factory=Counter)
+    newest: list[Letter] = field(default_factory=list)
+    resubmitted: int = 0
+    repeats: int = 0
+    unreadable: int = 0
+
+
+def read_letters(kafka: KafkaConfig, *, limit: int, reason: str | None = None) -> LetterBook:
+    """Read the whole topic; keeps the `limit` newest letters (of a reason) and a number for each of the others.
+
+    Raises
+    ------
+    BrokerUnavailable, TopicMismatch
+        As `TopicReader`.
+    """
+    book = LetterBook()
+    newest: deque[tuple[LetterPlace, LetterMessage]] = deque(maxlen=limit)
+    first: dict[int, LetterPlace] = {}
+    other_ids: dict[str, str] = {}
+    fates: Counter[str] = Counter()
+    with TopicReader(kafka, kafka.topic_deadletter, client_id=CLIENT_ID) as reader:
+        for place, letter in _letters(reader, book):
+            if letter.of is not None:
+                fates[letter.of] += 1
+                continue
+            known = first.setdefault(hash((letter.source, letter.reason)), place)
+            if known != place:
+                book.repeats += 1
+                other_ids[str(place)] = str(known)
+                continue
+            book.by_reason[letter.reason] += 1
+            if reason is None or letter.reason == reason:
+                newest.append((place, letter))
+    settled: Counter[str] = Counter()
+    for of, count in fates.items():
+        settled[other_ids.get(of, of)] += count
+    book.resubmitted = len(settled)
+    book.newest = [Letter(place, letter, settled[str(place)]) for place, letter in newest]
+    return book
+
+
+def _letters(reader: TopicReader, book: LetterBook) -> Iterator[tuple[LetterPlace, LetterMessage]]:
+    for messages in reader.whole():
+        for message in messages:
+            letter = _decoded(message)
+            if letter is None:
+                book.unreadable += 1
+            else:
+                yield LetterPlace(reader.topic, message.partition, message.offset), letter
+
+
+def _decoded(message: Stored) -> LetterMessage | None:
+    try:
+        letter = decode_letter(message.value or b"")
+        letter.content()
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    return letter
+
+
+def read_letter(kafka: KafkaConfig, letter_id: str) -> Letter:
+    """One letter by its id, and how often it, or a repeat of it, was sent in again.
+
+    Raises
+    ------
+    UsageError
+        When the id is none of this topic.
+    InputError
+        When there is no letter.
+    BrokerUnavailable, TopicMismatch
+        As `TopicReader`.
+    """
+    place = place_of(letter_id)
+    if place is None or place.topic != kafka.topic_deadletter:
+        raise UsageError(
+            f"ID: {letter_id!r}: must be {kafka.topic_deadletter}-PARTITION@OFFSET, as `deadletters list` shows"
+        )
+    with TopicReader(kafka, kafka.topic_deadletter, client_id=CLIENT_ID) as reader:
+        message = reader.at(place.partition, place.offset)
+        letter = None if message is None else _decoded(message)
+        if letter is None:
+            held = reader.first.get(place.partition, 0), reader.end.get(place.partition, 0)
+            about = "no message" if message is None else "a message that is no dead letter"
+            raise InputError(
+                f"ID: {letter_id}: {about} is there; the partition holds the offsets {held[0]} to {held[1]}"
+            )
+        own, fates = {letter_id}, Counter[str]()
+        for other_place, other in _letters(reader, LetterBook()):
+            if other.of is not None:
+                fates[other.of] += 1
+            elif (other.source, other.reason) == (letter.source, letter.reason):
+                own.add(str(other_place))
+    return Letter(place, letter, sum(fates[one] for one in own))
