@@ -120,6 +120,7 @@ class Publisher:
         try:
             if published is None:
                 self._refuse_second_publication(session.archive)
+                self._progress.write(session.beginning(kafka.topic_ticks))
             if not self.figures.connected:
                 logger.info("publishing to %s from %s", kafka.topic_ticks, session.place or "the first line")
             self.figures.connected = True
@@ -228,6 +229,10 @@ class _Session:
             self.ends_before = published.ends if published.topic == config.kafka.topic_ticks else {}
             restore_snapshot(published.tracker, self.tracker, self.decoder, self.sources)
         self.writer = LogWriter(config.kafka, linger_ms=ingestion.publish.linger_ms)
+
+    def beginning(self, topic: str) -> Published:
+        """The note before the first line is sent: from now on it is known that some may be."""
+        return Published("", 0, topic, {}, take_snapshot(self.tracker, self.decoder, self.sources))
 
     def take_checkpoint(self, place: Place | None, *, force: bool = False) -> None:
         """Remember the state after a batch; not after each of them, as that costs."""
