@@ -125,10 +125,8 @@ def _tell_topics(kafka: "KafkaConfig") -> None:
 def _status(options: argparse.Namespace) -> int:
     import contextlib
     import json
-    import time
 
-    from tickvol.bus.broker_jars import KAFKA_VERSION
-    from tickvol.bus.broker_status import directory_bytes, topics_status
+    from tickvol.bus.broker_status import topics_status
     from tickvol.bus.client import new_admin
     from tickvol.config import load_config
 
@@ -136,17 +134,9 @@ def _status(options: argparse.Namespace) -> int:
     kafka = config.kafka.model_copy(update={"request_timeout_ms": min(config.kafka.request_timeout_ms, _QUICK_MS)})
     told: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap_servers, "answers": False, "problem": None}
     told |= {"pid": None, "version": None, "uptime_s": None, "data_bytes": None, "topics": [], "group": None}
-    with contextlib.suppress(UsageError):  # a broker elsewhere: only what it answers itself can be told
-        broker = _local_broker(kafka)
-        process = broker.process()
-        if process is not None:
-            told |= {
-                "pid": process.pid,
-                "version": KAFKA_VERSION,
-                "uptime_s": round(time.time() - process.create_time()),
-            }
-            told["data_bytes"] = directory_bytes(broker.data)
     try:
+        with contextlib.suppress(UsageError):  # a broker elsewhere: only what it answers itself can be told
+            _local_told(_local_broker(kafka), told)
         with contextlib.closing(new_admin(kafka)) as admin:
             topics = topics_status(admin, kafka, config.features.group_id)
     except BrokerUnavailable as error:
@@ -155,6 +145,21 @@ def _status(options: argparse.Namespace) -> int:
         told |= {"answers": True, **_topics_told(topics, config.features.group_id)}
     print(json.dumps(told, indent=2) if options.json else "\n".join(_status_lines(told)))
     return 0 if told["answers"] else 1
+
+
+def _local_told(broker: "LocalBroker", told: dict[str, Any]) -> None:
+    import time
+
+    from tickvol.bus.broker_jars import KAFKA_VERSION
+    from tickvol.bus.broker_status import directory_bytes
+
+    process = broker.process()
+    if process is not None:
+        uptime_s = max(0, round(time.time() - process.create_time()))
+        told |= {"pid": process.pid, "version": KAFKA_VERSION, "uptime_s": uptime_s}
+        told["data_bytes"] = directory_bytes(broker.data)
+    if not broker.answers(_QUICK_MS / 1000):
+        raise BrokerUnavailable(f"{broker.bootstrap_servers}: nothing answers; `tickvol kafka start` starts a broker")
 
 
 def _topics_told(topics: "list[TopicStatus]", group_id: str) -> dict[str, Any]:

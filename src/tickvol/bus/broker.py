@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,9 +25,8 @@ from tickvol.bus.broker_files import (
     new_cluster_id,
     port_is_taken,
     properties_text,
-    read_process,
+    read_pid,
     remembered_controller_port,
-    write_process,
     write_whole,
 )
 from tickvol.bus.broker_jars import ensure_jars, find_java
@@ -37,7 +37,9 @@ logger = logging.getLogger(__name__)
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.05
+_JUST_STARTED_S = 1.0
 _SHOWN_LINES = 6
+_LEAST_ROOM_BYTES = 1 << 20
 
 
 class LocalBroker:
@@ -75,7 +77,7 @@ class LocalBroker:
         self._java_options = list(java_options)
         self._settings_file = self.directory / "server.properties"
         self._cluster_file = self.directory / "cluster.id"
-        self._process_file = self.directory / "broker.json"
+        self._pid_file = self.directory / "broker.pid"
 
     @property
     def bootstrap_servers(self) -> str:
@@ -83,19 +85,25 @@ class LocalBroker:
         return f"{self.host}:{self.port}"
 
     def process(self) -> psutil.Process | None:
-        """Our running process, paused or not; None when there is none. A pid that passed to another is not ours."""
-        noted = read_process(self._process_file)
-        if noted is None:
+        """Our running process, paused or not; None when there is none.
+
+        A pid alone may have passed to another process, and start times shift with the clock: ours is the one that was
+        given our settings.
+        """
+        pid = read_pid(self._pid_file)
+        if pid is None:
             return None
-        pid, started = noted
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            ours = abs(process.create_time() - started) < 1 and str(self._settings_file) in process.cmdline()
-            if ours and process.status() != psutil.STATUS_ZOMBIE:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                with contextlib.suppress(ChildProcessError):  # ours to bury only if this very process started it
+                    os.waitpid(pid, os.WNOHANG)
+            elif _command_line(process)[-2:] == self._command_end():
                 return process
-        with contextlib.suppress(psutil.Error, ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)  # one that we started and that died is not left as a zombie
         return None
+
+    def _command_end(self) -> list[str]:
+        return ["kafka.Kafka", str(self._settings_file)]
 
     def is_running(self) -> bool:
         """Whether the process is there; a paused one is."""
@@ -155,8 +163,8 @@ class LocalBroker:
             except psutil.TimeoutExpired:
                 logger.warning("broker: pid %d did not end within %g s: killed", process.pid, timeout_s)
                 process.kill()
-                process.wait(timeout_s)
-            self._process_file.unlink(missing_ok=True)
+                process.wait(STOP_TIMEOUT_S)
+            self._pid_file.unlink(missing_ok=True)
             return True
 
     def kill(self) -> None:
@@ -205,7 +213,7 @@ class LocalBroker:
         console = str(self.log / "console.log")
         pid = os.posix_spawn(
             java,
-            [*command, "kafka.Kafka", str(self._settings_file)],
+            [*command, *self._command_end()],
             os.environ,
             setsid=True,
             file_actions=[
@@ -214,7 +222,7 @@ class LocalBroker:
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
         )
-        write_process(self._process_file, pid, psutil.Process(pid).create_time())
+        write_whole(self._pid_file, f"{pid}\n")
 
     def _settings(self, data: Path) -> dict[str, str]:
         port = remembered_controller_port(self._settings_file)
@@ -268,7 +276,8 @@ class LocalBroker:
         return self._failed("ended while starting", lines)
 
     def _failed(self, what: str, lines: Sequence[str]) -> BrokerUnavailable:
-        if any("No space left on device" in line or "File too large" in line for line in lines[-200:]):
+        told = any("No space left on device" in line or "File too large" in line for line in lines[-200:])
+        if told or shutil.disk_usage(self.directory).free < _LEAST_ROOM_BYTES:
             return BrokerUnavailable(f"{self.directory}: no room: the broker {what}; free some, then start again")
         return BrokerUnavailable(f"{self.directory}: the broker {what}; {self._last_words(lines)}")
 
@@ -277,8 +286,17 @@ class LocalBroker:
         if lines is None:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         said = [line for line in lines if line.strip() and not line.startswith(("\t", "    at "))]
+        said = [line for line in said if re.search(r"\b(ERROR|FATAL)\b|Exception|Error:", line)] or said
         shown = "".join(f"\n  {line[:300]}" for line in said[-_SHOWN_LINES:])
         return f"its last words, more in {log}:{shown}" if shown else f"it said nothing; see {self.log}"
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """What it was started with; the system shows nothing in the first moments after a start."""
+    deadline = time.monotonic() + _JUST_STARTED_S
+    while not (words := process.cmdline()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return list(words)
 
 
 def _holder(port: int) -> str:

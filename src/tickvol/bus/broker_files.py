@@ -5,13 +5,12 @@
     DIRECTORY/server.properties   settings, written anew at each start
     DIRECTORY/log4j2.properties   logging, likewise
     DIRECTORY/cluster.id          which cluster the data belong to
-    DIRECTORY/broker.json         pid and start time of the process
+    DIRECTORY/broker.pid          pid of the process
     DIRECTORY/data/               the log itself
     DIRECTORY/log/                server.log (rolling) and console.log
 """
 
 import base64
-import json
 import os
 import random
 import re
@@ -170,15 +169,10 @@ def write_whole(path: Path, text: str) -> None:
         beside.unlink(missing_ok=True)
 
 
-def read_process(path: Path) -> tuple[int, float] | None:
-    """Pid and start time of the broker that was started last; None when nobody knows."""
+def read_pid(path: Path) -> int | None:
+    """Pid of the broker that was started last; None when nobody knows."""
     try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
-        return int(noted["pid"]), float(noted["started"])
-    except (OSError, ValueError, TypeError, KeyError):
+        pid = int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-
-
-def write_process(path: Path, pid: int, started: float) -> None:
-    """Note who runs."""
-    write_whole(path, json.dumps({"pid": pid, "started": started}) + "\n")
+    return pid if pid > 0 else None
