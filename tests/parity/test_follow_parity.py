@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tickvol.apps import featurize, replay
+from tickvol.apps import featurize, featurize_archive, replay
 from tickvol.core.records import GapReason
 from tickvol.ingest.archive_lines import Control, control_line, frame_line
 from tickvol.ingest.exchange_session import market_frames
@@ -83,13 +83,13 @@ def test_any_stops_and_kills_end_with_the_bytes_of_one_replay(
     assert replay.main(["--data-file", str(raw_dir), "--out", str(whole)]) == 0
     rng = random.Random(seed)
     monkeypatch.setenv("TICKVOL_FEATURES__FLUSH_INTERVAL_S", "0.02")
-    take = featurize._Run._take
+    take = featurize_archive._Run._take
     for _ in range(6):
         rng.randrange(1, 30)
         killed = rng.random() < 0.5
 
         def limited(
-            run: featurize._Run, *arguments: object, budget: list[int] | None = None, killed: bool = killed
+            run: featurize_archive._Run, *arguments: object, budget: list[int] | None = None, killed: bool = killed
         ) -> object:
             if budget is None:
                 budget = [budget]
@@ -100,13 +100,22 @@ def test_any_stops_and_kills_end_with_the_bytes_of_one_replay(
                 run.stop()
             return take(run, *arguments)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(featurize._Run, "_take", limited)
+        monkeypatch.setattr(featurize_archive._Run, "_take", limited)
         with contextlib.suppress(_Killed):
             featurize.main(
-                ["--raw-dir", str(raw_dir), "--out", str(followed), "--batch-size", str(rng.randrange(40, 400))]
+                [
+                    "--source",
+                    "archive",
+                    "--raw-dir",
+                    str(raw_dir),
+                    "--out",
+                    str(followed),
+                    "--batch-size",
+                    str(rng.randrange(40, 400)),
+                ]
             )
-    monkeypatch.setattr(featurize._Run, "_take", take)
-    assert featurize.main(["--raw-dir", str(raw_dir), "--out", str(followed)]) == 0
+    monkeypatch.setattr(featurize_archive._Run, "_take", take)
+    assert featurize.main(["--source", "archive", "--raw-dir", str(raw_dir), "--out", str(followed)]) == 0
     assert tree(followed) == tree(whole)
     letters = tree(tmp_path / "followed.deadletters")
     assert letters == tree(tmp_path / "whole.deadletters")
@@ -128,7 +137,7 @@ def test_a_packed_last_file_is_read_once_while_following(tmp_path: Path, monkeyp
         if time.monotonic() > until:
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(featurize.time, "sleep", sleep)
-    assert featurize.main(["--raw-dir", str(raw_dir), "--out", str(followed), "--follow"]) == 0
+    monkeypatch.setattr(featurize_archive.time, "sleep", sleep)
+    assert featurize.main(["--source", "archive", "--raw-dir", str(raw_dir), "--out", str(followed), "--follow"]) == 0
     assert tree(followed) == tree(whole)
     assert tree(tmp_path / "followed.deadletters") == tree(tmp_path / "whole.deadletters")

@@ -79,6 +79,7 @@ def new_producer(
     delivery_timeout_ms: int = 120_000,
     transactional_id: str | None = None,
     transaction_timeout_ms: int = 10_000,
+    **settings: Any,
 ) -> KafkaProducer:
     """An idempotent producer: what it was given is written once and in order, or its future fails."""
     with reaching(kafka):
@@ -96,6 +97,7 @@ def new_producer(
             transaction_timeout_ms=transaction_timeout_ms,
             metrics_enabled=False,
             **connection(kafka),
+            **settings,
         )
 
 

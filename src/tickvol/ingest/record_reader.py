@@ -117,7 +117,11 @@ class RecordReader:
     @property
     def waiting(self) -> int:
         """Number of messages that wait for their confirmation."""
-        return sum(len(messages) for messages in self._waiting.values())
+        return sum(map(self.waiting_in, self._waiting))
+
+    def waiting_in(self, partition: int) -> int:
+        """Number of messages of a partition that wait for their confirmation."""
+        return len(self._waiting.get(partition, ()))
 
     def waiting_since_ms(self, partition: int) -> int | None:
         """The earliest timestamp of a message of the partition that waits."""

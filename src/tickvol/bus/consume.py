@@ -1,0 +1,244 @@
+"""GroupConsumer: a static member of a group that reads the log of ticks and says when its partitions changed.
+
+A static member (`group_instance_id`) that is killed and starts again gets its partitions back at once: the broker knows
+it by name and needs not wait for its session to end. Positions are set by whoever consumes, after every change.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.errors import (
+    AuthorizationError,
+    FencedInstanceIdError,
+    KafkaError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    UnsupportedVersionError,
+)
+
+from tickvol.bus.client import new_consumer
+from tickvol.config_sections import KafkaConfig
+from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch, WorkError
+
+logger = logging.getLogger(__name__)
+
+CHOICES = (
+    "`tickvol kafka rebuild` makes the topics anew from the archive; `tickvol featurize --start earliest --out DIR`"
+    " accepts the hole and goes on from the beginning of what the log holds, into a new dataset"
+)
+
+
+class Partition(NamedTuple):
+    """What the broker knows of a partition: the group's committed offset with its note, and the log's two ends."""
+
+    number: int
+    committed: int | None
+    note: str
+    begin: int
+    end: int
+
+
+class GroupConsumer:
+    """The topic of ticks, as far as the group gives it to this member.
+
+    Parameters
+    ----------
+    on_revoked : called (on the client's thread) before partitions are given up.
+
+    Raises
+    ------
+    BrokerUnavailable
+        From every method: the broker is away, or membership was lost; set the positions anew after the next change.
+    LogLost
+        When the log has no longer what was to be read next.
+    WorkError
+        When another process has taken this instance's name.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaConfig,
+        *,
+        group_id: str,
+        instance_id: str,
+        session_timeout_ms: int,
+        max_poll_records: int,
+        on_revoked: Callable[[], None],
+    ) -> None:
+        self._kafka = kafka
+        self._instance_id = instance_id
+        self._timeout_ms = kafka.request_timeout_ms
+        self._listener = _Listener(on_revoked)
+        self._consumer = new_consumer(
+            kafka,
+            client_id=f"{group_id}-{instance_id}",
+            group_id=group_id,
+            group_instance_id=instance_id,
+            session_timeout_ms=session_timeout_ms,
+            heartbeat_interval_ms=min(1000, session_timeout_ms // 4),
+            max_poll_records=max_poll_records,
+        )
+
+    def subscribe(self) -> None:
+        """Join the group.
+
+        Raises
+        ------
+        TopicMismatch
+            When a topic is absent or does not have the declared number of partitions.
+        """
+        kafka = self._kafka
+        declared = {kafka.topic_ticks: kafka.partitions, kafka.topic_features: kafka.partitions}
+        with self._reaching():
+            existing = self._consumer.topics()
+            for topic in (*declared, kafka.topic_deadletter):
+                if topic not in existing:
+                    raise TopicMismatch(
+                        f"{topic}: no such topic on {kafka.bootstrap_servers}; `tickvol kafka topics`"
+                        " makes those that are declared"
+                    )
+                found = len(self._consumer.partitions_for_topic(topic) or ())
+                if found != declared.get(topic, found):
+                    raise TopicMismatch(
+                        f"kafka.partitions: {kafka.partitions}: topic {topic} has {found}; set"
+                        f" kafka.partitions to {found}, or make the topics anew by"
+                        " `tickvol kafka rebuild`"
+                    )
+            self._consumer.subscribe([kafka.topic_ticks], listener=self._listener)
+
+    def poll(self, timeout_s: float) -> dict[int, list[Any]]:
+        """New messages by partition, in order; none when the partitions have just changed."""
+        with self._reaching():
+            try:
+                found = self._consumer.poll(timeout_ms=max(0.0, timeout_s * 1000))
+            except NoOffsetForPartitionError:
+                return {}
+        if self._listener.changed:
+            return {}
+        return {place.partition: messages for place, messages in found.items()}
+
+    def take_change(self) -> list[int] | None:
+        """The partitions, once after each change; they are to be given a position then."""
+        if not self._listener.changed:
+            return None
+        self._listener.changed = False
+        return sorted(place.partition for place in self._consumer.assignment())
+
+    def partitions(self, numbers: Sequence[int]) -> list[Partition]:
+        """What the broker knows of partitions."""
+        places = [self._place(number) for number in numbers]
+        with self._reaching():
+            begins = self._consumer.beginning_offsets(places, timeout_ms=self._timeout_ms) if places else {}
+            ends = self._consumer.end_offsets(places, timeout_ms=self._timeout_ms) if places else {}
+            found = []
+            for place in places:
+                committed = self._consumer.committed(place, metadata=True, timeout_ms=self._timeout_ms)
+                known = committed is not None and committed.offset >= 0
+                found.append(
+                    Partition(
+                        place.partition,
+                        committed.offset if known else None,
+                        (committed.metadata or "") if known else "",
+                        begins[place],
+                        ends[place],
+                    )
+                )
+        return found
+
+    def offset_at(self, partition: int, time_ms: int) -> int | None:
+        """The first offset whose message has this timestamp or a later one; None where there is none."""
+        place = self._place(partition)
+        with self._reaching():
+            found = self._consumer.offsets_for_times({place: max(0, time_ms)}, timeout_ms=self._timeout_ms)[place]
+        return None if found is None or found.offset < 0 else int(found.offset)
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Read a partition on from an offset."""
+        with self._reaching():
+            self._consumer.seek(self._place(partition), offset)
+
+    def position(self, partition: int) -> int:
+        """The offset that is read next."""
+        with self._reaching():
+            position = self._consumer.position(self._place(partition), timeout_ms=self._timeout_ms)
+        if position is None:
+            raise BrokerUnavailable(f"{self._kafka.topic_ticks}-{partition}: its position is not known")
+        return int(position)
+
+    def ends(self, numbers: Sequence[int]) -> dict[int, int]:
+        """Last known ends of partitions, without asking the broker."""
+        with self._reaching():
+            known = {number: self._consumer.highwater(self._place(number)) for number in numbers}
+        return {number: end for number, end in known.items() if end is not None}
+
+    def rejoin(self) -> None:
+        """Join the group again under the same name; the broker then tells whether the name is still ours."""
+        self._consumer._coordinator.request_rejoin()  # the client has no public way to do this
+
+    def group_metadata(self) -> Any:
+        """Membership, by which the broker fences whoever has lost it."""
+        return self._consumer.group_metadata()
+
+    def close(self) -> None:
+        """Close the connection; a static member stays in the group until its session ends."""
+        with contextlib.suppress(KafkaError, OSError):
+            self._consumer.close(autocommit=False, timeout_ms=1000)
+
+    def _place(self, partition: int) -> TopicPartition:
+        return TopicPartition(self._kafka.topic_ticks, partition)
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except FencedInstanceIdError as error:
+            raise WorkError(
+                f"features.instance_id: {self._instance_id}: another process works under this name; give each instance"
+                " its own"
+            ) from error
+        except (OffsetOutOfRangeError, LogTruncationError) as error:
+            raise LogLost(
+                f"{self._kafka.topic_ticks}: what was to be read next is lost ({error}); {CHOICES}"
+            ) from error
+        except (AuthorizationError, UnsupportedVersionError) as error:
+            raise WorkError(f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: refused: {error}") from error
+        except (KafkaError, OSError) as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise BrokerUnavailable(f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: {text}") from error
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Notes a change; what it takes to follow it needs the broker and is done outside the client's thread."""
+
+    def __init__(self, on_revoked: Callable[[], None]) -> None:
+        self.changed = False
+        self._on_revoked = on_revoked
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        if revoked:
+            self._on_revoked()
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        self.changed = True
+
+
+def holds_messages(kafka: KafkaConfig, topic: str, partition: int) -> bool:
+    """Whether a partition holds any committed message (an aborted transaction leaves offsets without messages)."""
+    consumer = new_consumer(kafka, client_id="tickvol-look", max_poll_records=1)
+    place = TopicPartition(topic, partition)
+    try:
+        consumer.assign([place])
+        end = consumer.end_offsets([place], timeout_ms=kafka.request_timeout_ms)[place]
+        consumer.seek(place, consumer.beginning_offsets([place], timeout_ms=kafka.request_timeout_ms)[place])
+        while consumer.position(place, timeout_ms=kafka.request_timeout_ms) < end:
+            if consumer.poll(timeout_ms=200):
+                return True
+        return False
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"kafka.bootstrap_servers: {kafka.bootstrap_servers}: {error}") from error
+    finally:
+        consumer.close()

@@ -1,0 +1,199 @@
+"""Transactions: messages and consumed offsets that the broker takes together or not at all.
+
+Whatever goes wrong, the producer is thrown away and the next one begins by ending what the last one left open. A
+producer of kafka-python that is kept after a failure may send leftovers with the next transaction, and after a change
+of its epoch it may call a transaction committed of which nothing is left; so success is believed only when every
+message was acknowledged under the epoch that the transaction began with.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError
+
+from tickvol.bus.client import new_producer
+from tickvol.bus.messages import Message
+from tickvol.config_sections import KafkaConfig
+from tickvol.core.errors import BrokerUnavailable
+
+logger = logging.getLogger(__name__)
+
+TRANSACTION_TIMEOUT_MS = 10_000
+RETRY_BACKOFF_MS = 10
+PATIENCE_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
+"""By then the broker has ended a transaction that we cannot, and a new producer finds out how."""
+STOP_PATIENCE_S = 3.0
+ABORT_PATIENCE_S = 2.0
+
+
+class Outgoing(NamedTuple):
+    """A message and where it goes; partition None: by its key."""
+
+    topic: str
+    partition: int | None
+    message: Message
+
+
+class Transactions:
+    """One transactional producer at a time.
+
+    Parameters
+    ----------
+    stopped : asked while waiting; when it says so, patience is short.
+    on_wait : called with the seconds waited, about ten times a second, while the broker does not answer.
+
+    Raises
+    ------
+    BrokerUnavailable
+        From every method, when the broker is away, does not answer or fences us. Nothing or all of it was committed.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaConfig,
+        *,
+        transactional_id: str,
+        group_topic: str,
+        stopped: Callable[[], bool],
+        on_wait: Callable[[float], None],
+    ) -> None:
+        self._kafka = kafka
+        self._id = transactional_id
+        self._group_topic = group_topic
+        self._stopped = stopped
+        self._on_wait = on_wait
+        self._producer: KafkaProducer | None = None
+        self._worker: _Worker | None = None
+
+    def open(self) -> None:
+        """Take over from whoever used the transactional id before; its open transaction is ended."""
+        if self._producer is None:
+            self._producer = self._wait(self._new_producer)
+
+    def run(self, messages: Sequence[Outgoing], offsets: dict[int, tuple[int, str]], membership: Any) -> None:
+        """Write messages and offsets (with their notes) in one transaction."""
+        assert self._producer is not None
+        places = {
+            TopicPartition(self._group_topic, number): OffsetAndMetadata(offset, note, -1)
+            for number, (offset, note) in offsets.items()
+        }
+        producer = self._producer
+        self._wait(lambda: _transaction(producer, messages, places, membership))
+
+    def drop(self) -> None:
+        """Throw the producer away without waiting for anything."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        if self._worker is not None and not self._worker.busy:
+            with contextlib.suppress(Exception):
+                self._worker.call(producer.abort_transaction, ABORT_PATIENCE_S, lambda waited: None)
+        with contextlib.suppress(Exception):
+            producer._sender.force_close()  # close() alone would first wait for what cannot be sent
+        threading.Thread(target=_close, args=(producer,), daemon=True).start()
+
+    def _new_producer(self) -> KafkaProducer:
+        producer = new_producer(
+            self._kafka,
+            client_id=self._id,
+            transactional_id=self._id,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+        )
+        try:
+            producer.init_transactions()
+            for topic in (self._kafka.topic_features, self._kafka.topic_deadletter):
+                producer.partitions_for(topic)
+        except BaseException:
+            _close(producer)
+            raise
+        return producer
+
+    def _wait(self, work: Callable[[], Any]) -> Any:
+        """Do it in a thread, as the client waits without end where we must not."""
+        if self._worker is None or self._worker.busy:
+            self._worker = _Worker()
+        began = time.monotonic()
+
+        def on_wait(waited_s: float) -> None:
+            self._on_wait(waited_s)
+            if self._stopped() and time.monotonic() - began > STOP_PATIENCE_S:
+                raise TimeoutError
+
+        try:
+            return self._worker.call(work, PATIENCE_S, on_wait)
+        except BrokerUnavailable:
+            raise
+        except TimeoutError:
+            waited_s = time.monotonic() - began
+            raise BrokerUnavailable(
+                f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: no answer for {waited_s:.0f} s"
+            ) from None
+        except (KafkaError, OSError) as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise BrokerUnavailable(f"transaction of {self._id} not committed: {text}") from error
+
+
+def _transaction(
+    producer: KafkaProducer, messages: Sequence[Outgoing], offsets: dict[TopicPartition, Any], membership: Any
+) -> None:
+    manager = producer._transaction_manager
+    began_as = manager.producer_id_and_epoch
+    producer.begin_transaction()
+    send = producer.send
+    sent = [
+        send(topic, value=message.value, key=message.key, partition=partition, timestamp_ms=message.timestamp_ms)
+        for topic, partition, message in messages
+    ]
+    producer.send_offsets_to_transaction(offsets, membership)
+    producer.commit_transaction()
+    if manager.producer_id_and_epoch != began_as or not all(future.succeeded() for future in sent):
+        raise KafkaError("the producer's epoch changed, so the outcome is not known")
+
+
+def _close(producer: KafkaProducer) -> None:
+    with contextlib.suppress(Exception):
+        producer.close(timeout=1)
+
+
+class _Worker:
+    """A thread that does one thing after the other; one that hangs is left behind, so it must not keep us alive."""
+
+    def __init__(self) -> None:
+        self.busy = False
+        self._work: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, daemon=True, name="transactions").start()
+
+    def call(self, work: Callable[[], Any], patience_s: float, on_wait: Callable[[float], None]) -> Any:
+        """What the work gives or raises; TimeoutError when it takes too long."""
+        self.busy = True
+        self._work.put(work)
+        began = time.monotonic()
+        while True:
+            try:
+                value, error = self._done.get(timeout=0.1)
+            except queue.Empty:
+                waited_s = time.monotonic() - began
+                if waited_s > patience_s:
+                    raise TimeoutError from None
+                on_wait(waited_s)
+                continue
+            self.busy = False
+            if error is not None:
+                raise error
+            return value
+
+    def _run(self) -> None:
+        while True:
+            work = self._work.get()
+            try:
+                self._done.put((work(), None))
+            except BaseException as error:
+                self._done.put((None, error))
