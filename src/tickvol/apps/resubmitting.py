@@ -78,7 +78,7 @@ def _records_of_line(line: bytes, config: Config) -> list[Record]:
         )
     if kind is not Kind.TICKER:
         raise InputError(f"{kind.name.lower()}: gives no record: nothing to send")
-    tracked = Tracked(frames, _ticks(frames), [], [])
+    tracked = Tracked(frames, _ticks(frames), [], [], simulated=False)
     return list(records_of(tracked, config.products, decoder.connection_id))
 
 

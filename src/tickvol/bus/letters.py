@@ -145,10 +145,10 @@ def read_letter(kafka: KafkaConfig, letter_id: str) -> Letter:
         message = reader.at(place.partition, place.offset)
         letter = None if message is None else _decoded(message)
         if letter is None:
-            held = reader.first.get(place.partition, 0), reader.end.get(place.partition, 0)
+            first, end = reader.first.get(place.partition, 0), reader.end.get(place.partition, 0)
             about = "no message" if message is None else "a message that is no dead letter"
             raise InputError(
-                f"ID: {letter_id}: {about} is there; the partition holds the offsets {held[0]} to {held[1]}"
+                f"ID: {letter_id}: {about} is there; the partition holds offsets from {first} to below {end}"
             )
         own, fates = {letter_id}, Counter[str]()
         for other_place, other in _letters(reader, LetterBook()):
