@@ -3,6 +3,7 @@
 Places of the image become directories below `place`, names of other services and ports become loopback addresses.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -103,11 +104,10 @@ class Container:
     def argv(self) -> list[str]:
         return self._words(argv(self.service))
 
-    def run(self, *more: str) -> "subprocess.CompletedProcess[str]":
-        """To its end, with further arguments."""
-        return subprocess.run(
-            [*self.argv(), *more], cwd=self.app, env=self.environment, capture_output=True, text=True, check=False
-        )
+    def run(self, *more: str, entrypoint: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """To its end, as `docker compose run` does: with further arguments, or with another command."""
+        command = [*([entrypoint] if entrypoint else self.argv()), *more]
+        return subprocess.run(command, cwd=self.app, env=self.environment, capture_output=True, text=True, check=False)
 
     def __enter__(self) -> "Container":
         with self._log.open("wb") as log:
@@ -123,15 +123,14 @@ class Container:
         self._process.wait()
 
     def _family(self) -> list[psutil.Process]:
+        """The process, all that come from it, and those of its session whose parent has gone."""
         assert self._process is not None
-        ours = []
+        ours = set()
         for process in psutil.process_iter():
-            try:
+            with contextlib.suppress(OSError, psutil.Error):
                 if os.getsid(process.pid) == self._process.pid:
-                    ours.append(process)
-            except (OSError, psutil.Error):
-                continue
-        return ours
+                    ours |= {process, *process.children(recursive=True)}
+        return sorted(ours, key=lambda process: process.pid)
 
     def resident_mb(self) -> float:
         return sum(process.memory_info().rss for process in self._family()) / 1e6
@@ -159,9 +158,10 @@ class Container:
     def stop(self) -> int:
         """Exit code after SIGTERM; later than `stop_grace_period` an engine would kill it."""
         assert self._process is not None
+        family = self._family()
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(float(self.service["stop_grace_period"].removesuffix("s")))
-        assert psutil.wait_procs(self._family(), timeout=5)[1] == [], f"left behind:\n{self.log()}"
+        assert psutil.wait_procs(family, timeout=5)[1] == [], f"left behind:\n{self.log()}"
         return code
 
     def strays(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -13,16 +14,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.apps.test_evaluate import write_dataset
 from tests.docker.files import ROOT
 from tests.docker.native import Container
-from tests.evaluation.trained import bundles
+from tests.evaluation.trained import market
 from tickvol.bus.broker_files import free_port
-from tickvol.config import load_config
-from tickvol.tracking.runs import DetectorRecord, log_training
+from tickvol.models.bundle import Bundle
 
 IS_HEALTHY = ROOT / "docker" / "is_healthy.py"
 TOOL = ROOT / "docker" / "kafka-tool.sh"
-BUNDLE = bundles()[-1]
 
 
 @pytest.mark.parametrize(
@@ -81,18 +81,20 @@ def serving(place: Path, mlflow_port: str) -> tuple[Container, str]:
     return container, port
 
 
-def register(directory: Path, mlflow_port: str) -> None:
-    """As training on the host does with MLflow's published port."""
-    BUNDLE.save(directory)
-    settings = load_config(ROOT / "config.yaml", env_file=None).mlflow
-    settings = settings.model_copy(update={"tracking_uri": f"http://127.0.0.1:{mlflow_port}"})
-    record = DetectorRecord(bundle=BUNDLE, directory=directory, metrics={}, figures={})
-    assert "champion" in log_training(settings, params={}, figures={}, records=[record], best=BUNDLE).aliases
+def train(place: Path, mlflow_port: str) -> str:
+    """By the command of the runbook; the hash of the bundle that became champion."""
+    hosts = {"mlflow:5000": f"127.0.0.1:{mlflow_port}"}
+    container = Container("featurizer", place, hosts=hosts)
+    write_dataset(container.app / "data" / "processed" / "features.parquet", market(3))
+    done = container.run("train", "--model-type", "logistic", entrypoint="tickvol")
+    assert done.returncode == 0, done.stderr
+    assert container.strays() == []
+    champion = re.search(r"^registered .* (\w+), as challenger and champion$", done.stdout, re.M)
+    assert champion is not None, done.stdout
+    return str(Bundle.load(container.app / "data" / "artifacts" / champion[1]).version)
 
 
-# MLflow uses loaders that SQLAlchemy will drop and warns of its own type hints; that is theirs to mend.
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::UserWarning:mlflow")
-def test_service_waits_for_a_champion_then_serves_it_from_the_registry(
+def test_service_waits_for_a_champion_then_serves_the_one_that_was_trained(
     mlflow: tuple[Container, str], tmp_path: Path
 ) -> None:
     early, _ = serving(tmp_path / "early", mlflow[1])
@@ -100,11 +102,11 @@ def test_service_waits_for_a_champion_then_serves_it_from_the_registry(
     assert done.returncode == 1
     assert "the registry has no such alias" in done.stderr
 
-    register(tmp_path / "logistic", mlflow[1])
+    trained = train(tmp_path / "featurizer", mlflow[1])
     container, port = serving(tmp_path / "serving", mlflow[1])
     with container:
         container.wait_until_healthy()
-        assert httpx.get(f"http://127.0.0.1:{port}/model").json()["model_version"] == BUNDLE.version
+        assert httpx.get(f"http://127.0.0.1:{port}/model").json()["model_version"] == trained
         assert container.stop() == 0
     assert container.strays() == []
     assert mlflow[0].strays() == []
