@@ -7,7 +7,7 @@ export MPLBACKEND := Agg
 export BENTOML_DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint format bench serve mlflow lock clean clean-all
+.PHONY: help install install-dev demo test test-all lint format bench kafka serve mlflow lock clean clean-all
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ format: install-dev ## let ruff format
 
 bench: install-dev ## measure the hot paths, write reports/bench.json
 	$(BIN)/python benchmarks/run.py
+
+kafka: install ## a broker on 127.0.0.1:9092 with the declared topics; `tickvol kafka stop` ends it
+	$(BIN)/tickvol kafka start
 
 serve: install ## the HTTP service on 127.0.0.1:3000
 	$(BIN)/tickvol serve

@@ -20,6 +20,7 @@ from kafka.errors import KafkaError
 from tickvol.bus.broker_files import (
     broker_settings,
     check_identity,
+    check_not_in_use,
     free_port,
     logging_text,
     new_cluster_id,
@@ -234,6 +235,7 @@ class LocalBroker:
         """Make the data directory, whole or not at all, or see that the one that is there is ours."""
         if self.data.is_dir() and any(self.data.iterdir()):
             check_identity(self.data, self._cluster_file)
+            check_not_in_use(self.data)
             return
         if self._cluster_file.exists():
             logger.warning("broker: %s is gone: an empty log begins; `tickvol kafka rebuild` fills it", self.data)

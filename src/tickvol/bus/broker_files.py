@@ -11,6 +11,8 @@
 """
 
 import base64
+import contextlib
+import fcntl
 import os
 import random
 import re
@@ -150,6 +152,24 @@ def check_identity(data: Path, cluster_file: Path) -> None:
         ours = cluster_file.read_text(encoding="utf-8").strip()
         if values["cluster.id"] != ours:
             raise _not_ours(meta, f"belongs to cluster {values['cluster.id']}, must be {ours} as {cluster_file} says")
+
+
+def check_not_in_use(data: Path) -> None:
+    """Refuse data that a running broker holds locked: a second one would write into the log of its cluster before Kafka
+    itself sees the lock.
+
+    Raises
+    ------
+    BrokerUnavailable
+        When another process holds the lock.
+    """
+    with contextlib.suppress(FileNotFoundError), (data / ".lock").open("r+") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BrokerUnavailable(
+                f"{data}: another broker is using it; end that one (a process of kafka.Kafka), then start again"
+            ) from None
 
 
 def _not_ours(meta: Path, what: str) -> BrokerUnavailable:
