@@ -8,6 +8,9 @@ from pathlib import Path
 
 from decoding import frames_to_rows
 from inference import inference
+from kafka_ingest import kafka_ingest
+from kafka_live import kafka_live
+from kafka_stream import kafka_stream
 from memory import replay_memory
 from outcome import Outcome, machine, on_one_core
 from product_cost import product_cost
@@ -18,7 +21,17 @@ from stream import ROOT, recordings
 from tickvol.apps.featurizing import collect_garbage_rarely
 from tickvol.config import Config, load_config
 
-MEASURES = ("decoding", "river", "pandas", "products", "inference", "memory")
+MEASURES = (
+    "decoding",
+    "river",
+    "pandas",
+    "products",
+    "inference",
+    "memory",
+    "kafka-stream",
+    "kafka-ingest",
+    "kafka-live",
+)
 QUICK_FRAMES = 20_000
 
 
@@ -61,6 +74,9 @@ def measures(config: Config, options: argparse.Namespace) -> dict[str, Callable[
         "products": lambda: product_cost(config, repeats, stretch_s=5 if quick else 20),
         "inference": lambda: inference(config, hours=3),
         "memory": lambda: replay_memory(config, memory_frames, min(repeats, 3)),
+        "kafka-stream": lambda: kafka_stream(config, 20_000 if quick else 300_000, min(repeats, 3)),
+        "kafka-ingest": lambda: kafka_ingest(config, 0.5 if quick else 12.0, min(repeats, 3)),
+        "kafka-live": lambda: kafka_live(config, 5.0 if quick else 60.0),
     }
 
 
