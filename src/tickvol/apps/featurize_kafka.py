@@ -185,13 +185,14 @@ class KafkaRun:
             self._silent_until[state.number] = resume.committed
             self._positions[state.number] = resume.start
             logger.info(
-                "partition %d products=%s from=%d silent_until=%d end=%d",
+                "partition=%d from=%d silent_until=%d end=%d",
                 state.number,
-                ",".join(own) or "none",
                 resume.start,
                 resume.committed,
                 state.end,
             )
+        mine = [name for name, number in featurizer.partitions.items() if number in partitions]
+        logger.info("assigned partitions=%s products=%s", partitions, ",".join(mine) or "none")
         if self._ends is None:
             self._ends = {}
         self._ends = {state.number: self._ends.get(state.number, state.end) for state in states}
