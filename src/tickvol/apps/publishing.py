@@ -160,10 +160,10 @@ class Publisher:
                 self._note(session)
 
     def _send(self, session: "_Session", tracked: Tracked) -> None:
-        kafka, figures = self._config.kafka, self.figures
+        figures = self.figures
         before = session.writer.sent
         records = records_of(tracked, self._products, session.decoder.connection_id)
-        session.writer.send(kafka.topic_ticks, map(record_message, records))
+        session.writer.send_records(map(record_message, records))
         figures.records += session.writer.sent - before
         figures.gaps = added(figures.gaps, Counter(gap.reason for gap in tracked.gaps))
         figures.rejected = added(figures.rejected, Counter(item.reason.label for item in tracked.rejected))
@@ -171,7 +171,7 @@ class Publisher:
             if item.reason is Reject.UNKNOWN_PRODUCT:  # not asked for; counted, and no letter to anyone
                 continue
             figures.letters += 1
-            session.writer.send(kafka.topic_deadletter, [session.letter(tracked, item.row, item.reason)])
+            session.writer.send_letter(session.letter(tracked, item.row, item.reason))
 
     def _drain(self, session: "_Session") -> bool:
         """Wait for what is sent; whether all lines of the archive are acknowledged."""

@@ -15,7 +15,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from tickvol.bus.client import new_consumer, new_producer, reaching
-from tickvol.bus.messages import Message, decode_record
+from tickvol.bus.messages import Message, decode_record, partition_of
 from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch
 from tickvol.core.records import Gap
@@ -42,6 +42,7 @@ class LogWriter:
         self.ends: dict[int, int] = {}
         self._kafka = kafka
         self._waiting: deque[Any] = deque()
+        self._partitions: dict[bytes, int] = {}
         self._producer = new_producer(
             kafka, client_id="tickvol-publisher", linger_ms=linger_ms, delivery_timeout_ms=FOREVER_MS
         )
@@ -51,19 +52,30 @@ class LogWriter:
         """Messages that are sent and not known to be acknowledged."""
         return len(self._waiting)
 
-    def send(self, topic: str, messages: Iterable[Message]) -> None:
-        """Give messages to the producer.
+    def send_records(self, messages: Iterable[Message]) -> None:
+        """Give messages to the producer for the topic of ticks.
 
         Raises
         ------
         BrokerUnavailable
             When the topic cannot be found for `kafka.request_timeout_ms`.
         """
+        topic, partitions = self._kafka.topic_ticks, self._partitions
         give, wait = self._producer.send, self._waiting.append
         with reaching(self._kafka):
             for key, value, timestamp_ms in messages:
-                wait(give(topic, value=value, key=key, timestamp_ms=timestamp_ms))
+                if key not in partitions:  # hashing each key costs an eighth of all
+                    partitions[key] = partition_of(key.decode(), self._kafka.partitions)
+                wait(give(topic, value=value, key=key, partition=partitions[key], timestamp_ms=timestamp_ms))
                 self.sent += 1
+
+    def send_letter(self, letter: Message) -> None:
+        """Give a dead letter to the producer; errors as of `send_records`."""
+        with reaching(self._kafka):
+            key, value, timestamp_ms = letter
+            topic = self._kafka.topic_deadletter
+            self._waiting.append(self._producer.send(topic, value=value, key=key, timestamp_ms=timestamp_ms))
+            self.sent += 1
 
     def settle(self) -> None:
         """Look how far the broker has acknowledged.
