@@ -4,6 +4,10 @@ import os
 
 from hypothesis import settings
 
+from tests.broker_fixtures import broker, kafka_config, kafka_env, own_broker
+
+__all__ = ["broker", "kafka_config", "kafka_env", "own_broker"]
+
 # No deadline: the first call of a compiled kernel takes longer than all that follow.
 settings.register_profile("tickvol", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("tickvol")

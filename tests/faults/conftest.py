@@ -2,10 +2,8 @@
 
 import pytest
 
+from tests.broker_fixtures import environment_of
 from tests.faults.line import Line
-from tests.kafka.conftest import broker, environment_of, kafka_env, own_broker
-
-__all__ = ["broker", "kafka_env", "own_broker"]
 
 
 @pytest.fixture
