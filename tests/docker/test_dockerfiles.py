@@ -156,3 +156,15 @@ def test_pins_are_the_requirements_without_the_editable_project() -> None:
     assert lines[-1] == "-e ."
     assert pins.splitlines() == lines[:-1]
     assert all(re.fullmatch(r"[a-z0-9._-]+==\S+", line) for line in pins.splitlines())
+
+
+def test_build_stage_copies_what_the_package_is_built_from() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (where,) = project["tool"]["setuptools"]["packages"]["find"]["where"]
+    copied = {source for rest in stages(INGESTOR)[0].of("COPY") for source in rest.split()[:-1]}
+    assert {"pyproject.toml", project["project"]["readme"], where} <= copied
+    assert not [path for path in (ROOT / where).rglob("*.py*") if path.suffix != ".pyc" and ignored(relative(path))]
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
