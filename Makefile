@@ -66,6 +66,10 @@ bench: install-dev ## measure the hot paths, write reports/bench.json
 kafka: install ## a broker on 127.0.0.1:9092 with the declared topics; `tickvol kafka stop` ends it
 	$(BIN)/tickvol kafka start
 
+faults: install-dev ## every fault of the live path in its long form, with a table of what was measured (hours)
+	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m tests.faults.figures
+
 serve: install ## the HTTP service on 127.0.0.1:3000
 	$(BIN)/tickvol serve
 

@@ -18,11 +18,12 @@ from pathlib import Path
 import psutil
 from kafka import TopicPartition
 
-from tests.kafka.conftest import ROOT, config_of, make_topics
+from tests.broker_fixtures import ROOT, config_of, make_topics
+from tests.faults.received import ticks_received
 from tickvol.bus.client import new_consumer
 from tickvol.bus.messages import decode_features, decode_letter, decode_record
 from tickvol.config import load_config
-from tickvol.core.records import Gap
+from tickvol.core.records import Gap, Tick
 from tickvol.ingest.archive_reader import MergedLog, archive_files, source_names
 from tickvol.ingest.frame_columns import Reject
 from tickvol.ingest.frames import FrameDecoder
@@ -64,6 +65,7 @@ class Line:
         self.kafka = config_of(environment)
         self.topics_made = make_topics(self.kafka)
         self.processes = []
+        self.records = 0
 
     def start(self, name, *arguments, environment=None):
         """A `tickvol` command; its output goes to a file of its own."""
@@ -180,13 +182,28 @@ class Line:
         expected, rejected = self.expected()
         published = self.published()
         assert expected.keys() == published.keys()
-        twice = 0
+        twice = self.records = 0
         for product_id, records in expected.items():
-            assert distinct(published[product_id]) == distinct(records), product_id
+            once = distinct(records)
+            assert distinct(published[product_id]) == once, product_id
             twice += len(published[product_id]) - len(records)
+            self.records += len(once)
         letters = [decode_letter(message.value) for message in self.messages(self.kafka.topic_deadletter)]
         assert {(letter.source, letter.reason) for letter in letters if "@" not in letter.source} == rejected
+        self._check_received(published, {letter.source for letter in letters})
         return twice
+
+    def _check_received(self, published, rejected):
+        """Received = published + rejected, over distinct (connection, sequence) and counted from the archive's text."""
+        received = ticks_received(self.raw_dir, PRODUCTS)
+        held = {
+            (record.product_id, record.connection_id, record.sequence_num)
+            for records in published.values()
+            for record in records
+            if isinstance(record, Tick)
+        }
+        assert held <= received.keys()
+        assert {key: place for key, place in received.items() if key not in held and place not in rejected} == {}
 
     def features(self):
         """(bar end, values) of each product in the topic of features, in order."""

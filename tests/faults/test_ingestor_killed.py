@@ -1,43 +1,97 @@
-"""The ingestor killed at random moments, with the broker up and down: nothing is lost and the order holds."""
+"""Capture and publisher killed at random moments, together and each alone, with the broker up and down."""
 
+import contextlib
 import random
 import time
 
+import psutil
 import pytest
 
+from tests.faults import figures
 from tests.faults.line import wait_for
 
 pytestmark = pytest.mark.kafka
 
 
-def run(line, seed, kills, broker=None):
+def publisher_of(process):
+    """The publisher that a capture runs, as soon as there is one."""
+
+    def found():
+        return [child for child in psutil.Process(process.pid).children() if "publish" in child.cmdline()]
+
+    return wait_for(found, 20, "publisher")[0]
+
+
+def kill_both(line, process):
+    line.kill(process)
+
+
+def kill_capture(line, process):
+    """Its publisher sends what the archive holds and ends by itself; the next one waits for it."""
+    publishers = [child for child in psutil.Process(process.pid).children() if "publish" in child.cmdline()]
+    process.kill()
+    process.wait(30)
+    return publishers
+
+
+def kill_publisher(line, process):
+    """The capture starts another one."""
+    publisher = publisher_of(process)
+    publisher.kill()
+    wait_for(lambda: publisher_of(process).pid != publisher.pid, 20, "another publisher")
+    assert process.poll() is None
+    line.kill(process)
+
+
+def kill_and_count(line, fault, seed, ways, broker=None):
+    """One kill for each way, every second one with the broker down where a broker is given."""
     rng = random.Random(seed)
     _, url = line.exchange("--speed", 30, "--seed", seed)
-    for number in range(kills):
-        if broker is not None and number % 2:
+    for number, way in enumerate(ways):
+        down = broker is not None and number % 2 == 0
+        if down:
             broker.kill()
         process = line.ingestor(url)
-        time.sleep(rng.uniform(0.3, 3.0))
-        line.kill(process)
-        if broker is not None and number % 2:
+        if number % 3 != 2:  # a start takes a while by itself, and is a moment for a kill as well
+            wait_for(lambda: line.raw_dir.is_dir() and any(line.raw_dir.glob("*.ndjson")), 30, "capture")
+        time.sleep(rng.uniform(0.0, 4.0))
+        way(line, process)
+        if down:
             broker.start()
+    started = time.monotonic()
     process = line.ingestor(url)
     wait_for(line.caught_up, 60, "published")
+    recovery_s = time.monotonic() - started
     line.end(process)
-    return line.check_published()
+    twice = line.check_published()
+    figures.record(fault, repetitions=len(ways), records=line.records, twice=twice, recovery_s=recovery_s, seed=seed)
 
 
-def test_ingestor_killed_at_random_moments_loses_nothing(line):
-    run(line, 3, 3)
+def test_capture_and_publisher_killed_at_random_moments_lose_nothing(line):
+    kill_and_count(line, "ingestor killed, broker up", 3, [kill_both, kill_publisher])
 
 
-def test_ingestor_killed_while_the_broker_is_down_sends_its_spool_later(breakable):
+def test_capture_and_publisher_killed_while_the_broker_is_down_send_the_spool_later(breakable):
     line, broker = breakable
-    run(line, 5, 3, broker)
+    kill_and_count(line, "ingestor killed, broker down", 5, [kill_both, kill_capture], broker)
+
+
+def test_a_publisher_whose_capture_was_killed_sends_what_the_archive_holds_and_ends(line):
+    _, url = line.exchange("--speed", 30)
+    process = line.ingestor(url)
+    publisher = publisher_of(process)
+    wait_for(line.caught_up, 30, "published")
+    process.kill()
+    process.wait(30)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        publisher.wait(30)
+    line.check_published()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [11, 12])
 def test_ingestor_killed_twenty_times_loses_nothing(breakable, seed):
     line, broker = breakable
-    run(line, seed, 10, broker if seed == 12 else None)
+    ways = random.Random(seed).choices([kill_both, kill_both, kill_capture, kill_publisher], k=20)
+    down = broker if seed == 12 else None
+    kill_and_count(line, f"ingestor killed, broker {'down' if down else 'up'}", seed, ways, down)
