@@ -141,6 +141,19 @@ def test_rows_of_aborted_transactions_are_not_seen_and_those_of_committed_ones_e
     assert (report["sequence"]["missing"], report["duplicates"], set(report["lag"].values())) == (1, 0, {0})
 
 
+def test_a_transaction_that_is_still_open_ends_what_can_be_read(log, capsys):
+    write(log, log.topic_ticks, [tick(1), tick(2)])
+    with contextlib.closing(new_producer(log, client_id="test", transactional_id=log.topic_ticks)) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        key, value, at = tick(3)
+        producer.send(log.topic_ticks, value=value, key=key, timestamp_ms=at)
+        producer.flush()
+        code, report = check(capsys, "--from-beginning", "--duration", "20")
+        producer.abort_transaction()
+    assert (code, report["messages"], report["ended_by"]) == (0, 2, "end")
+
+
 def test_dead_letters_are_counted_by_reason_and_repeats_known(log, capsys):
     letters = [messages.letter_message(f"a.ndjson:{line}", "bad_field", T0, b"\xff") for line in (1, 2, 900)]
     write(log, log.topic_deadletter, [*letters, letters[0], messages.letter_message("a.ndjson:1", "late", T0, b"x")])
