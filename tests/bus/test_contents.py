@@ -71,6 +71,7 @@ GOOD = stored(messages.record_message(TICK))
         (GOOD._replace(key=None), "wrong_key"),
         (GOOD._replace(key=b"ETH-USD"), "wrong_key"),
         (GOOD._replace(timestamp_ms=5), "bad_timestamp"),
+        (GOOD._replace(partition=1), "wrong_partition"),
         (stored(messages.record_message(changed(TICK, event_time_ns=-5))), "bad_field"),
         (stored(messages.record_message(changed(TICK, sequence_num=-1))), "bad_field"),
         (stored(messages.record_message(changed(TICK, connection_id=""))), "bad_field"),
@@ -106,6 +107,7 @@ def test_the_rules_for_numbers_reach_the_tick_they_are_about():
         (row(product_id="?"), "bad_field"),
         (row()._replace(key=b"ETH-USD"), "wrong_key"),
         (row()._replace(timestamp_ms=1), "bad_timestamp"),
+        (row()._replace(partition=2), "wrong_partition"),
         (GOOD, "bad_field"),
     ],
 )

@@ -2,11 +2,20 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
-from tickvol.bus.messages import NS_PER_MS, FeatureMessage, decode_features, decode_letter, decode_record, event_time_ns
+from tickvol.bus.messages import (
+    NS_PER_MS,
+    FeatureMessage,
+    decode_features,
+    decode_letter,
+    decode_record,
+    event_time_ns,
+    partition_of,
+)
 from tickvol.bus.reading import Stored
 from tickvol.config_sections import PRODUCT_PATTERN, KafkaConfig
 from tickvol.core.errors import UsageError
@@ -15,6 +24,7 @@ from tickvol.core.records import Gap, Record, Tick
 from tickvol.core.windows import FeatureSpec
 
 MAX_INTEGER = 2**62
+_home = lru_cache(maxsize=1024)(partition_of)
 _fits_product = re.compile(PRODUCT_PATTERN).fullmatch
 
 
@@ -50,14 +60,28 @@ def reader_of(topic: str, kafka: KafkaConfig, spec: FeatureSpec, judge: Judge) -
         For any other topic, as nobody knows its schema.
     """
     if topic == kafka.topic_ticks:
-        return lambda messages: read_records(messages, judge)
+        return lambda messages: _placed(messages, read_records(messages, judge), kafka.partitions)
     if topic == kafka.topic_features:
         width, fingerprint = len(feature_names(spec)), spec.fingerprint()
-        return lambda messages: [_feature_row(message, width, fingerprint, spec.bar_ns) for message in messages]
+        return lambda messages: _placed(
+            messages,
+            [_feature_row(message, width, fingerprint, spec.bar_ns) for message in messages],
+            kafka.partitions,
+        )
     if topic == kafka.topic_deadletter:
         return lambda messages: [_letter(message) for message in messages]
     known = ", ".join((kafka.topic_ticks, kafka.topic_features, kafka.topic_deadletter))
     raise UsageError(f"--topic: {topic!r}: no such topic in the configuration; one of {known}")
+
+
+def _placed(messages: Sequence[Stored], contents: list[Content | str], partitions: int) -> list[Content | str]:
+    """Contents, but a fault for each that lies in another partition than its product's."""
+    return [
+        content
+        if isinstance(content, str) or message.partition == _home(content.product_id, partitions)
+        else "wrong_partition"
+        for message, content in zip(messages, contents, strict=True)
+    ]
 
 
 def read_records(messages: Sequence[Stored], judge: Judge) -> list[Content | str]:
