@@ -88,7 +88,7 @@ def test_a_second_start_finds_the_first(own):
     assert same.process().pid == pid
 
 
-def test_a_paused_broker_runs_and_does_not_answer_until_it_goes_on(own):
+def test_a_paused_broker_runs_and_does_not_answer_until_it_goes_on(own, caplog):
     own.pause()
     assert own.is_running()
     assert not own.answers(0.5)
@@ -99,6 +99,7 @@ def test_a_paused_broker_runs_and_does_not_answer_until_it_goes_on(own):
     own.pause()
     assert own.stop()
     assert not own.is_running()
+    assert "killed" not in caplog.text
 
 
 def test_two_starts_at_once_start_one_broker(module_broker):
