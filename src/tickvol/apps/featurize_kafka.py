@@ -153,7 +153,6 @@ class KafkaRun:
 
     def _connect(self) -> None:
         features = self._config.features
-        self._transactions.open()  # ends what a killed predecessor left open, which would hide its offsets
         consumer = GroupConsumer(
             self._config.kafka,
             group_id=features.group_id,
@@ -164,6 +163,7 @@ class KafkaRun:
         )
         try:
             consumer.subscribe()
+            self._transactions.open()  # ends what a killed predecessor left open, which would hide its offsets
         except BaseException:
             consumer.close()
             raise
@@ -259,6 +259,7 @@ class KafkaRun:
         self._pending = _Pending()
         self._committed_at = time.monotonic()
         self.counts.last_commit_s = self._committed_at - began
+        self.counts.commit_s += self.counts.last_commit_s
         self.counts.transactions += 1
         self.counts.add(pending.counts)
         self._is_back()

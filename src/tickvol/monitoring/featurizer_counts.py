@@ -1,6 +1,7 @@
 """What a featurizer on Kafka has done, counted so that it adds up."""
 
 import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ class FeaturizerCounts:
     dataset_failures : writes of the dataset that failed and were tried again.
     lag : records of each assigned partition that are not consumed yet.
     highest_event_ns : highest event time by product.
-    last_commit_s : how long the last transaction took.
+    last_commit_s, commit_s : how long the last transaction took, and all of them.
+    dataset_current_at : when (on the monotonic clock) all rows that were due were on disk, or the start.
     """
 
     records: int = 0
@@ -41,6 +43,8 @@ class FeaturizerCounts:
     lag: dict[int, int] = field(default_factory=dict)
     highest_event_ns: dict[str, int] = field(default_factory=dict)
     last_commit_s: float = math.nan
+    commit_s: float = 0.0
+    dataset_current_at: float = field(default_factory=time.monotonic)
 
     @property
     def waiting(self) -> int:
