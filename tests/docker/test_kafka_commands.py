@@ -129,7 +129,6 @@ def test_live_path_fills_both_topics_and_ends_well(
     assert list((featurizer.app / "data" / "processed" / "features.parquet").rglob("*.parquet"))
 
 
-@pytest.mark.xfail(run=False, reason="nothing answers at ingestion.metrics_port and features.metrics_port yet")
 @pytest.mark.parametrize("name", ["ingestor", "featurizer"])
 def test_live_path_is_healthy_by_its_own_checks(
     name: str, topics: list[str], composed: Composed, exchange: str, tmp_path: Path
