@@ -20,6 +20,7 @@ DESCRIPTION = """Run a broker on this machine, and look after the topics. ACTION
   stop               end it; what it holds stays
   status [--json]    say what runs and what the topics hold; exit code 1 where nothing answers
   topics             make or mend the declared topics of the broker that the configuration names
+  rebuild [--yes]    delete the topics and fill them again from the raw archive: after the broker's data were lost
 
 `tickvol kafka ACTION --help` says more.
 """
@@ -29,12 +30,15 @@ _QUICK_MS = 3000
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol kafka`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] not in ACTIONS:
-        parser = command_parser("kafka", DESCRIPTION)
-        parser.add_argument("action", metavar="ACTION", choices=list(ACTIONS), help=f"one of {', '.join(ACTIONS)}")
-        parser.parse_args(arguments)
-        parser.error("ACTION: must come before the options")
-    return ACTIONS[arguments[0]](arguments[1:])
+    if arguments and arguments[0] in ACTIONS:
+        return ACTIONS[arguments[0]](arguments[1:])
+    parser = command_parser("kafka", DESCRIPTION)
+    parser.add_argument("action", metavar="ACTION", nargs="?", help=f"one of {', '.join(ACTIONS)}")
+    return run_command(parser, _no_action, arguments)
+
+
+def _no_action(options: argparse.Namespace) -> int:
+    raise UsageError(f"ACTION: {options.action or 'none'}: must come first and be one of {', '.join(ACTIONS)}")
 
 
 def _start_main(argv: Sequence[str]) -> int:
@@ -62,11 +66,18 @@ def _topics_main(argv: Sequence[str]) -> int:
     return run_command(parser, _topics, argv)
 
 
+def _rebuild_main(argv: Sequence[str]) -> int:
+    from tickvol.apps import kafka_rebuild
+
+    return kafka_rebuild.main(argv)
+
+
 ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {
     "start": _start_main,
     "stop": _stop_main,
     "status": _status_main,
     "topics": _topics_main,
+    "rebuild": _rebuild_main,
 }
 
 
