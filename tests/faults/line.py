@@ -237,6 +237,13 @@ class Line:
         )
         assert_same_tree(self.dataset, out)
 
+    def length(self, topic=None):
+        """Messages of a topic, by default that of ticks."""
+        topic = topic or self.kafka.topic_ticks
+        with contextlib.closing(new_consumer(self.kafka, client_id="length")) as consumer:
+            places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+            return sum(consumer.end_offsets(places).values())
+
     def lag(self):
         """Records of the topic of ticks that the group has not committed yet."""
         consumer = new_consumer(self.kafka, client_id="lag", group_id=self.environment["TICKVOL_FEATURES__GROUP_ID"])

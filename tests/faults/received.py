@@ -7,10 +7,11 @@ import json
 
 def archive_lines(raw_dir):
     """(file without compression, number, parsed line) in the order of capture; a line torn by a kill ends a file."""
-    found = {path.name.removesuffix(".gz"): path for path in sorted(raw_dir.glob("*.ndjson*"))}
-    for name in sorted(found):
-        content = found[name].read_bytes()
-        content = gzip.decompress(content) if found[name].suffix == ".gz" else content
+    for name in sorted({path.name.removesuffix(".gz") for path in raw_dir.glob("*.ndjson*") if path.suffix != ".tmp"}):
+        try:
+            content = (raw_dir / name).read_bytes()
+        except FileNotFoundError:  # packed, perhaps a moment ago
+            content = gzip.decompress((raw_dir / f"{name}.gz").read_bytes())
         for number, line in enumerate(content.split(b"\n"), 1):
             try:
                 yield name, number, json.loads(line)

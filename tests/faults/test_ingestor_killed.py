@@ -9,17 +9,22 @@ import pytest
 
 from tests.faults import figures
 from tests.faults.line import wait_for
+from tests.faults.received import controls
 
 pytestmark = pytest.mark.kafka
 
 
+def publishers_of(process):
+    """What a capture runs beside it, without those that have ended."""
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.Error):
+            found += [child] if "publish" in child.cmdline() else []
+    return found
+
+
 def publisher_of(process):
-    """The publisher that a capture runs, as soon as there is one."""
-
-    def found():
-        return [child for child in psutil.Process(process.pid).children() if "publish" in child.cmdline()]
-
-    return wait_for(found, 20, "publisher")[0]
+    return wait_for(lambda: publishers_of(process), 30, "publisher")[0]
 
 
 def kill_both(line, process):
@@ -28,19 +33,23 @@ def kill_both(line, process):
 
 def kill_capture(line, process):
     """Its publisher sends what the archive holds and ends by itself; the next one waits for it."""
-    publishers = [child for child in psutil.Process(process.pid).children() if "publish" in child.cmdline()]
     process.kill()
     process.wait(30)
-    return publishers
 
 
 def kill_publisher(line, process):
     """The capture starts another one."""
     publisher = publisher_of(process)
     publisher.kill()
-    wait_for(lambda: publisher_of(process).pid != publisher.pid, 20, "another publisher")
+    wait_for(lambda: publisher_of(process) != publisher, 30, "another publisher")
     assert process.poll() is None
     line.kill(process)
+
+
+def starts(line):
+    """Captures that have opened a connection."""
+    opened = [item for item in controls(line.raw_dir) if item["control"] == "connection_opened"]
+    return {item["connection_id"].rpartition("-")[0] for item in opened}
 
 
 def kill_and_count(line, fault, seed, ways, broker=None):
@@ -51,15 +60,19 @@ def kill_and_count(line, fault, seed, ways, broker=None):
         down = broker is not None and number % 2 == 0
         if down:
             broker.kill()
+        held = 0 if down else line.length()
         process = line.ingestor(url)
-        if number % 3 != 2:  # a start takes a while by itself, and is a moment for a kill as well
+        if not down and number % 3 == 0:
+            wait_for(lambda before=held: line.length() > before, 30, "published")
+        elif number % 3 == 1:  # a start takes a while by itself, and is a moment for a kill as well
             wait_for(lambda: line.raw_dir.is_dir() and any(line.raw_dir.glob("*.ndjson")), 30, "capture")
-        time.sleep(rng.uniform(0.0, 4.0))
+        time.sleep(rng.uniform(0.0, 3.0))
         way(line, process)
         if down:
             broker.start()
-    started = time.monotonic()
+    captures, started = len(starts(line)), time.monotonic()
     process = line.ingestor(url)
+    wait_for(lambda: len(starts(line)) > captures, 30, "capture")
     wait_for(line.caught_up, 60, "published")
     recovery_s = time.monotonic() - started
     line.end(process)

@@ -1,0 +1,54 @@
+"""The broker's data directory lost: whoever worked on it stops and names the command, and that brings all of it back."""
+
+import shutil
+import time
+
+import pytest
+
+from tests.broker_fixtures import make_topics
+from tests.faults.figures import record
+from tests.faults.line import wait_for
+
+pytestmark = pytest.mark.kafka
+
+COMMAND = "tickvol kafka rebuild"
+
+
+def test_after_its_data_are_lost_all_stop_and_a_rebuild_brings_everything_back(breakable):
+    line, broker = breakable
+    _, url = line.exchange("--speed", 20)
+    ingestor, featurizer = line.ingestor(url), line.featurizer()
+    wait_for(lambda: line.features(), 40, "rows")
+    refused = line.start("kafka", "rebuild", "--yes")
+    assert refused.wait(60) == 1
+    assert "stop that one first" in refused.log.read_text()
+    broker.stop()
+    shutil.rmtree(broker.data)
+    broker.start()
+    make_topics(line.kafka)
+    began = time.monotonic()
+    assert wait_for(lambda: featurizer.poll() is not None, 60, "featurizer stops") and featurizer.returncode == 1
+    assert COMMAND in featurizer.log.read_text()
+    wait_for(lambda: COMMAND in ingestor.log.read_text(), 60, "publisher stops")
+    noticed = time.monotonic() - began
+    assert ingestor.poll() is None
+
+    began = time.monotonic()
+    rebuild = line.start("kafka", "rebuild", "--yes")
+    assert rebuild.wait(120) == 0, rebuild.log.read_text()
+    took = time.monotonic() - began
+    featurizer = line.featurizer()
+    wait_for(line.caught_up, 90, "published")
+    line.end(ingestor)
+    wait_for(lambda: line.lag() == 0, 30, "caught up")
+    line.end(featurizer)
+    twice, _ = line.check_all()
+    assert twice == 0
+    record(
+        "broker data lost",
+        repetitions=1,
+        records=line.records,
+        twice=twice,
+        recovery_s=took,
+        noticed_s=round(noticed, 1),
+    )
