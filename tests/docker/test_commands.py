@@ -112,6 +112,7 @@ def test_service_waits_for_a_champion_then_serves_the_one_that_was_trained(
     assert mlflow[0].strays() == []
 
 
+@pytest.mark.slow  # two more starts; the test before sees that nothing is written elsewhere
 def test_mlflow_keeps_everything_in_its_volume_over_a_restart(tmp_path: Path) -> None:
     port = str(free_port())
     for expected in (["Default"], ["Default", "kept"]):
