@@ -72,7 +72,9 @@ class Feed(threading.Thread):
                 time.sleep(self._pause_s)
 
 
-def test_topic_and_dataset_equal_a_replay_of_the_archive(env, kafka_config, archive, tmp_path):
+def test_topic_and_dataset_equal_a_replay_of_the_archive_and_of_the_topic(
+    env, kafka_config, archive, tmp_path, monkeypatch
+):
     _, records, whole = archive
     fill(kafka_config, records)
     out = tmp_path / "live.parquet"
@@ -81,7 +83,13 @@ def test_topic_and_dataset_equal_a_replay_of_the_archive(env, kafka_config, arch
     assert_rows_once(kafka_config, whole)
     assert f"records     {len(records)} = " in said
     assert " 0 rejected + 0 waiting" in said
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert replay.main(["--from-kafka", "--out", str(tmp_path / "topic.parquet")]) == 0
+    assert tree(tmp_path / "topic.parquet") == tree(whole)
     letters = [decode_letter(message.value) for message in topic_messages(kafka_config, kafka_config.topic_deadletter)]
+    on_disk = b"".join(tree(tmp_path / "topic.deadletters").values()).splitlines()
+    assert len(on_disk) == len(letters)
     assert {letter.reason for letter in letters} == {"late"}
     assert f"+ {len(letters)} late" in said
     places = {}

@@ -232,7 +232,8 @@ class KafkaRun:
             pending.rows.append(featurized)
             rows = self._featurizer.row_messages(featurized)
             pending.messages += [Outgoing(kafka.topic_features, partition, message) for message in rows]
-        pending.messages += [Outgoing(kafka.topic_deadletter, None, letter) for letter in featurized.letters]
+        letters = self._featurizer.letter_messages(featurized)
+        pending.messages += [Outgoing(kafka.topic_deadletter, None, letter) for letter in letters]
         if pending.messages and pending.oldest is None:
             pending.oldest = time.monotonic()
 

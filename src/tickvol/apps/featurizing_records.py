@@ -24,13 +24,21 @@ LETTER_BYTES = MAX_MESSAGE_BYTES // 8
 """Content of this size fits into a dead letter however it is escaped; of longer content this much is kept."""
 
 
+class Letter(NamedTuple):
+    """A message that gave no record or came too late."""
+
+    partition: int
+    message: LogMessage
+    reason: Reject
+
+
 @dataclass(frozen=True, slots=True)
 class Featurized:
     """What messages of one partition gave."""
 
     rows: FeatureRows
     closed_by_ns: NDArray[np.int64]
-    letters: list[Message]
+    letters: list[Letter]
     counts: FeaturizerCounts
 
 
@@ -94,13 +102,11 @@ class RecordFeaturizer:
         read = self.reader.read(partition, messages)
         rows = self.engine.push(read.records)
         letters = [
-            self._letter(partition, read.messages[row], reason)
+            Letter(partition, read.messages[row], reason)
             for row, reason in read.rejected
             if reason is not Reject.UNKNOWN_PRODUCT  # not asked for; counted, and no letter to anyone
         ]
-        letters += [
-            self._letter(partition, read.messages[int(read.records.origin[row])], Reject.LATE) for row in rows.late
-        ]
+        letters += [Letter(partition, read.messages[int(read.records.origin[row])], Reject.LATE) for row in rows.late]
         counts = self._count(len(messages), read, rows)
         return Featurized(rows, read.receive_time_ns[rows.closed_by], letters, counts)
 
@@ -118,12 +124,17 @@ class RecordFeaturizer:
             )
         ]
 
-    def _letter(self, partition: int, message: LogMessage, reason: Reject) -> Message:
-        content = message.value or b""
-        if len(content) > LETTER_BYTES:
-            content = content[:LETTER_BYTES]
-        source = f"{self._topic}-{partition}@{message.offset}"
-        return letter_message(source, reason.label, max(message.timestamp, 0) * NS_PER_MS, content)
+    def letter_messages(self, featurized: Featurized) -> list[Message]:
+        """The dead letters as they travel."""
+        return [
+            letter_message(
+                f"{self._topic}-{partition}@{message.offset}",
+                reason.label,
+                max(message.timestamp, 0) * NS_PER_MS,
+                (message.value or b"")[:LETTER_BYTES],
+            )
+            for partition, message, reason in featurized.letters
+        ]
 
     def _count(self, messages: int, read: ReadRecords, rows: FeatureRows) -> FeaturizerCounts:
         counts, kind = FeaturizerCounts(), read.records.kind

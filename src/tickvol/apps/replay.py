@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from tickvol.apps.command import command_parser, run_command
 
 if TYPE_CHECKING:
+    from tickvol.config import Config
     from tickvol.core.records import Record
 
-DESCRIPTION = """Turn recorded frames into a feature dataset.
+DESCRIPTION = """Turn recorded frames, or all that is in the topic of ticks, into a feature dataset.
 
 Files may be wrapped archives, bare frames or recorder lines, plain, .gz or .zst; they are merged in order of time.
 The dataset is written whole and then takes the place of the old one; any --batch-size gives the same bytes."""
@@ -29,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         metavar="F",
         help="files or directories; default: the newest capture in ingestion.raw_dir",
+    )
+    parser.add_argument(
+        "--from-kafka", action="store_true", help="read the whole topic of ticks instead of files; default: files"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="dataset directory; default: features.dataset_dir")
     parser.add_argument(
@@ -50,11 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from tickvol.apps.featurizing import Featurizer, Store, collect_garbage_rarely, deadletter_dir, progress_path
+    from tickvol.apps.featurizing import Featurizer, Store, collect_garbage_rarely, deadletter_dir
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_names
-    from tickvol.storage.dataset import looks_like_dataset, remove_tree, swap_in
+    from tickvol.storage.dataset import looks_like_dataset, remove_tree
 
     config = load_config(options.config)
     batch_size = config.features.batch_size if options.batch_size is None else options.batch_size
@@ -64,14 +68,14 @@ def _replay(options: argparse.Namespace) -> int:
     target = Path(os.path.abspath(options.out or config.features.dataset_dir))
     if target.exists() and not (target.is_dir() and looks_like_dataset(target)):
         raise UsageError(f"--out: {target}: exists and is no feature dataset; name another directory")
-    files = archive_files(options.data_file) if options.data_file else newest_capture(config.ingestion.raw_dir)
-
     started = time.monotonic()
     collect_garbage_rarely()
     new = target.with_name(f".new.{target.name}")
-    new_letters = deadletter_dir(new)
     remove_tree(new)
-    remove_tree(new_letters)
+    remove_tree(deadletter_dir(new))
+    if options.from_kafka:
+        return _replay_topic(options, config, products, target, new)
+    files = archive_files(options.data_file) if options.data_file else newest_capture(config.ingestion.raw_dir)
     trust = (options.sequence or config.ingestion.sequence) == "trust"
     featurizer = Featurizer(config, products, source_names(files), trust_bare=trust)
     store = Store(new, featurizer.engine.spec, products)
@@ -93,10 +97,7 @@ def _replay(options: argparse.Namespace) -> int:
             f"--data-file: {named}: not a single frame that can be used ({reasons}); {target} is as it was"
         )
     store.write(featurizer.drain())
-    new.mkdir(parents=True, exist_ok=True)
-    swap_in(new, target)
-    progress_path(target).unlink(missing_ok=True)
-    swap_in(new_letters, deadletter_dir(target))
+    _swap_in(new, target)
     print("\n".join(featurizer.summary()))
     for problem in log.unreadable:
         print(f"unreadable  {problem}; what came before was used")
@@ -104,6 +105,42 @@ def _replay(options: argparse.Namespace) -> int:
     print(f"files       {len(files)}, {seconds:.1f} s, {featurizer.tracker.counts.frames / seconds:.0f} frames/s")
     print(f"dataset     {target}\nrejected    {deadletter_dir(target)}")
     return 0
+
+
+def _replay_topic(
+    options: argparse.Namespace, config: "Config", products: Sequence[str], target: Path, new: Path
+) -> int:
+    from tickvol.apps.featurizing import deadletter_dir
+    from tickvol.apps.replay_topic import replay_topic
+    from tickvol.core.errors import UsageError
+
+    files_only = {"--data-file": options.data_file, "--sequence": options.sequence, "--records": options.records}
+    problems = [
+        f"{name}: {value}: goes with files, not with --from-kafka" for name, value in files_only.items() if value
+    ]
+    if problems:
+        raise UsageError(problems)
+    progress = Progress(0)
+    started = time.monotonic()
+    counts = replay_topic(config, products, new, on_progress=progress.show_records)
+    progress.end()
+    _swap_in(new, target)
+    seconds = time.monotonic() - started
+    print("\n".join(counts.summary(products)))
+    print(f"topic       {config.kafka.topic_ticks}, {seconds:.1f} s, {counts.records / seconds:.0f} records/s")
+    print(f"dataset     {target}\nrejected    {deadletter_dir(target)}")
+    return 0
+
+
+def _swap_in(new: Path, target: Path) -> None:
+    """Put dataset and dead letters in the place of the old ones."""
+    from tickvol.apps.featurizing import deadletter_dir, progress_path
+    from tickvol.storage.dataset import swap_in
+
+    new.mkdir(parents=True, exist_ok=True)
+    swap_in(new, target)
+    progress_path(target).unlink(missing_ok=True)
+    swap_in(deadletter_dir(new), deadletter_dir(target))
 
 
 class RecordFile:
@@ -135,6 +172,13 @@ class Progress:
         if self._on and now - self._shown > 0.2:
             self._shown = now
             print(f"\r{frames:>12,} frames of {self._total / 1e6:,.1f} MB input", end="", file=sys.stderr, flush=True)
+
+    def show_records(self, done: int, total: int) -> None:
+        """Tell how many messages of a topic are done, at most five times a second."""
+        now = time.monotonic()
+        if self._on and now - self._shown > 0.2:
+            self._shown = now
+            print(f"\r{done:>12,} of {total:,} messages", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Clear the line."""

@@ -1,0 +1,130 @@
+"""Whoever has lost its place in the group, or its name, commits nothing; what was left open ends with the next one."""
+
+import contextlib
+import time
+
+import pytest
+
+from tests.kafka.filling import topic_messages
+from tickvol.bus.consume import GroupConsumer, holds_messages
+from tickvol.bus.messages import Message
+from tickvol.bus.transactions import Outgoing, Transactions
+from tickvol.core.errors import BrokerUnavailable, WorkError
+
+pytestmark = pytest.mark.kafka
+
+
+@contextlib.contextmanager
+def member(kafka, env, instance_id):
+    """A consumer that has its partitions, and a producer of its own."""
+    group = env["TICKVOL_FEATURES__GROUP_ID"]
+    consumer = GroupConsumer(
+        kafka,
+        group_id=group,
+        instance_id=instance_id,
+        session_timeout_ms=6000,
+        max_poll_records=1000,
+        on_revoked=lambda: None,
+    )
+    transactions = Transactions(
+        kafka,
+        transactional_id=f"{group}-{instance_id}",
+        group_topic=kafka.topic_ticks,
+        stopped=lambda: False,
+        on_wait=lambda waited_s: None,
+    )
+    try:
+        consumer.subscribe()
+        transactions.open()
+        join(consumer)
+        yield consumer, transactions
+    finally:
+        transactions.drop()
+        consumer.close()
+
+
+def join(*consumers):
+    """Poll them until each has had a change of its partitions."""
+    missing, deadline = list(consumers), time.monotonic() + 30
+    while missing:
+        assert time.monotonic() < deadline
+        for consumer in consumers:
+            consumer.poll(0.1)
+            if consumer.take_change() is not None and consumer in missing:
+                missing.remove(consumer)
+
+
+def row(kafka, text):
+    return [Outgoing(kafka.topic_features, 0, Message(b"BTC-USD", text, 1))]
+
+
+def committed(consumer):
+    return consumer.partitions([0])[0].committed
+
+
+def test_rows_and_offsets_are_committed_together(kafka_env, kafka_config):
+    with member(kafka_config, kafka_env, "1") as (consumer, transactions):
+        assert committed(consumer) is None
+        transactions.run(row(kafka_config, b"a"), {0: (7, "note")}, consumer.group_metadata())
+        state = consumer.partitions([0])[0]
+        assert (state.committed, state.note) == (7, "note")
+    assert [message.value for message in topic_messages(kafka_config, kafka_config.topic_features)] == [b"a"]
+
+
+def test_membership_of_an_earlier_generation_commits_nothing(kafka_env, kafka_config):
+    with member(kafka_config, kafka_env, "1") as (one, transactions):
+        before = one.group_metadata()
+        transactions.run(row(kafka_config, b"a"), {0: (1, "")}, before)
+        with contextlib.ExitStack() as stack:
+            other = GroupConsumer(
+                kafka_config,
+                group_id=kafka_env["TICKVOL_FEATURES__GROUP_ID"],
+                instance_id="2",
+                session_timeout_ms=6000,
+                max_poll_records=1000,
+                on_revoked=lambda: None,
+            )
+            stack.callback(other.close)
+            other.subscribe()
+            join(one, other)
+            with pytest.raises(BrokerUnavailable, match="IllegalGeneration"):
+                transactions.run(row(kafka_config, b"zombie"), {0: (2, "")}, before)
+            transactions.drop()
+            transactions.open()
+            transactions.run(row(kafka_config, b"b"), {0: (2, "")}, one.group_metadata())
+            assert committed(one) == 2
+    assert [message.value for message in topic_messages(kafka_config, kafka_config.topic_features)] == [b"a", b"b"]
+
+
+def test_a_process_whose_name_was_taken_commits_nothing_and_is_told(kafka_env, kafka_config):
+    with member(kafka_config, kafka_env, "1") as (one, old), member(kafka_config, kafka_env, "1") as (two, new):
+        with pytest.raises(BrokerUnavailable):
+            old.run(row(kafka_config, b"zombie"), {0: (5, "")}, one.group_metadata())
+        new.run(row(kafka_config, b"a"), {0: (3, "")}, two.group_metadata())
+        assert committed(two) == 3
+        one.rejoin()
+        with pytest.raises(WorkError, match="another process works under this name"):
+            join(one)
+        new.run(row(kafka_config, b"b"), {0: (4, "")}, two.group_metadata())
+    assert [message.value for message in topic_messages(kafka_config, kafka_config.topic_features)] == [b"a", b"b"]
+
+
+def test_what_a_dropped_producer_left_open_is_never_seen(kafka_env, kafka_config):
+    with member(kafka_config, kafka_env, "1") as (consumer, transactions):
+        producer = transactions._producer
+        producer.begin_transaction()
+        producer.send(kafka_config.topic_features, value=b"left", key=b"k", partition=0).get(10)
+        transactions._producer = None  # as a kill would
+        transactions.open()
+        transactions.run(row(kafka_config, b"a"), {0: (1, "")}, consumer.group_metadata())
+        producer.close(timeout=0)
+    assert [message.value for message in topic_messages(kafka_config, kafka_config.topic_features)] == [b"a"]
+
+
+def test_offsets_of_aborted_transactions_are_no_messages(kafka_env, kafka_config):
+    with member(kafka_config, kafka_env, "1") as (_, transactions):
+        producer = transactions._producer
+        producer.begin_transaction()
+        producer.send(kafka_config.topic_features, value=b"left", key=b"k", partition=0).get(10)
+        producer.abort_transaction()
+        assert not holds_messages(kafka_config, kafka_config.topic_features, 0)
