@@ -15,13 +15,14 @@ LOCK_NAME = ".published.lock"
 
 
 class Published(msgspec.Struct, frozen=True):
-    """Everything up to the line `line` of the file `source` is acknowledged."""
+    """Everything up to the line `line` of the file `source` is acknowledged; of which topic, and how far that reaches."""
 
     source: str
     line: int
     topic: str
     ends: dict[int, int]
     tracker: TrackerSnapshot
+    topic_id: str = ""
 
     @property
     def place(self) -> Place:

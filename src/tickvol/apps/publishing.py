@@ -52,6 +52,7 @@ class Publisher:
     stopped : asks to end with what is sent so far.
     on_figures : is told the figures now and then.
     delete_sent : whether packed files go once all their lines are acknowledged.
+    progress : the archive's note, its lock held already; None: this takes the lock, once nobody else has it.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Publisher:
         stopped: Callable[[], bool],
         on_figures: Callable[[PublishFigures], None] = lambda _: None,
         delete_sent: bool = False,
+        progress: ProgressFile | None = None,
     ) -> None:
         self.figures = PublishFigures()
         self._config = config
@@ -73,9 +75,9 @@ class Publisher:
         self._stopped = stopped
         self._on_figures = on_figures
         self._delete_sent = delete_sent
-        self._progress = ProgressFile(raw_dir)
+        self._progress = progress or ProgressFile(raw_dir)
         self._noted_at = 0.0
-        while not self._progress.lock():
+        while progress is None and not self._progress.lock():
             if not follow() or stopped():
                 self._progress.close()
                 raise WorkError(f"raw_dir: {raw_dir}: another process publishes it; stop that one first")
@@ -115,8 +117,9 @@ class Publisher:
         """Everything behind the last acknowledged line, over one connection."""
         published = self._progress.read()
         kafka = self._config.kafka
-        check_topics(kafka, {} if published is None or published.topic != kafka.topic_ticks else published.ends)
-        session = _Session(self._config, self._raw_dir, self._products, published)
+        same = published if published is not None and published.topic == kafka.topic_ticks else None
+        topic_id = check_topics(kafka, same.ends if same else {}, same.topic_id if same else "")
+        session = _Session(self._config, self._raw_dir, self._products, published, topic_id)
         try:
             if published is None:
                 self._refuse_second_publication(session.archive)
@@ -194,7 +197,9 @@ class Publisher:
             ends = session.ends_before | session.writer.ends
             topic = self._config.kafka.topic_ticks
             try:
-                self._progress.write(Published(reached.place.source, reached.place.line, topic, ends, reached.tracker))
+                self._progress.write(
+                    Published(reached.place.source, reached.place.line, topic, ends, reached.tracker, session.topic_id)
+                )
             except WorkError as error:
                 logger.error("%s; after a restart more is sent again", error)
             if self._delete_sent:
@@ -213,8 +218,11 @@ class Publisher:
 class _Session:
     """Decoder, tracker and writer over one connection, in the state of the last acknowledged line."""
 
-    def __init__(self, config: Config, raw_dir: Path, products: tuple[str, ...], published: Published | None) -> None:
+    def __init__(
+        self, config: Config, raw_dir: Path, products: tuple[str, ...], published: Published | None, topic_id: str
+    ) -> None:
         ingestion, features = config.ingestion, config.features
+        self.topic_id = topic_id
         self.sources: list[str] = []
         self.decoder = FrameDecoder(products, ingestion.max_line_bytes)
         self.tracker = FrameTracker(products, grace_ms=features.grace_ms, max_ahead_s=ingestion.max_ahead_s)
@@ -228,11 +236,11 @@ class _Session:
             self.place = published.place
             self.ends_before = published.ends if published.topic == config.kafka.topic_ticks else {}
             restore_snapshot(published.tracker, self.tracker, self.decoder, self.sources)
-        self.writer = LogWriter(config.kafka, linger_ms=ingestion.publish.linger_ms)
+        self.writer = LogWriter(config.kafka, linger_ms=ingestion.publish.linger_ms, ends_before=self.ends_before)
 
     def beginning(self, topic: str) -> Published:
         """The note before the first line is sent: from now on it is known that some may be."""
-        return Published("", 0, topic, {}, take_snapshot(self.tracker, self.decoder, self.sources))
+        return Published("", 0, topic, {}, take_snapshot(self.tracker, self.decoder, self.sources), self.topic_id)
 
     def take_checkpoint(self, place: Place | None, *, force: bool = False) -> None:
         """Remember the state after a batch; not after each of them, as that costs."""

@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
-from tickvol.bus.client import new_consumer, new_producer, reaching
+from tickvol.bus.client import new_admin, new_consumer, new_producer, reaching
 from tickvol.bus.messages import Message, decode_record, partition_of
 from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch
@@ -29,6 +30,10 @@ LAST_RECORDS = 100
 class LogWriter:
     """An idempotent producer for ticks and dead letters that counts what was acknowledged.
 
+    Parameters
+    ----------
+    ends_before : ends of the partitions as acknowledged to earlier writers; none may begin before its.
+
     Attributes
     ----------
     sent : messages given to the producer.
@@ -36,7 +41,8 @@ class LogWriter:
     ends : for each partition of the topic of ticks one more than the last acknowledged offset.
     """
 
-    def __init__(self, kafka: KafkaConfig, *, linger_ms: int) -> None:
+    def __init__(self, kafka: KafkaConfig, *, linger_ms: int, ends_before: dict[int, int] | None = None) -> None:
+        self._ends_before = ends_before or {}
         self.sent = 0
         self.acknowledged = 0
         self.ends: dict[int, int] = {}
@@ -84,6 +90,8 @@ class LogWriter:
         ------
         BrokerUnavailable
             When it has refused a message for good; everything not acknowledged is to be sent again by another writer.
+        LogLost
+            When the topic was emptied under us.
         """
         waiting = self._waiting
         while waiting and waiting[0].is_done:
@@ -92,7 +100,10 @@ class LogWriter:
                 raise BrokerUnavailable(f"{self._kafka.topic_ticks}: a message was refused: {future.exception!r}")
             told = future.value
             if told.topic == self._kafka.topic_ticks:
-                self.ends[told.partition] = max(self.ends.get(told.partition, 0), told.offset + 1)
+                known = self.ends.get(told.partition, self._ends_before.get(told.partition, 0))
+                if 0 <= told.offset < known:
+                    raise _log_lost(self._kafka.topic_ticks, told.partition, told.offset, known)
+                self.ends[told.partition] = max(known, told.offset + 1)
             self.acknowledged += 1
 
     def close(self) -> None:
@@ -103,42 +114,56 @@ class LogWriter:
             logger.debug("producer closed with %r", error)
 
 
-def check_topics(kafka: KafkaConfig, ends: dict[int, int]) -> None:
-    """See that the topics are there and that ticks still holds what was acknowledged before.
+def check_topics(kafka: KafkaConfig, ends: dict[int, int], topic_id: str) -> str:
+    """See that the topics are there and that ticks still holds what was acknowledged before; its id.
+
+    Ends alone do not tell: what waited while the broker was away may have filled a new topic beyond them.
+
+    Parameters
+    ----------
+    ends, topic_id : as acknowledged before; empty ones are not compared.
 
     Raises
     ------
     LogLost
-        When a partition ends before the offset that was acknowledged.
+        When the topic is another one of that name, or a partition ends before the offset that was acknowledged.
     TopicMismatch
         When a topic does not exist or has another number of partitions.
     BrokerUnavailable
         When no broker answers.
     """
-    consumer = new_consumer(kafka, client_id="tickvol-publisher-check")
-    with reaching(kafka):
-        try:
-            existing = consumer.topics()
-            for topic in (kafka.topic_ticks, kafka.topic_deadletter):
-                if topic not in existing:
-                    raise TopicMismatch(
-                        f"kafka: topic {topic} does not exist; make the topics by `tickvol kafka topics`"
-                    )
-            count = len(consumer.partitions_for_topic(kafka.topic_ticks) or ())
-            if count != kafka.partitions:
-                raise TopicMismatch(
-                    f"kafka.partitions: {kafka.partitions}: topic {kafka.topic_ticks} has {count}; set it to that"
-                )
-            found = consumer.end_offsets([TopicPartition(kafka.topic_ticks, number) for number in range(count)])
-        finally:
-            consumer.close()
-    for place, end in found.items():
-        if end < ends.get(place.partition, 0):
-            raise LogLost(
-                f"{kafka.topic_ticks}, partition {place.partition}: ends at {end}, but {ends[place.partition]} records"
-                " were acknowledged: the broker has lost data. `tickvol kafka rebuild` makes the topics anew from the"
-                " archive"
+    admin = new_admin(kafka)
+    with reaching(kafka), contextlib.closing(admin):
+        found = {topic["name"]: topic for topic in admin.describe_topics([kafka.topic_ticks, kafka.topic_deadletter])}
+        for name, topic in found.items():
+            if topic["error_code"] == UnknownTopicOrPartitionError.errno:
+                raise TopicMismatch(f"kafka: topic {name} does not exist; make the topics by `tickvol kafka topics`")
+            if topic["error_code"]:
+                raise for_code(topic["error_code"])(name)
+        ticks = found[kafka.topic_ticks]
+        count, now_id = len(ticks["partitions"]), str(ticks["topic_id"])
+        if count != kafka.partitions:
+            raise TopicMismatch(
+                f"kafka.partitions: {kafka.partitions}: topic {kafka.topic_ticks} has {count}; set it to that"
             )
+        places = [TopicPartition(kafka.topic_ticks, number) for number in range(count)]
+        told = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+    for place in places:
+        if told[place].offset < ends.get(place.partition, 0):
+            raise _log_lost(kafka.topic_ticks, place.partition, told[place].offset, ends[place.partition])
+    if topic_id and now_id != topic_id:
+        raise LogLost(
+            f"{kafka.topic_ticks}: is not the topic that the archive was published to, but a new one of that name: the"
+            " broker has lost data. `tickvol kafka rebuild` makes the topics anew from the archive"
+        )
+    return now_id
+
+
+def _log_lost(topic: str, partition: int, end: int, acknowledged: int) -> LogLost:
+    return LogLost(
+        f"{topic}, partition {partition}: ends at {end}, but {acknowledged} records were acknowledged: the broker has"
+        " lost data. `tickvol kafka rebuild` makes the topics anew from the archive"
+    )
 
 
 def last_connections(kafka: KafkaConfig) -> set[str]:

@@ -1,0 +1,178 @@
+"""`tickvol kafka rebuild`: the topics made anew from the raw archive, and the dataset with them."""
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.apps.command import command_parser, run_command
+from tickvol.core.errors import BrokerUnavailable, InputError, UsageError, WorkError
+
+if TYPE_CHECKING:
+    from tickvol.apps.publish_progress import ProgressFile
+    from tickvol.config import Config
+
+DESCRIPTION = """Make the topics anew from the raw archive, after the broker's data were lost or damaged.
+
+Deletes the topics of ticks, features and dead letters and the group's offsets, publishes the whole archive, and runs
+the featurizer to the end of it, which fills the topic of features and writes the dataset anew. What was in the topics
+and is not in the archive is gone: dead letters of other producers, and records that were sent in again.
+
+No featurizer may run meanwhile and nothing may publish the archive. A capture goes on: what it receives meanwhile is
+published by its own publisher afterwards. Interrupted anywhere it can be started again."""
+
+LOCK_PATIENCE_S = 3.0
+MARGIN_S = 3.0
+POLL_S = 0.2
+_LOOKED_AT = 100
+_CAPTURE = re.compile(r"^(\d{8}T\d{6}Z(?:-\d+)?)-\d+$")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol kafka rebuild`."""
+    parser = command_parser("kafka rebuild", DESCRIPTION)
+    parser.add_argument("--yes", action="store_true", help="do not ask before anything is deleted; default: ask")
+    parser.add_argument(
+        "--lose-older",
+        action="store_true",
+        help="go on although the log begins with captures whose files the archive no longer has; default: refuse",
+    )
+    return run_command(parser, _rebuild, argv)
+
+
+def _rebuild(options: argparse.Namespace) -> int:
+    from tickvol.apps import featurize
+    from tickvol.bus.anew import make_anew
+    from tickvol.bus.client import new_admin
+    from tickvol.config import load_config
+    from tickvol.ingest.archive_reader import frame_files
+    from tickvol.storage.dataset import remove_tree, swap_in
+
+    config = load_config(options.config)
+    raw_dir, kafka = config.ingestion.raw_dir, config.kafka
+    files = frame_files(raw_dir) if raw_dir.is_dir() else []
+    if not files:
+        raise InputError(f"ingestion.raw_dir: {raw_dir}: holds no capture to rebuild from; nothing was deleted")
+    with _lock(raw_dir) as progress, contextlib.closing(new_admin(kafka)) as admin:
+        _wait_for_empty_group(admin, config)
+        _check_captures(config, {path.name.partition("_")[0] for path in files}, lose_older=options.lose_older)
+        _ask(config, files, yes=options.yes)
+        for line in make_anew(admin, kafka, config.features.group_id):
+            print(f"topics     {line}", flush=True)
+        progress.forget()
+        _publish(config, raw_dir, progress)
+    target = Path(os.path.abspath(config.features.dataset_dir))
+    new = target.with_name(f".rebuilt.{target.name}")
+    remove_tree(new)
+    code = featurize.main(
+        ["--config", str(options.config), "--source", "kafka", "--until-end", "--out", str(new)]
+        + (["--verbose"] if options.verbose else [])
+    )
+    if code:
+        return code
+    new.mkdir(parents=True, exist_ok=True)
+    swap_in(new, target)
+    print(f"rebuilt    {target}; start the featurizer again")
+    return 0
+
+
+@contextlib.contextmanager
+def _lock(raw_dir: Path) -> "Iterator[ProgressFile]":
+    """The archive's note, with the right to publish; a capture's publisher waits meanwhile."""
+    from tickvol.apps.publish_progress import ProgressFile
+
+    progress = ProgressFile(raw_dir)
+    try:
+        until = time.monotonic() + LOCK_PATIENCE_S  # a publisher that just fails lets it go by itself
+        while not progress.lock():
+            if time.monotonic() > until:
+                raise WorkError(
+                    f"ingestion.raw_dir: {raw_dir}: a capture or `tickvol publish` publishes it; stop that one first"
+                )
+            time.sleep(POLL_S)
+        yield progress
+    finally:
+        progress.close()
+
+
+def _wait_for_empty_group(admin: object, config: "Config") -> None:
+    """A featurizer that ended without leaving is a member until its session is over; one that runs stays one."""
+    from tickvol.bus.anew import group_members
+
+    features = config.features
+    until = time.monotonic() + features.session_timeout_ms / 1000 + MARGIN_S
+    told = False
+    while members := group_members(admin, config.kafka, features.group_id):
+        if time.monotonic() > until:
+            raise WorkError(
+                f"features.group_id: {features.group_id}: featurizer {', '.join(members)} is alive; stop it first"
+            )
+        if not told:
+            told = True
+            print(f"group      {features.group_id}: waits for the session of {', '.join(members)} to end", flush=True)
+        time.sleep(POLL_S)
+
+
+def _check_captures(config: "Config", captures: set[str], *, lose_older: bool) -> None:
+    """Refuse to delete what the archive cannot give back; old files are the first that it loses."""
+    import msgspec
+
+    from tickvol.bus.messages import decode_record
+    from tickvol.bus.reading import TopicReader
+    from tickvol.core.errors import TopicMismatch
+    from tickvol.core.records import Gap
+
+    found: set[str] = set()
+    with (
+        contextlib.suppress(TopicMismatch),
+        TopicReader(config.kafka, config.kafka.topic_ticks, client_id="rebuild") as topic,
+    ):
+        left = {number: min(_LOOKED_AT, end - topic.first[number]) for number, end in topic.end.items()}
+        for messages in topic.whole():
+            for message in messages:
+                left[message.partition] -= 1
+                with contextlib.suppress(msgspec.DecodeError):
+                    record = decode_record(message.value or b"")
+                    if left[message.partition] >= 0 and not isinstance(record, Gap):
+                        found.update(_CAPTURE.findall(record.connection_id))
+            if max(left.values()) <= 0:
+                break
+    missing = sorted(found - captures)
+    if missing and not lose_older:
+        raise WorkError(
+            f"{config.kafka.topic_ticks}: begins with records of captures that {config.ingestion.raw_dir} no longer"
+            f" holds ({', '.join(missing[:3])}); nothing was deleted; --lose-older accepts that they are gone"
+        )
+
+
+def _ask(config: "Config", files: Sequence[Path], *, yes: bool) -> None:
+    kafka = config.kafka
+    print(f"broker     {kafka.bootstrap_servers}")
+    print(f"deletes    {kafka.topic_ticks}, {kafka.topic_features}, {kafka.topic_deadletter}, offsets of ", end="")
+    print(f"{config.features.group_id}")
+    print(f"from       {config.ingestion.raw_dir}: {len(files)} files, {files[0].name} to {files[-1].name}", flush=True)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("--yes: must be given where there is no terminal to ask on; nothing was deleted")
+    if input("Delete and rebuild? Type yes: ").strip().lower() != "yes":
+        raise WorkError("not confirmed; nothing was deleted")
+
+
+def _publish(config: "Config", raw_dir: Path, progress: "ProgressFile") -> None:
+    from tickvol.apps.publishing import Publisher
+
+    publisher = Publisher(
+        config, raw_dir, config.products, follow=lambda: False, stopped=lambda: False, progress=progress
+    )
+    if not publisher.run():
+        raise BrokerUnavailable(
+            f"{config.kafka.topic_ticks}: not all was acknowledged in time; start the rebuild again"
+        )
+    figures = publisher.figures
+    print(f"published  {figures.records:,} records, {figures.letters:,} dead letters", flush=True)

@@ -1,0 +1,91 @@
+"""Topics and group made anew: what a rebuild does to the broker before it publishes the archive again."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    KafkaError,
+    NotCoordinatorError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+
+from tickvol.bus.client import reaching
+from tickvol.bus.topics import declared_topics, ensure_topics
+from tickvol.config_sections import KafkaConfig
+from tickvol.core.errors import BrokerUnavailable
+
+PATIENCE_S = 30.0
+_POLL_S = 0.1
+_STARTING = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
+
+Answer = TypeVar("Answer")
+
+
+def group_members(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) -> list[str]:
+    """Who is in the group, by instance name; one that was killed stays until its session ends.
+
+    Raises
+    ------
+    BrokerUnavailable
+        When the broker does not answer.
+    """
+
+    def ask() -> list[str]:
+        about = admin.describe_groups([group_id])[group_id]
+        _raise_if_bad(about["error"], f"group {group_id} cannot be looked at")
+        return sorted(member.get("group_instance_id") or member["member_id"] for member in about["members"])
+
+    with reaching(kafka):
+        return _once_started(ask)
+
+
+def make_anew(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) -> list[str]:
+    """Delete the declared topics and the group's offsets, and make the topics again; a line for each change.
+
+    Raises
+    ------
+    BrokerUnavailable
+        When the broker does not answer or does not do it; to be tried again from the start.
+    """
+    names = [spec.name for spec in declared_topics(kafka)]
+    with reaching(kafka):
+        _once_started(
+            lambda: _raise_if_bad(admin.delete_groups([group_id])[group_id], f"group {group_id} cannot be deleted")
+        )
+        existing = [name for name in names if name in set(admin.list_topics())]
+        for topic in admin.delete_topics(existing, raise_errors=False)["topics"] if existing else []:
+            error = for_code(topic["error_code"])
+            if error is not UnknownTopicOrPartitionError and error.errno:
+                raise error(f"topic {topic['name']} cannot be deleted")
+        until = time.monotonic() + PATIENCE_S
+        while set(names) & set(admin.list_topics()):
+            if time.monotonic() > until:
+                raise BrokerUnavailable(f"topics {', '.join(existing)}: not gone {PATIENCE_S:g} s after their deletion")
+            time.sleep(_POLL_S)
+    return [f"{name}: deleted" for name in existing] + ensure_topics(admin, kafka)
+
+
+def _raise_if_bad(said: str | None, what: str) -> None:
+    """The client gives errors of groups as texts that hold their names."""
+    if said is None or said == "OK" or GroupIdNotFoundError.__name__ in said:
+        return
+    kind = next((kind for kind in _STARTING if kind.__name__ in said), KafkaError)
+    raise kind(f"{what}: {said}")
+
+
+def _once_started(ask: Callable[[], Answer]) -> Answer:
+    """The first question about any group makes a new broker begin its topic of offsets."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except _STARTING:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_POLL_S)
