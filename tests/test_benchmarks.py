@@ -82,3 +82,15 @@ def test_the_measures_with_long_inputs_run_too(tmp_path):
         "100_products_frames_to_dataset",
     ]
     assert sum(name.startswith("inference") for name in lines) == 6
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_measures_on_kafka_run_on_a_broker_of_their_own(tmp_path):
+    lines = report(tmp_path, ["kafka-stream", "kafka-ingest", "kafka-live"])
+    assert [name for name in lines if not name.startswith("live_memory")] == [
+        "kafka_to_kafka_many_small",
+        "kafka_to_kafka_few_large",
+        "exchange_to_kafka",
+        "receipt_to_readable_row_p99",
+    ]
