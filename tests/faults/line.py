@@ -59,7 +59,6 @@ class Line:
                 "TICKVOL_FEATURES__FLUSH_INTERVAL_S": "1",
                 "TICKVOL_INGESTION__METRICS_PORT": "0",
                 "TICKVOL_FEATURES__METRICS_PORT": "0",
-                "TICKVOL_INGESTION__RECONNECT__MAX_BACKOFF_S": "1",
             }
         )
         self.kafka = config_of(environment)

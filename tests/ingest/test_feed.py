@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
+from tests.ingest.certificates import self_signed
 from tickvol.ingest.archive_lines import ArchiveLine
 from tickvol.ingest.capture_figures import CaptureFigures, TrackerSpec
 from tickvol.ingest.exchange import SimulatedExchange
@@ -305,8 +306,6 @@ def test_stop_keeps_what_had_arrived_and_closes_no_connection(tmp_path):
 
 
 def test_certificate_that_nobody_vouches_for_is_refused(tmp_path, caplog):
-    cryptography = pytest.importorskip("cryptography")
-    assert cryptography
     certificate, key = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -322,32 +321,3 @@ def test_certificate_that_nobody_vouches_for_is_refused(tmp_path, caplog):
         capture = asyncio.run(run())
     assert capture.feed.counts.opened == 0
     assert "certificate verify failed" in caplog.text.lower()
-
-
-def self_signed(directory):
-    from datetime import UTC, datetime, timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (directory / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (directory / "key.pem").write_bytes(private)
-    return directory / "cert.pem", directory / "key.pem"

@@ -87,8 +87,8 @@ class Feed:
         while True:
             while (wait_s := self._limiter.wait_s()) > 0:
                 await asyncio.sleep(wait_s)
-            self._limiter.note()
             socket = await self._connect()
+            self._limiter.note()  # now: the server cannot have counted it later
             if socket is not None:
                 try:
                     await self._session(socket)
@@ -106,6 +106,7 @@ class Feed:
                 self._spec.url,
                 max_size=self._spec.max_message_bytes,
                 max_queue=QUEUE_FRAMES,
+                open_timeout=self._spec.feed_silence_s,  # a handshake without an answer is silence too
                 close_timeout=CLOSE_TIMEOUT_S,
                 logger=log.getChild("socket"),
             )
