@@ -1,6 +1,6 @@
 """Metrics of the real processes: every declared one is there, and they say what happened."""
 
-import re
+import math
 
 import httpx
 import pytest
@@ -29,6 +29,10 @@ def scrape(port):
 
 def samples(port):
     return (scrape(port) or (set(), {}))[1]
+
+
+def value(port, name):
+    return samples(port).get(f"tickvol_ingestor_{name}", math.nan)
 
 
 def of(declared):
@@ -71,14 +75,17 @@ def test_capture_serves_metrics_while_the_broker_is_away_and_the_spool_grows(bre
     ingestor = line.ingestor(url, environment={"TICKVOL_INGESTION__METRICS_PORT": str(port)})
     wait_for(lambda: samples(port).get("tickvol_ingestor_publisher_connected") == 1, 60, "connected")
     broker.kill()
-    wait_for(lambda: samples(port)["tickvol_ingestor_publisher_connected"] == 0, 60, "noticed")
-    before = samples(port)["tickvol_ingestor_spool_lines"]
-    wait_for(lambda: samples(port)["tickvol_ingestor_spool_lines"] > before + 200, 30, "spool grows")
+    wait_for(lambda: value(port, "publisher_connected") == 0, 30, "noticed")
+    before = value(port, "spool_lines")
+    wait_for(lambda: value(port, "spool_lines") > before + 200, 30, "spool grows")
     broker.start()
-    wait_for(lambda: samples(port)["tickvol_ingestor_publisher_connected"] == 1, 60, "back")
-    wait_for(lambda: samples(port)["tickvol_ingestor_spool_lines"] < before + 200, 30, "spool is sent")
+    wait_for(lambda: value(port, "publisher_connected") == 1, 60, "back")
+    wait_for(lambda: value(port, "spool_lines") < before + 200, 30, "spool is sent")
+    assert value(port, "last_frame_age_seconds") < 5
     line.end(ingestor)
-    assert re.search(r"all of the archive is with the broker", ingestor.log.read_text())
+    said = ingestor.log.read_text()
+    assert said.count("kept in the archive until the broker is back") == 1
+    assert "all of the archive is with the broker" in said
 
 
 def test_taken_port_stops_nobody(line):

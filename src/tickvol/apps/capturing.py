@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tickvol.apps.capture_metrics import INGESTOR_METRICS, scrape
 from tickvol.apps.publisher_process import PublisherProcess
 from tickvol.ingest.capture_figures import CaptureFigures
 from tickvol.ingest.feed import Feed
 from tickvol.ingest.raw_archive import RawArchive
+from tickvol.monitoring.metrics import serve_metrics
 
 log = logging.getLogger(__name__)
 
@@ -20,15 +22,26 @@ LOG_EVERY_S = 60.0
 
 
 class Capture:
-    """Feed, figures, archive and, where there is one, the publisher."""
+    """Feed, figures, archive and, where there is one, the publisher.
+
+    Parameters
+    ----------
+    metrics_port : 0: no metrics over HTTP.
+    """
 
     def __init__(
-        self, feed: Feed, figures: CaptureFigures, archive: RawArchive, publisher: PublisherProcess | None
+        self,
+        feed: Feed,
+        figures: CaptureFigures,
+        archive: RawArchive,
+        publisher: PublisherProcess | None,
+        metrics_port: int,
     ) -> None:
         self.feed = feed
         self.figures = figures
         self.archive = archive
         self.publisher = publisher
+        self._metrics_port = metrics_port
 
     async def run(self, duration_s: float | None, now_ns: Callable[[], int]) -> str:
         """Run until the feed ends, a signal comes or the time is over; says which.
@@ -43,6 +56,8 @@ class Capture:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, on_signal, number.name)
+        read = scrape(self, asyncio.get_running_loop())
+        metrics = serve_metrics("ingestion.metrics_port", self._metrics_port, INGESTOR_METRICS, read)
         running = asyncio.create_task(self.feed.run())
         beside = [asyncio.create_task(self._report()), asyncio.create_task(self._watch_disk())]
         publishing = None if self.publisher is None else asyncio.create_task(self.publisher.run())
@@ -62,6 +77,8 @@ class Capture:
                     await self.publisher.stop()
                     await asyncio.wait({publishing}, timeout=LIVE_EVERY_S)  # it takes note how the process ended
                     await _cancel(publishing)
+                if metrics is not None:
+                    await asyncio.to_thread(metrics.close)
 
     async def _report(self) -> None:
         if sys.stderr.isatty():

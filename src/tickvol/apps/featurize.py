@@ -89,9 +89,17 @@ def _check(options: argparse.Namespace, source: str) -> None:
 
 def _from_kafka(options: argparse.Namespace, config: "Config", products: Sequence[str], target: Path) -> int:
     from tickvol.apps.featurize_kafka import KafkaRun
+    from tickvol.monitoring.metrics import serve_metrics
+    from tickvol.monitoring.metrics_featurizer import FEATURIZER_METRICS, featurizer_values
 
     run = KafkaRun(config, products, target, until_end=options.until_end, accept_hole=options.start == "earliest")
     run.stop_on_signals()
+    serve_metrics(
+        "features.metrics_port",
+        config.features.metrics_port,
+        FEATURIZER_METRICS,
+        lambda: featurizer_values(run.counts),
+    )
     try:
         run.work()
     finally:

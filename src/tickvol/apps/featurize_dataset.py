@@ -117,6 +117,8 @@ class DatasetThread:
         parts, self._pending, self._pending_rows = self._pending, [], 0
         if parts or self._failing:
             self._writing = self._pool.submit(self._write, self._writer, parts, self.simulated)
+        else:
+            self._counts.dataset_current_at = self._flushed
 
     def _write(self, writer: DatasetWriter, parts: list[Rows], simulated: bool) -> bool:
         for product, bar_end_ns, values in parts:
@@ -130,6 +132,7 @@ class DatasetThread:
             if not self._failing:
                 logger.warning("%s; rows wait in memory, and it is tried again", error)
             return False
+        self._counts.dataset_current_at = time.monotonic()
         if self._failing:
             logger.warning("%s: written again", self.root)
         return True

@@ -76,7 +76,7 @@ def _work(options: argparse.Namespace) -> int:
     archive.start(clock.now_ns(), list(products), alone=ingestion.sink != "file")
     feed = _feed(products, ingestion, archive, clock.now_ns, stop_on_close=options.stop_on_close)
     publisher = None if ingestion.sink == "file" else _publisher(options, products, ingestion)
-    capture = Capture(feed, figures, archive, publisher)
+    capture = Capture(feed, figures, archive, publisher, ingestion.metrics_port)
     started = time.monotonic()
     ended_by = "failure"
     try:

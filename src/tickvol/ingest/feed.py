@@ -78,9 +78,14 @@ class Feed:
         self._now_ns = now_ns
         self._monotonic = monotonic
         self._connection_id = ""
-        self._last_frame_s = 0.0
+        self._began_s = self._last_frame_s = monotonic()
         self._silent = False
         self._delivered = False
+
+    @property
+    def frame_age_s(self) -> float:
+        """Time since the last frame, on any connection; since the start where there was none."""
+        return self._monotonic() - self._last_frame_s
 
     async def run(self) -> None:
         """Capture; ends by cancellation, or with the server where `stop_on_close`."""
@@ -120,7 +125,7 @@ class Feed:
     async def _session(self, socket: ClientConnection) -> None:
         connection_id = self._connection_id = f"{self._archive.capture_id}-{self.counts.opened}"
         self._silent, self._delivered = False, False
-        self._last_frame_s = self._monotonic()
+        self._began_s = self._monotonic()
         self._archive.connection_opened(self._now_ns(), connection_id, list(self._spec.products), self._spec.url)
         watch = asyncio.create_task(self._watch(socket))
         try:
@@ -175,7 +180,7 @@ class Feed:
             self._backoff.reset()
 
     async def _watch(self, socket: ClientConnection) -> None:
-        while (left_s := self._last_frame_s + self._spec.feed_silence_s - self._monotonic()) > 0:
+        while (left_s := max(self._last_frame_s, self._began_s) + self._spec.feed_silence_s - self._monotonic()) > 0:
             await asyncio.sleep(left_s)
         self._silent = True
         log.warning("no frame for %g s: the feed is dead", self._spec.feed_silence_s)

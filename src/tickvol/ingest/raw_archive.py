@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -44,12 +44,16 @@ class ArchiveSpec:
 
 @dataclass
 class ArchiveCounts:
-    """What one capture wrote; `lines` is the sum of `frames` and `control_lines`."""
+    """What one capture wrote; `lines` is the sum of `frames` and `control_lines`.
+
+    `lines_before` : by name of a file, the lines in this capture's earlier files.
+    """
 
     frames: int = 0
     control_lines: int = 0
     bytes: int = 0
     files: int = 0
+    lines_before: dict[str, int] = field(default_factory=dict)
 
     @property
     def lines(self) -> int:
@@ -184,6 +188,7 @@ class RawArchive:
             os.close(descriptor)  # another capture's packer was quicker than our lock
         self._descriptor, self._path, self._hour, self._size = descriptor, path, hour, 0
         self.counts.files += 1
+        self.counts.lines_before[path.name] = self.counts.lines
 
     def _close_file(self) -> None:
         if self._descriptor < 0:
