@@ -32,6 +32,8 @@ POLL_S = 0.002
 CHECKPOINT_S = 0.05
 COMMIT_S = 1.0
 RETRY_S = 1.0
+SILENCE_S = 3.0
+"""The producer waits for a broker for ever; when nothing was acknowledged for this long it counts as away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Publisher:
         self._delete_sent = delete_sent
         self._progress = progress or ProgressFile(raw_dir)
         self._noted_at = 0.0
+        self._heard = (0, 0.0)
         while progress is None and not self._progress.lock():
             if not follow() or stopped():
                 self._progress.close()
@@ -126,7 +129,7 @@ class Publisher:
                 self._progress.write(session.beginning(kafka.topic_ticks))
             if not self.figures.connected:
                 logger.info("publishing to %s from %s", kafka.topic_ticks, session.place or "the first line")
-            self.figures.connected = True
+            self.figures.connected, self._heard = True, (0, time.monotonic())
             self._follow_archive(session, published)
             return self._drain(session)
         finally:
@@ -191,6 +194,7 @@ class Publisher:
         if not force and time.monotonic() - self._noted_at < COMMIT_S:
             return
         self._noted_at = time.monotonic()
+        self._see_whether_connected(session.writer)
         reached = session.reached()
         if reached is not None:
             self.figures.source, self.figures.line = reached.place.source, reached.place.line
@@ -208,6 +212,17 @@ class Publisher:
         self.figures.files_behind = sum(name > self.figures.source for name in files)
         self.figures.in_flight = session.writer.in_flight
         self._on_figures(self.figures)
+
+    def _see_whether_connected(self, writer: LogWriter) -> None:
+        acknowledged, heard_at = self._heard
+        if not writer.in_flight or writer.acknowledged != acknowledged:
+            self._heard = writer.acknowledged, time.monotonic()
+            if not self.figures.connected:
+                logger.warning("the broker answers again; publishing goes on behind the last acknowledged line")
+            self.figures.connected = True
+        elif self.figures.connected and time.monotonic() - heard_at > SILENCE_S:
+            logger.warning("not published, kept in the archive until the broker is back: nothing is acknowledged")
+            self.figures.connected = False
 
     def _delete(self, archive: FollowedArchive, source: str) -> None:
         for name, path in archive.files().items():
