@@ -7,7 +7,7 @@ export MPLBACKEND := Agg
 export BENTOML_DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint format bench kafka serve mlflow lock clean clean-all
+.PHONY: help install install-dev demo test test-all lint format bench kafka live serve mlflow lock clean clean-all
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ kafka: install ## a broker on 127.0.0.1:9092 with the declared topics; `tickvol 
 faults: install-dev ## every fault of the live path in its long form, with a table of what was measured (hours)
 	$(BIN)/python -m pytest tests/faults
 	$(BIN)/python -m tests.faults.figures
+
+live: install ## broker, capture, featurizer and MLflow until Ctrl-C (ARGS=--simulate: a local exchange)
+	$(BIN)/tickvol live $(ARGS)
 
 serve: install ## the HTTP service on 127.0.0.1:3000
 	$(BIN)/tickvol serve

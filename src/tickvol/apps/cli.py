@@ -16,7 +16,7 @@ COMMANDS = {
     "deadletters": "look at what was rejected or came too late; send it in again",
     "gaps": "list what is unknown: when, how long, why, which rows",
     "replay": "turn recorded frames into a feature dataset",
-    "featurize": "turn the raw archive into features, followed as it grows",
+    "featurize": "turn the log into features as it grows, each row once",
     "train": "train and compare all detectors",
     "infer": "score feature rows with a bundle; measure its speed",
     "evaluate": "write the evaluation report",
@@ -24,6 +24,7 @@ COMMANDS = {
     "backtest": "recompute alarms against spikes with a bundle",
     "serve": "answer over HTTP",
     "mlflow-ui": "show experiments and registered models in a browser",
+    "live": "run broker, capture, featurizer and MLflow together, until Ctrl-C",
     "demo": "run the main job end to end",
 }
 

@@ -1,0 +1,123 @@
+"""`tickvol live`: broker, capture, featurizer and experiment tracker together, until Ctrl-C."""
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tickvol.apps.command import command_parser, run_command
+from tickvol.core.errors import UsageError, WorkError
+
+DESCRIPTION = """Run the live path in one terminal: broker (unless one answers), MLflow's pages, capture, featurizer.
+
+Waits until each is healthy, says where everything is, and shows a line of figures now and then. Ctrl-C, SIGTERM or
+--duration end it in order: capture, featurizer once it has read everything, MLflow, and the broker if it was started
+here. A second Ctrl-C waits for nothing: what is left then, the next start does.
+
+With --simulate a local exchange takes the place of the real one, and topics, archive and dataset are others, below
+data/simulated, unless the environment names them."""
+
+SIMULATED = {
+    "TICKVOL_INGESTION__RAW_DIR": "data/simulated/raw",
+    "TICKVOL_FEATURES__DATASET_DIR": "data/simulated/features.parquet",
+    "TICKVOL_FEATURES__GROUP_ID": "tickvol-featurizer-simulated",
+    "TICKVOL_KAFKA__TOPIC_TICKS": "simulated.ticks.raw",
+    "TICKVOL_KAFKA__TOPIC_FEATURES": "simulated.ticks.features",
+    "TICKVOL_KAFKA__TOPIC_DEADLETTER": "simulated.ticks.deadletter",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol live`."""
+    parser = command_parser("live", DESCRIPTION)
+    parser.add_argument("--simulate", action="store_true", help="a local exchange; default: the one of ingestion.url")
+    parser.add_argument("--speed", metavar="N", help="with --simulate: simulated seconds a second; None: 1")
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="end after this many seconds; None: never")
+    parser.add_argument(
+        "--log-dir", type=Path, default=Path("data/live"), metavar="DIR", help="what each process says, a file each"
+    )
+    return run_command(parser, _live, argv)
+
+
+def _live(options: argparse.Namespace) -> int:
+    _check(options)
+    stop = _Signals()
+    if options.simulate:
+        os.environ.update({name: os.environ.get(name, value) for name, value in SIMULATED.items()})
+    from tickvol.apps.live_path import LivePath
+    from tickvol.config import load_config
+
+    config = load_config(options.config)
+    with _Alone(options.log_dir):
+        path = LivePath(
+            config,
+            options.config,
+            options.log_dir,
+            speed=(options.speed or "1") if options.simulate else None,
+            tell=_tell,
+            signals=lambda: stop.count,
+        )
+        try:
+            path.start()
+            path.watch(options.duration)
+        finally:
+            path.stop()
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    problems = []
+    if options.duration is not None and not 0 < options.duration < float("inf"):
+        problems.append(f"--duration: {options.duration:g}: must be above 0 seconds")
+    if options.speed is not None:
+        try:
+            speed = float(options.speed)
+        except ValueError:
+            speed = 0.0
+        if not 0 < speed < float("inf"):
+            problems.append(f"--speed: {options.speed!r}: must be a number above 0")
+        if not options.simulate:
+            problems.append(f"--speed: {options.speed}: goes with --simulate; the real market has its own")
+    if problems:
+        raise UsageError(problems)
+
+
+def _tell(line: str) -> None:
+    """A line above the line of figures, where there is one."""
+    clear = "\r\033[K" if sys.stdout.isatty() else ""
+    print(f"{clear}{line}", flush=True)
+
+
+class _Signals:
+    """How often SIGINT, SIGTERM or SIGHUP came."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, *_: object) -> None:
+        self.count += 1
+
+
+class _Alone:
+    """One `live` a log directory: a second one would take the featurizer's name from the first."""
+
+    def __init__(self, log_dir: Path) -> None:
+        self._log_dir = log_dir
+        self._lock = -1
+
+    def __enter__(self) -> None:
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self._log_dir / ".lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise WorkError(f"--log-dir: {self._log_dir}: another `tickvol live` runs with it; end that one") from None
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)

@@ -1,0 +1,139 @@
+"""A process of the live path: started, watched, started again when it ends, and ended."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tickvol.core.errors import WorkError
+
+AT_ONCE_S = 10.0
+MOST_DEATHS_AT_ONCE = 3
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+SHOWN_LINES = 10
+_POLL_S = 0.05
+
+
+class Child:
+    """A `tickvol` command that runs until it is stopped, in a session of its own: Ctrl-C is for whoever started it.
+
+    Parameters
+    ----------
+    arguments : of the command, asked for anew at each start.
+    tell : is told what happens, a line each.
+    """
+
+    def __init__(
+        self, name: str, arguments: Callable[[], Sequence[str]], log_dir: Path, tell: Callable[[str], None]
+    ) -> None:
+        self.name = name
+        self.log = log_dir / f"{name}.log"
+        self.code: int | None = None
+        """Exit code of the last process that ended."""
+        self.gave_up = False
+        """Whether it ended at once too often and is not started again."""
+        self._arguments = arguments
+        self._tell = tell
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_begin = 0
+        self._started = 0.0
+        self._start_again = 0.0
+        self._wait_s = FIRST_WAIT_S
+        self._deaths_at_once = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Start it; what it says is appended to its log."""
+        with self.log.open("ab") as sink:
+            self._log_begin = sink.tell()
+            self._process = subprocess.Popen(
+                _command(self._arguments()),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
+
+    def tend(self) -> None:
+        """Take note when it has ended, and start it again when it is time.
+
+        Raises
+        ------
+        WorkError
+            When it has ended at once three times in a row.
+        """
+        now = time.monotonic()
+        if self._process is None:
+            if now >= self._start_again and not self.gave_up:
+                self.start()
+            return
+        self.code = self._process.poll()
+        if self.code is None:
+            return
+        self._sweep()
+        lived_s = now - self._started
+        self._deaths_at_once = self._deaths_at_once + 1 if lived_s < AT_ONCE_S else 0
+        if self._deaths_at_once == MOST_DEATHS_AT_ONCE:
+            self.gave_up = True
+            raise WorkError(
+                f"{self.name}: ended {MOST_DEATHS_AT_ONCE} times at once, last with exit code {self.code}; its last"
+                f" words, more in {self.log}:\n{self.last_words()}"
+            )
+        self._wait_s = FIRST_WAIT_S if lived_s > LONGEST_WAIT_S else min(2 * self._wait_s, LONGEST_WAIT_S)
+        self._start_again = now + self._wait_s
+        self._tell(
+            f"{self.name}: ended with exit code {self.code} after {lived_s:.0f} s, starts again in {self._wait_s:g} s;"
+            f" see {self.log}"
+        )
+
+    def said(self) -> str:
+        """What the present process, or the last one, has said."""
+        with contextlib.suppress(OSError), self.log.open("rb") as log:
+            log.seek(self._log_begin)
+            return log.read().decode(errors="replace")
+        return ""
+
+    def last_words(self) -> str:
+        """The end of what it has said."""
+        lines = [line for line in self.said().splitlines() if line.strip()][-SHOWN_LINES:]
+        return "\n".join(f"  {line[:300]}" for line in lines) or "  (it said nothing)"
+
+    def stop(self, patience_s: float, hurry: Callable[[], bool]) -> bool:
+        """SIGTERM; SIGKILL when that takes too long or `hurry` says so. Whether it ended with exit code 0."""
+        process = self._process
+        if process is None:
+            return self.code == 0
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + patience_s
+        while process.poll() is None and time.monotonic() < deadline:
+            if hurry():
+                deadline = min(deadline, time.monotonic() + 1)
+            time.sleep(_POLL_S)
+        if process.poll() is None:
+            self._tell(f"{self.name}: does not end, killed")
+            process.kill()
+        self.code = process.wait()
+        self._sweep()
+        return self.code == 0
+
+    def _sweep(self) -> None:
+        """End what it has left in its group."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "tickvol", *arguments]

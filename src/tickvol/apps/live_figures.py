@@ -1,0 +1,80 @@
+"""One line about the live path, from the metrics of its processes."""
+
+import time
+from http.client import HTTPException
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from prometheus_client.parser import text_string_to_metric_families
+
+PATIENCE_S = 3.0
+_DIRECT = build_opener(ProxyHandler({}))
+
+Samples = dict[str, float]
+"""Sum over the labels of each metric; the number of its samples as `NAME#`."""
+
+
+def fetch(url: str) -> str | None:
+    """What a page says; None where nothing answers well."""
+    try:
+        with _DIRECT.open(url, timeout=PATIENCE_S) as answer:
+            return str(answer.read().decode())
+    except (URLError, HTTPException, OSError):
+        return None
+
+
+def scraped(port: int) -> Samples | None:
+    """The metrics of a process; None while it does not answer."""
+    text = fetch(f"http://127.0.0.1:{port}/metrics")
+    if text is None:
+        return None
+    found: Samples = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] = found.get(sample.name, 0.0) + sample.value
+            found[f"{sample.name}#"] = found.get(f"{sample.name}#", 0.0) + 1
+    return found
+
+
+class StatusLine:
+    """Rates are those since the line before."""
+
+    def __init__(self, ingestor_port: int, featurizer_port: int) -> None:
+        self._ports = {"tickvol_ingestor_": ingestor_port, "tickvol_featurizer_": featurizer_port}
+        self._before: dict[str, tuple[float, float]] = {}
+
+    def text(self) -> str:
+        """The line."""
+        return f"{self._ingestor()} | {self._featurizer()}"
+
+    def _ingestor(self) -> str:
+        prefix = "tickvol_ingestor_"
+        found = scraped(self._ports[prefix])
+        if found is None:
+            return "ingestor: no answer"
+        connected = found.get(prefix + "publisher_connected", 0.0)
+        return (
+            f"ticks {self._rate(found, prefix + 'ticks_total')}"
+            f" | last frame {found[prefix + 'last_frame_age_seconds']:.1f} s ago"
+            f" | gaps {found.get(prefix + 'gaps_total', 0):,.0f}"
+            f" | spool {found.get(prefix + 'spool_lines', 0):,.0f} lines{'' if connected else ', BROKER AWAY'}"
+        )
+
+    def _featurizer(self) -> str:
+        prefix = "tickvol_featurizer_"
+        found = scraped(self._ports[prefix])
+        if found is None:
+            return "featurizer: no answer"
+        return (
+            f"rows {self._rate(found, prefix + 'rows_total')}"
+            f" | lag {found.get(prefix + 'lag_records', 0):,.0f} records"
+            f" | late {found[prefix + 'late_ticks_total']:,.0f}"
+        )
+
+    def _rate(self, found: Samples, name: str) -> str:
+        """Total and rate of a counter, which begins anew with its process."""
+        now, total = time.monotonic(), found.get(name, 0.0)
+        before, then = self._before.get(name, (0.0, 0.0))
+        self._before[name] = (total, now)
+        rate = f" ({(total - before) / (now - then):.1f}/s)" if then and total >= before else ""
+        return f"{total:,.0f}{rate}"
