@@ -1,8 +1,10 @@
 """The processes of `tickvol live`: told, started again, given up; and wrong use."""
 
+import os
 import sys
 import time
 
+import psutil
 import pytest
 
 from tickvol.apps import live, live_children
@@ -19,6 +21,13 @@ def told():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(live_children, "FIRST_WAIT_S", 0.01)
+
+
+def in_group(process, group):
+    try:
+        return os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE
+    except ProcessLookupError:
+        return False
 
 
 def tend_until(child, condition):
@@ -62,8 +71,10 @@ def test_child_that_does_not_end_is_killed_with_what_it_has_started(tmp_path, to
     child = Child("mlflow", list, tmp_path, told.append)
     child.start()
     tend_until(child, lambda: "up" in child.said())
+    group = child.pid
     assert not child.stop(60, lambda: True)
     assert child.code == -9
+    assert [process for process in psutil.process_iter(["status"]) if in_group(process, group)] == []
     assert told == ["mlflow: does not end, killed"]
 
 
