@@ -152,12 +152,12 @@ class UnrulyExchange:
     async def _handle(self, client):
         self.accepted.append(time.monotonic())
         number, self._number = self._number, self._number + 1
-        self._sequence, self._mute = 0, False
+        self._sequence, self._mute, answers = 0, False, self._answers
         with contextlib.suppress(ConnectionClosed):
             wanted = set()
             while len(wanted) < 2:
                 wanted.add(json.loads(await client.recv())["channel"])
-            if self._answers:
+            if answers:
                 now = time.time_ns()
                 await client.send(self._numbered(wire.frame("subscriptions", 0, now, [])))
                 self._client, self._speaks = client, number

@@ -213,6 +213,7 @@ def test_a_server_that_hangs_up_at_once_is_never_tried_more_than_eight_times_a_s
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_all_faults_of_a_feed_in_any_order_and_minutes_of_refusal(line, tmp_path):
     rng = random.Random(9)
     quick = [*ENDINGS, ("jump", 1), ("jump", 50), ("silence",), ("no_answer",), ("bad_certificate", 10)]

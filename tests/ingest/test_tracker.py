@@ -232,6 +232,19 @@ def test_a_frame_still_unconfirmed_at_the_end_is_waiting_and_rejected_when_the_c
     assert outcome.counts.waiting == 0
 
 
+def test_a_copy_of_a_frame_far_ahead_does_not_confirm_it():
+    far = tick(2, 300_000)
+    outcome = track([opened(), tick(0, 0), tick(1, 100), far, far, far, tick(3, 200), tick(4, 600)])
+    assert outcome.rejected == [(5, "unconfirmed_time"), (6, "unconfirmed_time"), (4, "unconfirmed_time")]
+    assert outcome.ticks(BTC) == [0, 1, 3, 4]
+
+
+def test_a_copy_of_the_very_first_frame_rejects_nothing():
+    outcome = track([opened(), tick(0, 0), tick(0, 0), tick(1, 100)])
+    assert outcome.rejected == []
+    assert outcome.ticks(BTC) == [0, 0, 1]
+
+
 def test_a_wrong_clock_moves_no_watermark():
     lines = [opened(), tick(0, 0), tick(2, 100), tick(3, 60_000), tick(1, 110), tick(4, 120), tick(5, 130)]
     assert 1 in track(lines).ticks(BTC)

@@ -12,6 +12,7 @@ Rules, all in event time, so that no answer depends on our clock:
 * Heartbeats are copied to each product that has had a tick on the connection.
 * A frame more than `max_ahead_s` beyond its connection's highest event time (for the first frame: beyond all
   connections') waits for the next frame to confirm it, else it is rejected: one bad clock must not close every bar.
+  A copy of it, under the same number, is rejected at once: it is no second witness.
 * Bare recordings are one connection a file; a sequence that falls back while time goes on starts another. Their jumps
   are reported and only trusted as loss on request, as recorders often keep only some channels.
 """

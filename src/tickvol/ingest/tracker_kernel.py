@@ -215,6 +215,14 @@ def _frame(frames, row, slot, pending, live, products, out, ahead_ns, grace_ns):
         _reset(slot, UNKNOWN_START)
     time, held = frames.rows[row, F_TIME], slot[HELD]
     if held >= 0:
+        known = slot[HIGHEST_TIME] != NONE or out.counters[OVERALL_TIME] != NONE
+        if (
+            known
+            and frames.rows[row, F_SEQUENCE] == frames.rows[held, F_SEQUENCE]
+            and time == frames.rows[held, F_TIME]
+        ):
+            _reject(out, row)  # a copy is no second witness
+            return
         slot[HELD] = -1
         if time >= frames.rows[held, F_TIME] - ahead_ns:
             _accept(frames, held, slot, pending, live, products, out, grace_ns)
