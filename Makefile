@@ -84,8 +84,8 @@ lock: install-dev ## pin requirements.txt and requirements-dev.txt anew
 	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements-dev.txt requirements-dev.in
 	echo '-e .' >> requirements.txt
 
-clean: ## delete what can be made again: datasets, models, reports, caches (data/raw, the recordings, stays)
-	if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name raw -exec rm -rf {} +; fi
+clean: ## delete what can be made again: datasets, models, reports, caches (data/raw, the recordings, and data/kafka stay)
+	if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name raw ! -name kafka -exec rm -rf {} +; fi
 	rm -rf models/artifacts mlruns .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
 	find reports -mindepth 1 ! -name README.md -delete
 	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +
