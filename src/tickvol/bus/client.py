@@ -13,6 +13,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from tickvol.bus.sockets import PROXY_URL
 from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable
 
@@ -30,6 +31,7 @@ def connection(kafka: KafkaConfig) -> dict[str, Any]:
         "request_timeout_ms": kafka.request_timeout_ms,
         "bootstrap_timeout_ms": kafka.request_timeout_ms,
         "reconnect_backoff_max_ms": 1000,
+        "proxy_url": PROXY_URL,
         "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     }
     if kafka.security_protocol.startswith("SASL"):
