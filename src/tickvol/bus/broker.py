@@ -1,6 +1,7 @@
 """A real Apache Kafka on this machine: one node (KRaft), bound to the loopback, durable, detached from its starter."""
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -118,11 +119,16 @@ class LocalBroker:
         BrokerUnavailable
             When Java, the jars, the port, the data or the disk do not allow it, with the next step.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with self._alone():
-            running = self.is_running()
-            if not running:
-                self._launch()
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with self._alone():
+                running = self.is_running()
+                if not running:
+                    self._launch()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise self._no_room("cannot be started") from None
         self.wait_until_ready(timeout_s=timeout_s)
         return not running
 
@@ -280,8 +286,11 @@ class LocalBroker:
     def _failed(self, what: str, lines: Sequence[str]) -> BrokerUnavailable:
         told = any("No space left on device" in line or "File too large" in line for line in lines[-200:])
         if told or shutil.disk_usage(self.directory).free < _LEAST_ROOM_BYTES:
-            return BrokerUnavailable(f"{self.directory}: no room: the broker {what}; free some, then start again")
+            return self._no_room(what)
         return BrokerUnavailable(f"{self.directory}: the broker {what}; {self._last_words(lines)}")
+
+    def _no_room(self, what: str) -> BrokerUnavailable:
+        return BrokerUnavailable(f"{self.directory}: no room: the broker {what}; free some, then start again")
 
     def _last_words(self, lines: Sequence[str] | None = None) -> str:
         log = self.log / "server.log"
