@@ -1,0 +1,69 @@
+"""Memory and file handles of running processes, sampled by a thread, and how fast they grow."""
+
+import contextlib
+import threading
+import time
+
+import numpy as np
+import psutil
+
+MB = 1e6
+
+
+class Resources:
+    """Samples a process and those it started, every `every_s`.
+
+    Attributes
+    ----------
+    samples : [(seconds since the start, bytes resident, file handles)] by role.
+    """
+
+    def __init__(self, *, every_s=0.5, **roles):
+        self.samples = {role: [] for role in roles}
+        self._every_s = every_s
+        self._processes = {role: psutil.Process(pid) for role, pid in roles.items()}
+        self._began = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join(10)
+
+    def _sample(self):
+        while not self._over.wait(self._every_s):
+            at = time.monotonic() - self._began
+            for role, process in self._processes.items():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    self.samples[role].append((at, process.memory_info().rss, process.num_fds()))
+
+    def growth_mb(self, since_s=0.0):
+        """Highest sum of all roles minus the sum at the first sample from `since_s` on."""
+        columns = [np.array([row[1] for row in rows if row[0] >= since_s]) for rows in self.samples.values()]
+        length = min(map(len, columns))
+        total = sum(column[:length] for column in columns)
+        return float(total.max() - total[0]) / MB
+
+    def slope_mb_a_minute(self, role, share=2 / 3):
+        """Regression of a role's memory on time over the last `share` of the samples."""
+        at, rss, _ = np.array(self.samples[role][-round(share * len(self.samples[role])) :], float).T
+        return float(np.polyfit(at / 60, rss / MB, 1)[0])
+
+    def handles(self, role, share=2 / 3):
+        """(median of the first fifth, median of the last fifth) of the file handles over the last `share`."""
+        held = [row[2] for row in self.samples[role]][-round(share * len(self.samples[role])) :]
+        fifth = max(1, len(held) // 5)
+        return float(np.median(held[:fifth])), float(np.median(held[-fifth:]))
+
+
+def publisher_of(ingestor):
+    """The pid of the publisher that an ingestor has started; None while it has none."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(ingestor.pid).children():
+            if "publish" in child.cmdline():
+                return child.pid
+    return None
