@@ -4,8 +4,6 @@ import contextlib
 import resource
 import subprocess
 
-import psutil
-
 ROOM_FOR_THE_LOG = 2000
 
 
@@ -41,7 +39,7 @@ class SmallDisk:
         """Make room again."""
         self._filler.unlink(missing_ok=True)
         for pid in self._limited:
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(ProcessLookupError):
                 self._limit(pid, resource.RLIM_INFINITY)
         self._limited.clear()
 
