@@ -18,7 +18,7 @@ from tickvol.storage.dataset import dataset_files
 
 HOST = "127.0.0.1"
 POLL_S = 0.2
-STARTUP_S = 180.0
+STARTUP_S = 300.0
 STATUS_TERMINAL_S, STATUS_PIPE_S = 2.0, 60.0
 CATCH_UP_S = 120.0
 STOP_S = 30.0
