@@ -182,7 +182,7 @@ def test_a_default_of_zero_is_told():
         (["scripts/replay.py", "--data-file", "none.ndjson"], 1, "no such file"),
         (["scripts/replay.py", "--batch-size", "0", "--data-file", "README.md"], 2, "must be at least 1"),
         (["scripts/replay.py", "--config", "none.yaml"], 2, "no such file"),
-        (["features/featurizer.py", "--raw-dir", "none"], 1, "no such directory"),
+        (["features/featurizer.py", "--source", "archive", "--raw-dir", "none"], 1, "no such directory"),
     ],
 )
 def test_a_script_in_a_process_of_its_own_ends_with_one_line(arguments, code, told):

@@ -69,7 +69,7 @@ def _topics_main(argv: Sequence[str]) -> int:
 def _rebuild_main(argv: Sequence[str]) -> int:
     from tickvol.apps import kafka_rebuild
 
-    return kafka_rebuild.main(argv)
+    return kafka_rebuild.rebuild_main(argv)
 
 
 ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {

@@ -33,7 +33,7 @@ _LOOKED_AT = 100
 _CAPTURE = re.compile(r"^(\d{8}T\d{6}Z(?:-\d+)?)-\d+$")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def rebuild_main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol kafka rebuild`."""
     parser = command_parser("kafka rebuild", DESCRIPTION)
     parser.add_argument("--yes", action="store_true", help="do not ask before anything is deleted; default: ask")
