@@ -8,8 +8,9 @@ import pytest
 from tickvol.apps.capture_metrics import INGESTOR_METRICS, scrape, spool
 from tickvol.apps.publish_figures import PublishFigures
 from tickvol.ingest.capture_figures import CaptureFigures, TrackerSpec
-from tickvol.ingest.feed import FeedCounts
+from tickvol.ingest.feed import Feed, FeedCounts, FeedSpec
 from tickvol.ingest.raw_archive import ArchiveCounts, ArchiveSpec, RawArchive
+from tickvol.ingest.reconnect import Backoff, ConnectLimiter
 
 OLD, FIRST, SECOND = "20260101T000000Z_x", "20260102T000000Z_a", "20260102T000000Z_b"
 HOUR_NS = 3600 * 1_000_000_000
@@ -42,6 +43,15 @@ def test_archive_notes_the_lines_before_each_of_its_files(tmp_path):
     assert (none, lines) == (0, 6)
     assert archive.counts.lines - lines == 2
     assert sorted(path.name for path in tmp_path.glob("*.gz")) == [f"{first}.gz", f"{second}.gz"]
+
+
+def test_age_of_the_last_frame_goes_on_over_connections_and_begins_with_the_capture():
+    now = [100.0]
+    spec = FeedSpec("ws://127.0.0.1:9", ("BTC-USD",), 1.0, 5.0, 1 << 20)
+    backoff, limiter = Backoff(initial_s=1, maximum_s=1, multiplier=1, jitter=0, random=float), ConnectLimiter(8, float)
+    feed = Feed(spec, None, backoff, limiter, monotonic=lambda: now[0])
+    now[0] = 160.0
+    assert feed.frame_age_s == 60.0
 
 
 class _Publisher:

@@ -77,6 +77,9 @@ def test_live_brings_everything_up_and_down_with_a_broker_and_mlflow_of_its_own(
     assert f"broker     127.0.0.1:{kafka_port}, started here" in process.said()
     for port in (kafka_port, mlflow_port):
         assert port_is_taken("127.0.0.1", port)
+    os.kill(int(re.search(r"started, pid (\d+)", process.said())[1]), signal.SIGKILL)
+    wait_for(lambda: len(re.findall(r"Kafka \S+ started, pid", process.said())) == 2, 90, "broker again")
+    assert process.said().count("broker: has ended, is started again") == 1
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 0, process.said()
     ended = re.findall(r"^(\w+) +(?:ended|127\.0\.0\.1:\d+: stopped)$", process.said(), re.M)

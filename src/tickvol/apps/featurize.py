@@ -94,7 +94,7 @@ def _from_kafka(options: argparse.Namespace, config: "Config", products: Sequenc
 
     run = KafkaRun(config, products, target, until_end=options.until_end, accept_hole=options.start == "earliest")
     run.stop_on_signals()
-    serve_metrics(
+    metrics = serve_metrics(
         "features.metrics_port",
         config.features.metrics_port,
         FEATURIZER_METRICS,
@@ -103,6 +103,8 @@ def _from_kafka(options: argparse.Namespace, config: "Config", products: Sequenc
     try:
         run.work()
     finally:
+        if metrics is not None:
+            metrics.close()
         if run.counts.transactions or run.is_over:
             print("\n".join(run.counts.summary(products)))
     print(f"dataset     {target}\nrejected    topic {config.kafka.topic_deadletter}")
