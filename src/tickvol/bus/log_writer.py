@@ -108,8 +108,10 @@ class LogWriter:
 
     def close(self) -> None:
         """Drop the connection and what is not acknowledged."""
+        with contextlib.suppress(Exception):
+            self._producer._sender.force_close()  # close() alone would wait for what cannot be sent, and raise
         try:
-            self._producer.close(timeout=0)
+            self._producer.close(timeout=1)
         except KafkaError as error:
             logger.debug("producer closed with %r", error)
 
