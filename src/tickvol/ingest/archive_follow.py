@@ -1,12 +1,21 @@
 """The raw archive as a log that grows: whole files, then the file that the ingestor is writing, line by line."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tickvol.core.errors import InputError
-from tickvol.ingest.archive_reader import LineReader, LogBatch, decode_lines, frame_files, open_frames, source_name
+from tickvol.ingest.archive_reader import (
+    ByteStream,
+    LineReader,
+    LogBatch,
+    decode_lines,
+    frame_files,
+    open_frames,
+    source_name,
+)
 from tickvol.ingest.frames import FrameDecoder, Layout, detect_layout
 
 LOOK_S = 0.2
@@ -87,8 +96,8 @@ class FollowedArchive:
         self, name: str, skip: int, *, follow: Callable[[], bool], stopped: Callable[[], bool]
     ) -> Iterator[tuple[Place, LogBatch] | None]:
         files = self.files()
-        path = files[name]
-        reader = LineReader(open_frames(path), self._decoder.max_line_bytes)
+        path, stream = self._open(name)
+        reader = LineReader(stream, self._decoder.max_line_bytes)
         if name not in self.sources:
             self.sources.append(name)
         source, line, checked = self.sources.index(name), 1, False
@@ -119,6 +128,12 @@ class FollowedArchive:
                     return
         finally:
             reader.close()
+
+    def _open(self, name: str) -> tuple[Path, ByteStream]:
+        while True:
+            path = self.files()[name]
+            with contextlib.suppress(FileNotFoundError):  # packed since we looked: it is there under its other name
+                return path, open_frames(path)
 
     def _is_over(self, name: str) -> bool:
         """A file ends when a later one exists or its packed form does."""

@@ -50,16 +50,21 @@ class ReceiveClock:
 
 
 def last_receive_time_ns(raw_dir: Path) -> int:
-    """The latest receive time in the newest file of an archive; 0 where there is none."""
-    files = frame_files(raw_dir) if raw_dir.is_dir() else []
+    """The latest receive time in the newest file of an archive that holds one; 0 where there is none."""
+    for path in reversed(frame_files(raw_dir) if raw_dir.is_dir() else []):
+        if latest := _latest(path):  # a capture that found no room leaves an empty file
+            return latest
+    return 0
+
+
+def _latest(path: Path) -> int:
     latest = 0
-    for path in files[-1:]:
-        reader = LineReader(open_frames(path), _MAX_LINE_BYTES)
-        try:
-            while lines := reader.read(_LINES):
-                latest = max([latest, *(_receive_time_ns(line) for line in lines[-2:])])
-        finally:
-            reader.close()
+    reader = LineReader(open_frames(path), _MAX_LINE_BYTES)
+    try:
+        while lines := reader.read(_LINES):
+            latest = max([latest, *(_receive_time_ns(line) for line in lines[-2:])])
+    finally:
+        reader.close()
     return latest
 
 
