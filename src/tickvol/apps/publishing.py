@@ -206,8 +206,9 @@ class Publisher:
                 )
             except WorkError as error:
                 logger.error("%s; after a restart more is sent again", error)
-            if self._delete_sent:
-                self._delete(session.archive, reached.place.source)
+            else:
+                if self._delete_sent:
+                    self._delete(session.archive, reached.place.source)
         files = session.archive.files()
         self.figures.files_behind = sum(name > self.figures.source for name in files)
         self.figures.in_flight = session.writer.in_flight

@@ -1,0 +1,289 @@
+"""The publisher: from the last acknowledged line on, in order, loudly stopped where going on would hide a hole."""
+
+import contextlib
+import gzip
+import os
+import subprocess
+import sys
+import threading
+import time
+from itertools import count
+
+import msgspec
+import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from tests.broker_fixtures import ROOT
+from tests.faults.line import Line, distinct, wait_for
+from tests.ingest import wire
+from tests.kafka.filling import topic_messages
+from tickvol.apps.publish_progress import ProgressFile
+from tickvol.apps.publishing import Publisher
+from tickvol.bus.anew import make_anew
+from tickvol.bus.client import new_admin
+from tickvol.bus.messages import decode_record
+from tickvol.config import load_config
+from tickvol.core.errors import BrokerUnavailable, CorruptFile, LogLost, TopicMismatch, WorkError
+from tickvol.core.records import Tick
+from tickvol.ingest.archive_upkeep import PROGRESS_NAME, delete_old
+
+pytestmark = pytest.mark.kafka
+
+PRODUCTS = (wire.BTC, wire.ETH)
+FIRST, SECOND_FILE, THIRD = (f"2026040{day}T000000Z_2026040{day}T00Z.ndjson" for day in (5, 6, 7))
+
+
+@pytest.fixture
+def config(kafka_config, kafka_env, monkeypatch):
+    """The project's configuration with topics of this test alone."""
+    for name, value in kafka_env.items():
+        monkeypatch.setenv(name, value)
+    return load_config(ROOT / "config.yaml", env_file=None)
+
+
+def capture(name, ticks, first=0, packed=False, volume="1"):
+    """A file of the archive: one capture with one connection, a tick a second."""
+    connection = f"{name.partition('_')[0]}-1"
+    start = wire.START_NS + int(name[7:8]) * 86_400 * wire.SECOND
+    lines = [wire.control("capture_started", start), wire.control("connection_opened", start, connection)]
+    for number in range(first, first + ticks):
+        time_ns = start + number * wire.SECOND
+        lines.append(wire.wrap(wire.ticker(number, time_ns, *PRODUCTS, volume_24_h=volume), time_ns, connection))
+    return gzip.compress(wire.file_of(lines)) if packed else wire.file_of(lines)
+
+
+@contextlib.contextmanager
+def publisher(config, raw_dir, **options):
+    made = Publisher(config, raw_dir, PRODUCTS, **{"follow": lambda: False, "stopped": lambda: False, **options})
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def publish(config, raw_dir, **options):
+    with publisher(config, raw_dir, **options) as made:
+        assert made.run() is True
+        return made.figures
+
+
+def held(config):
+    """Sequence numbers of the ticks of BTC in the topic, in order."""
+    records = [decode_record(message.value) for message in topic_messages(config.kafka, config.kafka.topic_ticks)]
+    return [record.sequence_num for record in records if isinstance(record, Tick) and record.product_id == wire.BTC]
+
+
+def note(raw_dir):
+    return msgspec.json.decode((raw_dir / PROGRESS_NAME).read_bytes())
+
+
+def test_each_line_is_sent_once_however_often_it_is_asked(config, tmp_path):
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 30))
+    assert publish(config, tmp_path).records == 60
+    assert (note(tmp_path)["source"], note(tmp_path)["line"]) == (FIRST, 32)
+    assert publish(config, tmp_path).records == 0
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 40))
+    (tmp_path / f"{SECOND_FILE}.gz").write_bytes(capture(SECOND_FILE, 5, packed=True))
+    assert publish(config, tmp_path).records == 2 * 15 + 2  # each product's gap between the captures
+    assert held(config) == [*range(40), *range(5)]
+
+
+def set_limit(kafka, size):
+    with contextlib.closing(new_admin(kafka)) as admin:
+        limit = {"max.message.bytes": str(size)}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, kafka.topic_ticks, limit)])
+
+
+def test_what_the_broker_refuses_is_sent_again_in_order_once_it_is_taken(config, tmp_path, caplog):
+    small, large = capture(FIRST, 300), capture(FIRST, 2, first=300, volume="1" * 60_000).split(b"\n", 2)[2]
+    last = capture(FIRST, 300, first=302).split(b"\n", 2)[2]
+    (tmp_path / FIRST).write_bytes(small + large + last)
+    set_limit(config.kafka, 50_000)
+    stop = threading.Event()
+    with publisher(config, tmp_path, follow=lambda: not stop.is_set()) as made:
+        running = threading.Thread(target=made.run)
+        running.start()
+        try:
+            wait_for(lambda: "a message was refused" in caplog.text, 30, "refusal")
+            set_limit(config.kafka, 1 << 20)
+            wait_for(lambda: made.figures.line == 604, 30, "acknowledged")
+        finally:
+            stop.set()
+            running.join(30)
+    assert list(dict.fromkeys(held(config))) == list(range(602))
+
+
+def test_a_topic_made_anew_is_a_loud_stop(config, tmp_path):
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 30))
+    publish(config, tmp_path)
+    with contextlib.closing(new_admin(config.kafka)) as admin:
+        make_anew(admin, config.kafka, config.features.group_id)
+    with pytest.raises(LogLost, match="tickvol kafka rebuild"):
+        publish(config, tmp_path)
+    assert held(config) == []
+
+
+def test_a_topic_that_is_not_there_is_named_with_the_command_that_makes_it(config, tmp_path):
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 3))
+    kafka = config.kafka.model_copy(update={"topic_ticks": "no.such.topic"})
+    with pytest.raises(TopicMismatch, match=r"no\.such\.topic does not exist; .*tickvol kafka topics"):
+        publish(config.model_copy(update={"kafka": kafka}), tmp_path)
+
+
+def test_another_number_of_partitions_is_refused(config, tmp_path):
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 3))
+    kafka = config.kafka.model_copy(update={"partitions": config.kafka.partitions + 1})
+    with pytest.raises(TopicMismatch, match=r"kafka\.partitions: 4: .* has 3; set it to that"):
+        publish(config.model_copy(update={"kafka": kafka}), tmp_path)
+
+
+def test_a_second_publisher_is_refused(config, tmp_path):
+    with publisher(config, tmp_path), pytest.raises(WorkError, match="another process publishes it"):
+        publish(config, tmp_path)
+
+
+def test_a_second_publisher_that_follows_waits_for_the_first(config, tmp_path):
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 10))
+    started, ended = threading.Event(), []
+
+    def second():
+        started.set()
+        follows = count()
+        ended.append(publish(config, tmp_path, follow=lambda: not ended and next(follows) < 200).records)
+
+    with publisher(config, tmp_path) as first:
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        started.wait()
+        time.sleep(0.3)
+        assert ended == []
+        assert first.run() is True
+    waiting.join(30)
+    assert ended == [0]
+    assert held(config) == list(range(10))
+
+
+def test_a_note_that_is_gone_while_the_topic_holds_the_archive_is_a_loud_stop(config, tmp_path):
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 30))
+    publish(config, tmp_path)
+    (tmp_path / PROGRESS_NAME).unlink()
+    with pytest.raises(LogLost, match=r"holds records of this archive \(20260405T000000Z-1\)"):
+        publish(config, tmp_path)
+    assert held(config) == list(range(30))
+
+
+def test_records_of_another_archive_in_the_topic_are_no_obstacle(config, tmp_path):
+    for name in (FIRST, SECOND_FILE):
+        directory = tmp_path / name
+        directory.mkdir()
+        (directory / name).write_bytes(capture(name, 5))
+        publish(config, directory)
+    assert held(config) == [*range(5), *range(5)]
+
+
+@pytest.mark.parametrize("text", [b"", b'{"source":"a', b"[]", b'{"source":"a","line":"b"}'])
+def test_a_note_that_cannot_be_read_is_a_loud_stop(config, tmp_path, text):
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 3))
+    (tmp_path / PROGRESS_NAME).write_bytes(text)
+    with pytest.raises(CorruptFile, match="tickvol kafka rebuild"):
+        publish(config, tmp_path)
+
+
+def test_an_empty_archive_is_published_in_no_time(config, tmp_path):
+    assert publish(config, tmp_path).records == 0
+
+
+def names(directory):
+    return sorted(path.name for path in directory.glob("[!.]*"))
+
+
+def three_files(raw_dir):
+    (raw_dir / f"{FIRST}.gz").write_bytes(capture(FIRST, 5, packed=True))
+    (raw_dir / f"{SECOND_FILE}.gz").write_bytes(capture(SECOND_FILE, 5, packed=True))
+    (raw_dir / THIRD).write_bytes(capture(THIRD, 5))
+    return names(raw_dir)
+
+
+def test_only_packed_files_that_are_sent_to_their_end_are_deleted(config, tmp_path):
+    three_files(tmp_path)
+    publish(config, tmp_path, delete_sent=True)
+    assert names(tmp_path) == [THIRD]
+    publish(config, tmp_path, delete_sent=True)
+    assert held(config) == [*range(5)] * 3
+
+
+def test_nothing_is_deleted_while_the_broker_is_away(config, tmp_path):
+    files = three_files(tmp_path)
+    kafka = config.kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:9", "request_timeout_ms": 500})
+    with pytest.raises(BrokerUnavailable):
+        publish(config.model_copy(update={"kafka": kafka}), tmp_path, delete_sent=True)
+    assert names(tmp_path) == files
+
+
+def test_nothing_is_deleted_that_the_note_does_not_cover(config, tmp_path, monkeypatch):
+    files = three_files(tmp_path)
+    write = ProgressFile.write
+
+    def full(self, published):
+        if published.source:
+            raise WorkError("no room for the note")
+        write(self, published)
+
+    monkeypatch.setattr(ProgressFile, "write", full)
+    publish(config, tmp_path, delete_sent=True)
+    assert names(tmp_path) == files
+
+
+@pytest.mark.parametrize(
+    ("noted", "left", "why"),
+    [
+        (None, 3, "nothing is noted: all may be unsent"),
+        ("", 3, "nothing is sent yet"),
+        (SECOND_FILE, 2, "the file that is being sent stays"),
+        ("torn", 3, "a note that cannot be read covers nothing"),
+    ],
+)
+def test_the_unsent_spool_outlives_raw_keep_days(tmp_path, noted, left, why):
+    for name in (FIRST, SECOND_FILE, THIRD):
+        (tmp_path / f"{name}.gz").write_bytes(capture(name, 1, packed=True))
+    if noted is not None:
+        text = b"{" if noted == "torn" else msgspec.json.encode({"source": noted, "line": 3})
+        (tmp_path / PROGRESS_NAME).write_bytes(text)
+    delete_old(tmp_path, 1, wire.START_NS + 400 * 86_400 * wire.SECOND, spool=True)
+    assert len(names(tmp_path)) == left, why
+
+
+def captured(line, sink, *arguments):
+    """One capture of a short market to its end; what it printed."""
+    exchange, url = line.exchange("--speed", "max", "--hours", 0.01)
+    ingestor = line.ingestor(url, "--sink", sink, "--stop-on-close", *arguments)
+    assert ingestor.wait(60) == 0, ingestor.log.read_text()
+    line.end(exchange)
+    return ingestor.log.read_text()
+
+
+def test_sink_file_asks_no_broker_and_can_be_published_later(config, kafka_env, tmp_path):
+    line = Line(tmp_path, kafka_env)
+    try:
+        line.environment["TICKVOL_KAFKA__BOOTSTRAP_SERVERS"] = "127.0.0.1:9"
+        assert "published" not in captured(line, "file")
+        assert not (line.raw_dir / PROGRESS_NAME).exists()
+    finally:
+        line.close()
+    command = [sys.executable, "-m", "tickvol", "publish", "--raw-dir", str(line.raw_dir)]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | kafka_env, capture_output=True, text=True, check=True)
+    assert "complete    all lines of the archive are with the broker" in done.stdout
+    line.environment |= kafka_env
+    line.check_published()
+
+
+def test_sink_kafka_keeps_no_file_that_is_sent(config, kafka_env, tmp_path):
+    line = Line(tmp_path, kafka_env)
+    try:
+        for captures in (1, 2):
+            assert "all of the archive is with the broker" in captured(line, "kafka")
+            assert len(names(line.raw_dir)) == 1, captures
+        counted = [len(distinct(records)) for records in line.published().values()]
+        assert min(counted) > 2 * 36
+    finally:
+        line.close()
