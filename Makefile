@@ -7,7 +7,7 @@ export MPLBACKEND := Agg
 export BENTOML_DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint format bench kafka live serve mlflow lock clean clean-all
+.PHONY: help install install-dev demo test test-all faults lint format bench kafka live serve mlflow lock clean clean-all
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'

@@ -245,3 +245,34 @@ def test_a_missing_directory_and_a_foreign_name_are_reported(tmp_path: Path) -> 
     wrong.touch()
     with pytest.raises(InputError, match="not of the form"):
         read_features(tmp_path)
+
+
+def test_a_former_owner_can_neither_finish_nor_begin_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (np.zeros(1, np.int32), np.array([1_000_000_000], np.int64), np.zeros((1, len(feature_columns(SMALL)))))
+    sleeper, waker = (DatasetWriter(tmp_path, SMALL, ("BTC-USD",)) for _ in range(2))
+    sleeper.take_over(["BTC-USD"])
+    sleeper.append(*rows)
+    replace = Path.replace
+
+    def asleep_before_the_rename(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        waker.take_over(["BTC-USD"])
+        waker.append(rows[0], rows[1], rows[2] + 1)
+        waker.flush(simulated=False)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", asleep_before_the_rename)
+    for _ in range(2):
+        with pytest.raises(InputError, match="cannot be written: No such file"):
+            sleeper.flush(simulated=False)
+    sleeper.release()
+    waker.release()
+    assert read_features(tmp_path).values[0, 0] == 1
+    assert [path.name for path in (tmp_path / "product_id=BTC-USD").iterdir()] == ["date=1970-01-01"]
+
+
+def test_an_owner_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> None:
+    writer = DatasetWriter(tmp_path / "new", SMALL, ("BTC-USD",))
+    writer.take_over(["BTC-USD"])
+    writer.release()
+    assert not (tmp_path / "new").exists()

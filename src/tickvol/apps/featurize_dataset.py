@@ -54,6 +54,15 @@ class DatasetThread:
         self._writing: Future[bool] | None = None
         self._failing = False
 
+    def take_over(self, products: Sequence[str]) -> None:
+        """Become the only writer of these products, and of no others."""
+        self.settle()
+        self._writer.take_over(products)
+
+    def release(self) -> None:
+        """Let others write."""
+        self._writer.release()
+
     def add(self, rows: FeatureRows, chosen: NDArray[np.bool_] | None = None) -> None:
         """Take rows, all or some of them."""
         part = (rows.product, rows.bar_end_ns, rows.values)
@@ -94,6 +103,7 @@ class DatasetThread:
     def forget(self) -> None:
         """Drop rows that are not on disk: they will be computed again."""
         self.settle()
+        self._writer.release()
         self._writer = DatasetWriter(self.root, self._spec, self._products)
         self._pending, self._pending_rows = [], 0
 
@@ -108,6 +118,7 @@ class DatasetThread:
         self._flush()
         self.settle()
         self._pool.shutdown()
+        self.release()
         if self._failing:
             raise DiskFull(f"{self.root}: the last rows could not be written; the next start computes them again")
 

@@ -126,6 +126,7 @@ class KafkaRun:
             self._dataset.close()
             self.is_over = True
         finally:
+            self._dataset.release()
             self._transactions.drop()
             if self._consumer is not None:
                 self._consumer.close()
@@ -173,6 +174,8 @@ class KafkaRun:
         """Set the positions of newly assigned partitions."""
         consumer, featurizer = self._joined, self._featurizer
         self._transactions.open()
+        mine = [name for name, number in featurizer.partitions.items() if number in partitions]
+        self._dataset.take_over(mine)
         self._on_disk = last_rows(self._dataset.root, featurizer.spec, featurizer.engine.products)
         states = consumer.partitions(partitions)
         for state in states:
@@ -191,7 +194,6 @@ class KafkaRun:
                 resume.committed,
                 state.end,
             )
-        mine = [name for name, number in featurizer.partitions.items() if number in partitions]
         logger.info("assigned partitions=%s products=%s", partitions, ",".join(mine) or "none")
         if self._ends is None:
             self._ends = {}

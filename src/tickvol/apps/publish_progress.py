@@ -15,7 +15,7 @@ LOCK_NAME = ".published.lock"
 
 
 class Published(msgspec.Struct, frozen=True):
-    """Everything up to the line `line` of the file `source` is acknowledged; of which topic, and how far that reaches."""
+    """Everything up to the line `line` of the file `source` is acknowledged, by which topic and how far there."""
 
     source: str
     line: int

@@ -5,9 +5,11 @@ or run id. A flipped bit in Parquet otherwise reads back as a wrong number: page
 cover the footer, a digest of all content is checked too.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from tickvol.core.windows import NS_PER_S, FeatureSpec
 
 HOUR_NS = 3600 * NS_PER_S
 _METADATA_KEY = b"tickvol"
+_STAGING = ".writer-"
 
 
 def hour_path(root: Path, product_id: str, hour: int) -> Path:
@@ -59,15 +62,22 @@ def _content_sha256(
 
 
 def write_hour(
-    path: Path, spec: FeatureSpec, bar_end_ns: NDArray[np.int64], values: NDArray[np.float64], *, simulated: bool
+    path: Path,
+    spec: FeatureSpec,
+    bar_end_ns: NDArray[np.int64],
+    values: NDArray[np.float64],
+    *,
+    simulated: bool,
+    staging: Path | None = None,
 ) -> None:
-    """Replace one file atomically; rows ascend in `bar_end_ns`, values are (n, k)."""
+    """Replace one file atomically; rows ascend in `bar_end_ns`, values are (n, k); it grows in `staging`, or beside."""
     columns = [pa.array(bar_end_ns)] + [pa.array(np.ascontiguousarray(column)) for column in values.T]
     content = _content_sha256(spec, bar_end_ns, values, simulated=simulated)
     schema = dataset_schema(spec, simulated=simulated, content_sha256=content)
     table = pa.Table.from_arrays(columns, schema=schema)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    if staging is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = (staging or path.parent) / f".{path.parent.name}.{path.name}.tmp"
     try:
         with temporary.open("wb") as sink:
             pq.write_table(
@@ -81,6 +91,7 @@ def write_hour(
             )
             sink.flush()
             os.fsync(sink.fileno())
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -210,6 +221,9 @@ class DatasetWriter:
     """Collects rows and replaces the files of the hours they belong to.
 
     Rows that a file on disk holds and this run has not got are kept, so a restarted run completes the hour it was in.
+
+    Where several processes take products over from each other, each calls `take_over`: from then on a former owner can
+    neither finish the file that it was replacing nor begin another one, even when it slept in between.
     """
 
     def __init__(self, root: Path, spec: FeatureSpec, products: Sequence[str]) -> None:
@@ -218,6 +232,30 @@ class DatasetWriter:
         self.products = tuple(products)
         self._parts: dict[tuple[int, int], list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
         self._dirty: set[tuple[int, int]] = set()
+        self._staging: dict[str, Path] = {}
+
+    def take_over(self, products: Sequence[str]) -> None:
+        """Become the only one that can write these products: files grow in a folder that the next owner removes."""
+        self.release()
+        for product_id in products:
+            directory = self.root / f"product_id={product_id}"
+            directory.mkdir(parents=True, exist_ok=True)
+            for former in directory.glob(f"{_STAGING}*"):
+                gone = former.rename(directory / f".gone-{uuid.uuid4().hex}")  # at once: its owner may be writing
+                remove_tree(gone)
+            staging = directory / f"{_STAGING}{uuid.uuid4().hex}"
+            staging.mkdir()
+            self._staging[product_id] = staging
+
+    def release(self) -> None:
+        """Give up what was taken over; no folder is left that holds nothing."""
+        for staging in self._staging.values():
+            remove_tree(staging)
+            with contextlib.suppress(OSError):
+                staging.parent.rmdir()
+        with contextlib.suppress(OSError):
+            self.root.rmdir()
+        self._staging.clear()
 
     def append(self, product: NDArray[np.int32], bar_end_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Add rows, each product's in order of time; (n,), (n,), (n, k)."""
@@ -266,7 +304,8 @@ class DatasetWriter:
             bar_end_ns, values = bar_end_ns[order], values[order]
             simulated = simulated or was_simulated
         self._parts[key] = [(bar_end_ns, values)]
-        write_hour(path, self.spec, bar_end_ns, values, simulated=simulated)
+        staging = self._staging.get(self.products[key[0]])
+        write_hour(path, self.spec, bar_end_ns, values, simulated=simulated, staging=staging)
         self._dirty.discard(key)
 
 
