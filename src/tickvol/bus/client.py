@@ -17,6 +17,7 @@ from tickvol.bus.sockets import PROXY_URL
 from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable
 
+BOOTSTRAP_TIMEOUT_MS = 5000
 BATCH_BYTES = 1 << 18
 FETCH_BYTES = 1 << 23
 MAX_MESSAGE_BYTES = 1 << 22
@@ -29,7 +30,7 @@ def connection(kafka: KafkaConfig) -> dict[str, Any]:
         "bootstrap_servers": kafka.bootstrap_servers.split(","),
         "security_protocol": kafka.security_protocol,
         "request_timeout_ms": kafka.request_timeout_ms,
-        "bootstrap_timeout_ms": kafka.request_timeout_ms,
+        "bootstrap_timeout_ms": min(kafka.request_timeout_ms, BOOTSTRAP_TIMEOUT_MS),
         "reconnect_backoff_max_ms": 1000,
         "proxy_url": PROXY_URL,
         "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
