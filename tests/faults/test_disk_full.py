@@ -66,9 +66,10 @@ def archive_full(small_disk, line, times):
         wait_for(said(ingestor, "there is room again: capture goes on", number), 30, "capture goes on")
         again_s.append(time.monotonic() - freed)
         time.sleep(1.0)
-    line.kill(ingestor)
-    ingestor = line.ingestor(url)
-    wait_for(lambda: len([item for item in controls(line.raw_dir) if "started" in item["control"]]) == 2, 30, "start")
+    if times > 1:
+        line.kill(ingestor)
+        ingestor = line.ingestor(url)
+        wait_for(lambda: sum(item["control"] == "capture_started" for item in controls(line.raw_dir)) == 2, 30, "start")
     twice, rows = finish(line, ingestor, featurizer)
     closed = [item["reason"] for item in controls(line.raw_dir) if item["control"] == "connection_closed"]
     assert closed.count("capture_down") == times

@@ -24,7 +24,7 @@ from tickvol.bus.client import new_admin
 from tickvol.bus.messages import decode_record
 from tickvol.config import load_config
 from tickvol.core.errors import BrokerUnavailable, CorruptFile, LogLost, TopicMismatch, WorkError
-from tickvol.core.records import Tick
+from tickvol.core.records import Gap, Tick
 from tickvol.ingest.archive_upkeep import PROGRESS_NAME, delete_old
 
 pytestmark = pytest.mark.kafka
@@ -86,6 +86,28 @@ def test_each_line_is_sent_once_however_often_it_is_asked(config, tmp_path):
     (tmp_path / f"{SECOND_FILE}.gz").write_bytes(capture(SECOND_FILE, 5, packed=True))
     assert publish(config, tmp_path).records == 2 * 15 + 2  # each product's gap between the captures
     assert held(config) == [*range(40), *range(5)]
+
+
+def test_a_hole_across_two_runs_is_a_gap(config, tmp_path):
+    path = tmp_path / FIRST
+    path.write_bytes(capture(FIRST, 10))
+    publish(config, tmp_path)
+    path.write_bytes(path.read_bytes() + capture(FIRST, 5, first=13).split(b"\n", 2)[2])
+    assert publish(config, tmp_path).gaps == {"jump": 2}
+    records = [decode_record(message.value) for message in topic_messages(config.kafka, config.kafka.topic_ticks)]
+    gaps = [record for record in records if isinstance(record, Gap)]
+    assert {(gap.product_id, gap.first_missing, gap.last_missing) for gap in gaps} == {(p, 10, 12) for p in PRODUCTS}
+    assert held(config) == [*range(10), *range(13, 18)]
+
+
+def test_what_waits_behind_a_hole_at_the_end_of_a_run_is_sent_by_the_next(config, tmp_path):
+    path = tmp_path / FIRST
+    path.write_bytes(capture(FIRST, 10) + capture(FIRST, 1, first=11).split(b"\n", 2)[2])
+    publish(config, tmp_path)
+    assert held(config) == list(range(10))
+    path.write_bytes(path.read_bytes() + capture(FIRST, 1, first=12).split(b"\n", 2)[2])
+    publish(config, tmp_path)
+    assert held(config) == [*range(10), 11, 12]
 
 
 def set_limit(kafka, size):
