@@ -242,6 +242,28 @@ def test_never_more_than_eight_connects_a_second(tmp_path):
     assert 2 <= capture.feed.counts.opened <= 8
 
 
+def test_a_connect_counts_from_when_the_server_has_seen_it(tmp_path):
+    events = []
+
+    def seen(connection, request):
+        events.append("seen")
+
+    class Watched(ConnectLimiter):
+        def note(self):
+            events.append("counted")
+            super().note()
+
+    async def run():
+        async with serve(lambda socket: socket.close(1013), "127.0.0.1", 0, process_request=seen) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            capture = Capture(tmp_path / "raw", url, stop_on_close=False)
+            capture.feed._limiter = Watched(8, time.monotonic)
+            await capture.run(0.4)
+
+    asyncio.run(run())
+    assert events[:6] == ["seen", "counted"] * 3
+
+
 def test_backoff_starts_over_only_after_data(tmp_path):
     waits = []
 
