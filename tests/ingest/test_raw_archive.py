@@ -122,6 +122,13 @@ def test_a_clock_set_back_goes_on_in_the_open_file(tmp_path):
     assert len(names(tmp_path)) == 1
 
 
+def test_names_sort_by_capture_where_the_clock_was_set_back_between_two(tmp_path):
+    for now_ns in (NOW_NS, NOW_NS - HOUR_NS, NOW_NS + 1, NOW_NS - 2 * HOUR_NS):
+        before = names(tmp_path)
+        started(tmp_path, now_ns).stop(now_ns)
+        assert names(tmp_path)[:-1] == before
+
+
 def test_a_taken_capture_id_gives_way_to_the_next_second(tmp_path):
     first = started(tmp_path)
     second = started(tmp_path)
