@@ -7,6 +7,7 @@ of the partitions or a failure of any kind all state is dropped and computed aga
 twice.
 """
 
+import gc
 import logging
 import signal
 import threading
@@ -312,6 +313,7 @@ class KafkaRun:
         self._positions.clear()
         self._featurizer.reset()
         self._dataset.forget()
+        gc.collect()  # the client leaves cycles behind that hold whole batches, and elsewhere we collect rarely
 
     def _on_wait(self, waited_s: float) -> None:
         """While a transaction waits for the broker."""

@@ -106,6 +106,7 @@ class Transactions:
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             retry_backoff_ms=RETRY_BACKOFF_MS,
         )
+        _keep_requests(producer)
         try:
             producer.init_transactions()
             for topic in (self._kafka.topic_features, self._kafka.topic_deadletter):
@@ -155,6 +156,24 @@ def _transaction(
     producer.commit_transaction()
     if manager.producer_id_and_epoch != began_as or not all(future.succeeded() for future in sent):
         raise KafkaError("the producer's epoch changed, so the outcome is not known")
+
+
+def _keep_requests(producer: KafkaProducer) -> None:
+    """Let a refused connection count as not ready.
+
+    kafka-python (3.0.12, `Sender._maybe_send_pending_request`) puts a request back for a coordinator that is not ready,
+    but loses it when connecting raises, and then waits for its answer for ever.
+    """
+    client = producer._sender._client
+    await_ready = client.await_ready
+
+    def quietly(*arguments: Any, **options: Any) -> bool:
+        try:
+            return bool(await_ready(*arguments, **options))
+        except (KafkaError, OSError):
+            return False
+
+    client.await_ready = quietly
 
 
 def _close(producer: KafkaProducer) -> None:
