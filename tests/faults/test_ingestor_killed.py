@@ -78,8 +78,11 @@ def kill_and_count(line, fault, seed, ways, broker=None):
     wait_for(line.caught_up, 60, "published")
     recovery_s = time.monotonic() - started
     line.end(process)
-    twice = line.check_published()
-    figures.record(fault, repetitions=len(ways), records=line.records, twice=twice, recovery_s=recovery_s, seed=seed)
+    featurizer = line.featurizer("--until-end")
+    assert featurizer.wait(120) == 0, featurizer.log.read_text()[-3000:]
+    twice, rows = line.check_all()
+    told = {"records": line.records, "twice": twice, "recovery_s": recovery_s, "rows": rows, "seed": seed}
+    figures.record(fault, repetitions=len(ways), **told)
 
 
 def test_capture_and_publisher_killed_at_random_moments_lose_nothing(line):
