@@ -1,6 +1,7 @@
 """Memory and file handles of running processes, sampled by a thread, and how fast they grow."""
 
 import contextlib
+import os
 import threading
 import time
 
@@ -41,12 +42,16 @@ class Resources:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     self.samples[role].append((at, process.memory_info().rss, process.num_fds()))
 
-    def growth_mb(self, since_s=0.0):
-        """Highest sum of all roles minus the sum at the first sample from `since_s` on."""
-        columns = [np.array([row[1] for row in rows if row[0] >= since_s]) for rows in self.samples.values()]
+    def growth_mb(self):
+        """Highest sum of all roles minus the first."""
+        columns = [np.array([row[1] for row in rows]) for rows in self.samples.values()]
         length = min(map(len, columns))
         total = sum(column[:length] for column in columns)
         return float(total.max() - total[0]) / MB
+
+    def growths_mb(self):
+        """Highest minus first, by role."""
+        return {role: (max(row[1] for row in rows) - rows[0][1]) / MB for role, rows in self.samples.items()}
 
     def slope_mb_a_minute(self, role, share=2 / 3):
         """Regression of a role's memory on time over the last `share` of the samples."""
@@ -58,6 +63,11 @@ class Resources:
         held = [row[2] for row in self.samples[role]][-round(share * len(self.samples[role])) :]
         fifth = max(1, len(held) // 5)
         return float(np.median(held[:fifth])), float(np.median(held[-fifth:]))
+
+
+def crowding():
+    """How many times more processes want to run than there are processors, 1 at least: other tests slow a start down."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def publisher_of(ingestor):

@@ -24,6 +24,8 @@ def run(breakable, fault, disturbances):
     with Watcher(line) as watcher:
         wait_for(lambda: watcher.count, 60, "rows")
         pids = {"capture": ingestor.pid, "publisher": publisher_of(ingestor), "featurizer": featurizer.pid}
+        wait_for(line.dataset.exists, 30, "the dataset's first files")  # by then all libraries are loaded
+        time.sleep(2)
         with Resources(**pids) as resources:
             time.sleep(1)
             for disturb in disturbances:
@@ -46,6 +48,7 @@ def run(breakable, fault, disturbances):
         twice=twice,
         recovery_s=longest,
         growth_mb=round(growth_mb, 1),
+        **{f"{role}_mb": round(mb, 1) for role, mb in resources.growths_mb().items()},
     )
     assert growth_mb <= GROWTH_MB
     for role in pids:
