@@ -66,7 +66,7 @@ class Resources:
 
 
 def crowding():
-    """How many times more processes want to run than there are processors, 1 at least: other tests slow a start down."""
+    """How many times more processes want to run than there are processors, at least 1: others slow a start down."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
