@@ -108,6 +108,7 @@ def test_a_publisher_whose_capture_was_killed_sends_what_the_archive_holds_and_e
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("seed", [11, 12])
 def test_ingestor_killed_twenty_times_loses_nothing(breakable, seed):
     line, broker = breakable
