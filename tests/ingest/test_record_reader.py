@@ -10,7 +10,7 @@ import pytest
 from tests.kafka.poison import kinds
 from tickvol.bus.messages import record_message
 from tickvol.core.record_columns import RecordKind
-from tickvol.core.records import Gap, Heartbeat, Tick
+from tickvol.core.records import VOUCHED, Gap, Heartbeat, Tick
 from tickvol.ingest.frame_columns import Reject
 from tickvol.ingest.record_reader import MAX_TIME_NS, RecordReader
 
@@ -25,6 +25,7 @@ class Stored(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: tuple = ()
 
 
 def stored(record, offset=0, **changes):
@@ -64,6 +65,23 @@ def read(records, cuts=()):
         passed += zip(columns.kind.tolist(), ((ends - START_NS) / S).tolist(), places, strict=True)
         rejected += [(found.messages[row].offset, reason) for row, reason in found.rejected]
     return passed, sorted(rejected), reader.waiting
+
+
+def test_what_the_tracker_vouches_for_passes_at_once_however_far_ahead():
+    reader = new_reader()
+    batch = [stored(tick(0), 0), stored(tick(1), 1), stored(tick(300), 2, headers=(VOUCHED,)), stored(tick(2), 3)]
+    found = reader.read(0, batch)
+    assert found.records.origin.tolist() == [0, 1, 2, 3]
+    assert reader.waiting == 0
+    assert reader.highest_event_ns() == {"BTC-USD": START_NS + 300 * S}
+
+
+def test_a_vouched_record_refutes_what_waits():
+    reader = new_reader()
+    batch = [stored(tick(0), 0), stored(tick(1), 1), stored(tick(900), 2), stored(tick(100), 3, headers=(VOUCHED,))]
+    found = reader.read(0, batch)
+    assert found.records.origin.tolist() == [0, 1, 3]
+    assert found.rejected == [(2, Reject.UNCONFIRMED_TIME)]
 
 
 def test_columns_hold_what_the_records_say():

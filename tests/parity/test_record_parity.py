@@ -6,13 +6,17 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from tests.ingest.test_tracker import opened, tick
 from tests.parity.test_follow_parity import write_archive
 from tickvol.apps import replay
 from tickvol.bus.messages import partition_of, record_message
-from tickvol.core.records import Gap, Heartbeat, Record, Tick
+from tickvol.core.records import VOUCHED, Gap, Heartbeat, Record, Tick
 from tickvol.core.windows import NS_PER_S, FeatureSpec
 from tickvol.features.engine import FeatureEngine
+from tickvol.ingest.frames import FrameDecoder, Layout
 from tickvol.ingest.record_reader import RecordReader
+from tickvol.ingest.record_text import records_of
+from tickvol.ingest.tracker import FrameTracker
 from tickvol.storage.dataset import read_features
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
@@ -23,6 +27,7 @@ class StoredMessage(NamedTuple):
     timestamp: int
     key: bytes
     value: bytes
+    headers: tuple[tuple[str, bytes], ...] = (VOUCHED,)
 
 
 def message_of(record: Record) -> tuple[int, bytes, bytes]:
@@ -48,8 +53,8 @@ def test_records_as_json_give_the_rows_of_the_frames(tmp_path: Path) -> None:
             ]
             read = reader.read(partition, [StoredMessage(0, *message_of(record)) for record in own])
             assert not read.rejected
+            assert not reader.waiting
             parts.append(engine.push(read.records))
-    assert not reader.waiting
     product, bar_end_ns, values = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("product", "bar_end_ns", "values")
     )
@@ -58,3 +63,23 @@ def test_records_as_json_give_the_rows_of_the_frames(tmp_path: Path) -> None:
     assert product[order].tolist() == table.product.tolist()
     assert bar_end_ns[order].tolist() == table.bar_end_ns.tolist()
     assert values[order].tobytes() == table.values.tobytes()
+
+
+def test_two_products_whose_clocks_are_ahead_together_close_the_same_bars_in_log_and_topic() -> None:
+    """Neighbours of one connection confirm each other; a single product of them could not tell."""
+    lines = [opened()]
+    for number in range(800):
+        product_id = PRODUCTS[number % 2]
+        ahead = 300_000 if number in (80, 81) else 0
+        lines.append(tick(number, 125 * number + ahead, product_id))
+    frames = FrameDecoder(PRODUCTS, 1 << 20).decode(lines, Layout.WRAPPED)
+    tracked = FrameTracker(PRODUCTS, grace_ms=250, max_ahead_s=5.0).push(frames, bare=False)
+    whole = FeatureEngine(FeatureSpec(), PRODUCTS).push(tracked.records)
+    reader = RecordReader(PRODUCTS, (0, 0), ahead_ns=15 * NS_PER_S, max_bytes=1 << 20)
+    records = records_of(tracked, PRODUCTS, str)
+    read = reader.read(0, [StoredMessage(0, *message_of(record)) for record in records])
+    assert not read.rejected
+    rows = FeatureEngine(FeatureSpec(), PRODUCTS).push(read.records)
+    assert len(rows.late) == len(whole.late) > 600
+    assert rows.bar_end_ns.tolist() == whole.bar_end_ns.tolist()
+    assert rows.values.tobytes() == whole.values.tobytes()

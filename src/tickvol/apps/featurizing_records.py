@@ -55,6 +55,7 @@ class _Warm(NamedTuple):
     timestamp: int
     key: bytes
     value: bytes
+    headers: tuple[()] = ()
 
     @classmethod
     def of(cls, product_id: str, second: int) -> "_Warm":

@@ -22,6 +22,7 @@ class _LogMessage(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def replay_topic(

@@ -3,6 +3,7 @@
 A letter is good as a whole or refused as a whole; half of a frame was never the point of correcting it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -32,6 +33,7 @@ class _Given(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def records_again(source: str, content: bytes, config: Config) -> list[Record]:

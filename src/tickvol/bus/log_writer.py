@@ -19,7 +19,7 @@ from tickvol.bus.client import new_admin, new_consumer, new_producer, reaching
 from tickvol.bus.messages import Message, decode_record, partition_of
 from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch
-from tickvol.core.records import Gap
+from tickvol.core.records import VOUCHED, Gap
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class LogWriter:
         return len(self._waiting)
 
     def send_records(self, messages: Iterable[Message]) -> None:
-        """Give messages to the producer for the topic of ticks.
+        """Give records that the tracker made to the producer for the topic of ticks.
 
         Raises
         ------
@@ -67,12 +67,12 @@ class LogWriter:
             When the topic cannot be found for `kafka.request_timeout_ms`.
         """
         topic, partitions = self._kafka.topic_ticks, self._partitions
-        give, wait = self._producer.send, self._waiting.append
+        give, wait, headers = self._producer.send, self._waiting.append, [VOUCHED]
         with reaching(self._kafka):
             for key, value, timestamp_ms in messages:
                 if key not in partitions:  # hashing each key costs an eighth of all
                     partitions[key] = partition_of(key.decode(), self._kafka.partitions)
-                wait(give(topic, value=value, key=key, partition=partitions[key], timestamp_ms=timestamp_ms))
+                wait(give(topic, value, key, headers, partitions[key], timestamp_ms))
                 self.sent += 1
 
     def send_letter(self, letter: Message) -> None:

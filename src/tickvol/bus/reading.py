@@ -1,7 +1,7 @@
 """A topic read without a group: nothing is committed, so whoever looks disturbs nobody who works."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ class Stored(NamedTuple):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class TopicReader:
@@ -96,7 +97,7 @@ class TopicReader:
                 ) from error
             raise
         return [
-            Stored(record.partition, record.offset, record.timestamp, record.key, record.value)
+            Stored(record.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
             for records in found.values()
             for record in records
         ]

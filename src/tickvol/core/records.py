@@ -65,3 +65,6 @@ class Gap(msgspec.Struct, frozen=True, tag_field="type", tag="gap", omit_default
 
 
 Record = Tick | Heartbeat | Gap
+
+VOUCHED = ("origin", b"tracker")
+"""Header of messages whose record the tracker made: it has confirmed the time by all products of the connection."""

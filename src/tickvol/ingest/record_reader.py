@@ -7,6 +7,8 @@ product's partition, and at its event time, for that is how a rewind finds it.
 A record more than `ahead_ns` beyond its product's highest event time, and the first of a product, wait for the
 product's next record, which confirms them (its time is at least theirs minus `ahead_ns`) or refutes them: one bad clock
 must not close every bar. A gap counts by its end; so the gap of an outage and the tick behind it confirm each other.
+Records under the header VOUCHED do not wait: the tracker has confirmed their time by all that their connection brought,
+which is more than one product tells, and a replay of the archive takes them at once too.
 """
 
 import hashlib
@@ -20,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.record_columns import RecordColumns, RecordKind
-from tickvol.core.records import Gap, GapReason, Heartbeat, Record, Tick
+from tickvol.core.records import VOUCHED, Gap, GapReason, Heartbeat, Record, Tick
 from tickvol.ingest.frame_columns import Reject
 from tickvol.ingest.tickers import Tickers, parse_numbers
 
@@ -61,6 +63,10 @@ class Message(Protocol):
     @property
     def value(self) -> bytes | None:
         """The record."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """What else the producer said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,7 @@ class RecordReader:
         records, reject = self._decode(joined)
         rows = _Rows(records, self)
         rows.check(joined, reject, self._partition, partition)
-        passed, held = self._confirm(rows, reject)
+        passed, held = self._confirm(joined, rows, reject)
         if held:
             self._waiting[partition] = [joined[row] for row in held]
         self.simulated = self.simulated or bool((rows.simulated & passed).any())
@@ -199,7 +205,9 @@ class RecordReader:
                 return None, Reject.NOT_UTF8
             return None, Reject.NOT_JSON
 
-    def _confirm(self, rows: "_Rows", reject: NDArray[np.int16]) -> tuple[NDArray[np.bool_], list[int]]:
+    def _confirm(
+        self, messages: list[Message], rows: "_Rows", reject: NDArray[np.int16]
+    ) -> tuple[NDArray[np.bool_], list[int]]:
         """Which rows pass, and which wait on; rows that are refuted get their reason."""
         passed = reject == 0
         held: list[int] = []
@@ -211,7 +219,8 @@ class RecordReader:
             if highest != NONE and not (times - before > self._ahead_ns).any():
                 self._highest[product] = max(int(before[-1]), int(times[-1]))
                 continue
-            refuted, waits = self._confirm_one_by_one(product, times.tolist())
+            vouched = [VOUCHED in messages[row].headers for row in own]
+            refuted, waits = self._confirm_one_by_one(product, times.tolist(), vouched)
             reject[own[refuted]] = Reject.UNCONFIRMED_TIME
             passed[own[refuted]] = False
             if waits is not None:
@@ -219,7 +228,7 @@ class RecordReader:
                 held.append(int(own[waits]))
         return passed, sorted(held)
 
-    def _confirm_one_by_one(self, product: int, times: list[int]) -> tuple[list[int], int | None]:
+    def _confirm_one_by_one(self, product: int, times: list[int], vouched: list[bool]) -> tuple[list[int], int | None]:
         highest, refuted, waits = self._highest[product], [], None
         for row, time in enumerate(times):
             if waits is not None:
@@ -227,7 +236,7 @@ class RecordReader:
                     highest = max(highest, times[waits])
                 else:
                     refuted.append(waits)
-            ahead = highest == NONE or time > highest + self._ahead_ns
+            ahead = not vouched[row] and (highest == NONE or time > highest + self._ahead_ns)
             waits = row if ahead else None
             if not ahead:
                 highest = max(highest, time)
