@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from itertools import zip_longest
 from pathlib import Path
 
 import psutil
@@ -191,7 +192,8 @@ class Line:
         twice = self.records = 0
         for product_id, records in expected.items():
             once = distinct(records)
-            assert distinct(published[product_id]) == once, product_id
+            differing = [pair for pair in zip_longest(distinct(published[product_id]), once) if pair[0] != pair[1]]
+            assert not differing, f"{product_id}: {len(differing)} differ, first {differing[0]}"
             twice += len(published[product_id]) - len(records)
             self.records += len(once)
         letters = [decode_letter(message.value) for message in self.messages(self.kafka.topic_deadletter)]

@@ -29,6 +29,8 @@ def capture(line, seed, minutes, faults):
     ingestor = line.ingestor(url, "--stop-on-close")
     assert ingestor.wait(900) == 0, ingestor.log.read_text()[-3000:]
     line.end(exchange)
+    rest = line.start("publish")  # what a slow machine had not sent when the capture's patience was over
+    assert rest.wait(300) == 0, rest.log.read_text()[-3000:]
     wait_for(lambda: line.lag() == 0, 300, "featurized")
     line.end(featurizer)
     _, rows = line.check_all()
