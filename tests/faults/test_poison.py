@@ -57,7 +57,8 @@ class Poisoner(threading.Thread):
         with producing(kafka) as producer:
             noting = Noting(producer)
             while not self._over.wait(0.05):
-                while len(reasons) < SHARE * self._line.length():
+                wanted = SHARE * self._line.length()
+                while len(reasons) < wanted:
                     product_id = PRODUCTS[len(reasons) % len(PRODUCTS)]
                     newest_ns = self._watcher.rows[product_id][-1][0]
                     only = KINDS[len(reasons) // 2 % len(KINDS)]

@@ -32,6 +32,7 @@ MAX_TIME_NS = 9_214_646_400_000_000_000
 NS_PER_MS = 1_000_000
 NONE = np.iinfo(np.int64).min
 _KNOWN_CONNECTIONS = 4096
+_BLOCK = 256
 
 _KIND: dict[type, int] = {Tick: RecordKind.TICK, Heartbeat: RecordKind.HEARTBEAT, Gap: RecordKind.GAP}
 _REASONS = frozenset(reason.label for reason in GapReason)
@@ -176,15 +177,21 @@ class RecordReader:
         values = [message.value for message in messages]
         reject = np.zeros(len(values), np.int16)
         try:
-            if max(map(len, values), default=0) <= self._max_bytes:  # type: ignore[arg-type]
-                return list(map(_decode, values)), reject  # type: ignore[arg-type]
-        except (TypeError, ValueError, RecursionError):  # msgspec's errors are ValueErrors; null has no length
-            pass
+            is_bad = max(map(len, values), default=0) > self._max_bytes  # type: ignore[arg-type]
+        except TypeError:  # null has no length
+            is_bad = True
+        if is_bad:
+            values = [b"" if value is None or len(value) > self._max_bytes else value for value in values]
         records: list[Record] = []
-        for row, value in enumerate(values):
-            record, reason = self._decode_one(value)
-            records.append(_NOBODY if record is None else record)
-            reject[row] = reason
+        rest = iter(values)
+        while len(records) < len(values):
+            try:
+                records += map(_decode, rest)  # type: ignore[arg-type]
+            except (ValueError, RecursionError):  # msgspec's errors are ValueErrors; what came before is in the list
+                row = len(records)
+                record, reason = self._decode_one(messages[row].value)
+                records.append(_NOBODY if record is None else record)
+                reject[row] = reason
         return records, reject
 
     def _decode_one(self, value: bytes | None) -> tuple[Record | None, Reject]:
@@ -219,8 +226,8 @@ class RecordReader:
             if highest != NONE and not (times - before > self._ahead_ns).any():
                 self._highest[product] = max(int(before[-1]), int(times[-1]))
                 continue
-            vouched = [VOUCHED in messages[row].headers for row in own]
-            refuted, waits = self._confirm_one_by_one(product, times.tolist(), vouched)
+            vouched = _Vouched(messages, own)
+            refuted, waits = self._confirm_one_by_one(product, times, vouched)
             reject[own[refuted]] = Reject.UNCONFIRMED_TIME
             passed[own[refuted]] = False
             if waits is not None:
@@ -228,20 +235,43 @@ class RecordReader:
                 held.append(int(own[waits]))
         return passed, sorted(held)
 
-    def _confirm_one_by_one(self, product: int, times: list[int], vouched: list[bool]) -> tuple[list[int], int | None]:
-        highest, refuted, waits = self._highest[product], [], None
-        for row, time in enumerate(times):
+    def _confirm_one_by_one(
+        self, product: int, times: NDArray[np.int64], vouched: "_Vouched"
+    ) -> tuple[list[int], int | None]:
+        highest, refuted, waits, row = self._highest[product], [], None, 0
+        while row < len(times):
+            if waits is None and highest != NONE:  # over what is in order, many at a time
+                block = times[row : row + _BLOCK]
+                before = np.maximum.accumulate(np.append(highest, block))
+                ahead_rows = np.flatnonzero(block - before[:-1] > self._ahead_ns)
+                skipped = int(ahead_rows[0]) if len(ahead_rows) else len(block)
+                highest, row = int(before[skipped]), row + skipped
+                if not len(ahead_rows):
+                    continue
+            time = int(times[row])
             if waits is not None:
                 if time >= times[waits] - self._ahead_ns:
-                    highest = max(highest, times[waits])
+                    highest = max(highest, int(times[waits]))
                 else:
                     refuted.append(waits)
-            ahead = not vouched[row] and (highest == NONE or time > highest + self._ahead_ns)
+            ahead = (highest == NONE or time > highest + self._ahead_ns) and row not in vouched
             waits = row if ahead else None
             if not ahead:
                 highest = max(highest, time)
+            row += 1
         self._highest[product] = highest
         return refuted, waits
+
+
+class _Vouched:
+    """Which of some rows carry the tracker's word; asked of the few that are ahead."""
+
+    def __init__(self, messages: list[Message], rows: NDArray[np.intp]) -> None:
+        self._messages = messages
+        self._rows = rows
+
+    def __contains__(self, row: int) -> bool:
+        return VOUCHED in self._messages[self._rows[row]].headers
 
 
 _NOBODY = Heartbeat("", 0, 0, "", 0)
