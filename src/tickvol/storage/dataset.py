@@ -71,7 +71,7 @@ def write_hour(
     staging: Path | None = None,
 ) -> None:
     """Replace one file atomically; rows ascend in `bar_end_ns`, values are (n, k); it grows in `staging`, or beside."""
-    columns = [pa.array(bar_end_ns)] + [pa.array(np.ascontiguousarray(column)) for column in values.T]
+    columns = [pa.array(bar_end_ns)] + [pa.array(column) for column in np.ascontiguousarray(values.T)]
     content = _content_sha256(spec, bar_end_ns, values, simulated=simulated)
     schema = dataset_schema(spec, simulated=simulated, content_sha256=content)
     table = pa.Table.from_arrays(columns, schema=schema)
