@@ -95,6 +95,7 @@ def test_live_brings_everything_up_and_down_with_a_broker_and_mlflow_of_its_own(
     assert len(read_features(tmp_path / "features.parquet").product) > 10
 
 
+@pytest.mark.slow  # another whole start; the test before sees the way up and down
 def test_live_starts_again_what_is_killed_and_leaves_a_broker_that_was_there(line, live):
     process = live(line.environment | NO_MLFLOW, "--simulate", "--speed", 10)
     up(process)
@@ -112,6 +113,7 @@ def test_live_starts_again_what_is_killed_and_leaves_a_broker_that_was_there(lin
     line.check_all()
 
 
+@pytest.mark.slow  # two more starts
 def test_second_live_in_one_place_is_refused_and_disturbs_nobody(line, live, tmp_path):
     first = live(line.environment | NO_MLFLOW, "--simulate", "--duration", 600)
     wait_for(lambda: (tmp_path / "log" / ".lock").exists(), 30, "lock")

@@ -68,6 +68,7 @@ def test_processes_serve_every_declared_metric_and_no_other(line):
     assert "Traceback" not in ingestor.log.read_text() + featurizer.log.read_text()
 
 
+@pytest.mark.slow  # a broker of its own for one gauge
 def test_capture_serves_metrics_while_the_broker_is_away_and_the_spool_grows(breakable):
     line, broker = breakable
     port = free_port()

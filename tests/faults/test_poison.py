@@ -171,6 +171,7 @@ def test_poison_of_every_kind_is_a_dead_letter_and_harms_no_row(line):
     run(line, 3500, 20)
 
 
+@pytest.mark.slow  # a ratio of rates, told from a quiet machine only
 def test_poison_costs_hardly_any_rate(line):
     check_rate(line, 20_000, 5, 3 * LOSS)  # short runs scatter
 

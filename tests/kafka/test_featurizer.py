@@ -126,6 +126,7 @@ def killed_at_random(env, kafka, archive, tmp_path, *, seed, kills):
     assert_rows_once(kafka, whole)
 
 
+@pytest.mark.slow  # tests/faults kills it on a live feed
 def test_killed_at_random_moments_every_row_is_there_once(env, kafka_config, archive, tmp_path):
     killed_at_random(env, kafka_config, archive, tmp_path, seed=7, kills=3)
 
@@ -190,6 +191,7 @@ def has_products(featurizer):
     return len(last_products(featurizer)) == 1
 
 
+@pytest.mark.slow  # tests/faults puts one to sleep on a live feed
 def test_a_paused_instance_that_wakes_is_fenced_and_writes_nothing(env, kafka_config, archive, tmp_path):
     _, records, whole = archive
     out = tmp_path / "live.parquet"

@@ -51,11 +51,13 @@ def paused(seconds):
     return pause
 
 
+@pytest.mark.slow  # tests/faults kills the broker under a live feed
 def test_a_broker_that_is_killed_and_started_again_costs_no_row(own_broker, archive, tmp_path):  # noqa: F811
     _, records, whole = archive
     through_outages(own_broker, records, whole, tmp_path, [killed])
 
 
+@pytest.mark.slow  # tests/faults pauses the broker under a live feed
 def test_a_paused_broker_costs_no_row(own_broker, archive, tmp_path):  # noqa: F811
     _, records, whole = archive
     through_outages(own_broker, records, whole, tmp_path, [paused(8.0)])
