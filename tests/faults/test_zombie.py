@@ -30,7 +30,7 @@ def run(line, rounds):
         wait_for(lambda: len(watcher.rows) == 2, 60, "rows of both products")
         for number in range(rounds):
             paused, other = pair[number % 2], pair[1 - number % 2]
-            wait_for(lambda one=paused: len(products_of(one)) == 1, 40, "each has a product")
+            wait_for(lambda one=paused: len(products_of(one)) == 1, 120, "each has a product")
             paused.send_signal(signal.SIGSTOP)
             stopped = time.monotonic()
             wait_for(lambda one=other: len(products_of(one)) == 2, 40, "taken over")
