@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _featurize(options: argparse.Namespace) -> int:
+    from tickvol.storage.memory import give_memory_back
+
+    give_memory_back()
     from tickvol.apps.featurizing import collect_garbage_rarely, deadletter_dir
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import UsageError
