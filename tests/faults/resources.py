@@ -42,6 +42,10 @@ class Resources:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     self.samples[role].append((at, process.memory_info().rss, process.num_fds()))
 
+    def handles_now(self):
+        """File handles by role."""
+        return {role: process.num_fds() for role, process in self._processes.items()}
+
     def growth_mb(self):
         """Highest sum of all roles minus the first."""
         columns = [np.array([row[1] for row in rows]) for rows in self.samples.values()]

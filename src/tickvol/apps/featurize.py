@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,11 @@ on, to the dataset only; with --follow it goes on as the archive grows.
 
 Stopped or killed anywhere and started again it rewinds the log by the look-back, computes in silence up to where it
 was, and ends with the same bytes as `tickvol replay`."""
+
+
+SWITCH_S = 0.0005
+"""How long a thread that computes keeps the interpreter, by default 5 ms: a commit changes threads twenty times, and the
+one that writes the dataset would hold it up at each."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +103,7 @@ def _from_kafka(options: argparse.Namespace, config: "Config", products: Sequenc
 
     run = KafkaRun(config, products, target, until_end=options.until_end, accept_hole=options.start == "earliest")
     run.stop_on_signals()
+    sys.setswitchinterval(SWITCH_S)
     metrics = serve_metrics(
         "features.metrics_port",
         config.features.metrics_port,

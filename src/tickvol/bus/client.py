@@ -114,7 +114,7 @@ def new_consumer(
 ) -> KafkaConsumer:
     """A consumer of committed records that commits nothing by itself and never jumps over a lost offset."""
     with reaching(kafka):
-        return KafkaConsumer(
+        consumer = KafkaConsumer(
             client_id=client_id,
             group_id=group_id,
             enable_auto_commit=False,
@@ -127,3 +127,22 @@ def new_consumer(
             **connection(kafka),
             **settings,
         )
+    _fetch_all_or_none(consumer)
+    return consumer
+
+
+def _fetch_all_or_none(consumer: KafkaConsumer) -> None:
+    """Send no fetch while the answer of the last one waits to be read.
+
+    kafka-python (3.0.12, `Fetcher.fetch_records`) sends the next fetch after it has read what came; an answer that comes
+    just in between leaves its partitions out of that fetch. If all others are silent, the broker holds it for 500 ms,
+    and as there is one fetch at a time, nothing is read that long. Both happen on the client's own thread, so that
+    nothing can come between looking and sending.
+    """
+    fetcher = consumer._fetcher
+    send = fetcher._send_fetches_async
+
+    async def send_unless_answered() -> Any:
+        return [] if fetcher._completed_fetches else await send()
+
+    fetcher._send_fetches_async = send_unless_answered

@@ -25,7 +25,8 @@ from tickvol.core.errors import BrokerUnavailable
 logger = logging.getLogger(__name__)
 
 TRANSACTION_TIMEOUT_MS = 10_000
-RETRY_BACKOFF_MS = 10
+RETRY_BACKOFF_MS = 2
+"""A transaction that begins while the broker still completes the last one is refused until then."""
 PATIENCE_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
 """By then the broker has ended a transaction that we cannot, and a new producer finds out how."""
 STOP_PATIENCE_S = 3.0
@@ -147,6 +148,9 @@ def _transaction(
     manager = producer._transaction_manager
     began_as = manager.producer_id_and_epoch
     producer.begin_transaction()
+    for topic, number in {(outgoing.topic, outgoing.partition) for outgoing in messages}:
+        if number is not None:  # known before the first message wakes the sender, all are announced by one request
+            manager.maybe_add_partition_to_transaction(TopicPartition(topic, number))
     send = producer.send
     sent = [
         send(topic, value=message.value, key=message.key, partition=partition, timestamp_ms=message.timestamp_ms)
