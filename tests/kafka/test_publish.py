@@ -309,3 +309,32 @@ def test_sink_kafka_keeps_no_file_that_is_sent(config, kafka_env, tmp_path):
         assert min(counted) > 2 * 36
     finally:
         line.close()
+
+
+def test_a_slow_disk_under_the_note_holds_no_record_up(config, tmp_path, monkeypatch):
+    slow_s, write, written = 2.0, ProgressFile.write, []
+
+    def write_slowly(progress, published):
+        if written:  # the first note goes before the first record
+            time.sleep(slow_s)
+        written.append(published.line)
+        write(progress, published)
+
+    monkeypatch.setattr(ProgressFile, "write", write_slowly)
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 1))
+    over = threading.Event()
+    with publisher(config, tmp_path, follow=lambda: not over.is_set()) as made:
+        running = threading.Thread(target=made.run)
+        running.start()
+        try:
+            wait_for(lambda: made.figures.line == 3, 30, "the first line is acknowledged, its note under way")
+            lines = capture(FIRST, 2).splitlines(keepends=True)
+            began = time.monotonic()
+            with (tmp_path / FIRST).open("ab") as sink:
+                sink.write(lines[-1])
+            wait_for(lambda: 1 in held(config), 30, "the second line")
+            assert time.monotonic() - began < slow_s / 2
+        finally:
+            over.set()
+            running.join(60)
+    assert note(tmp_path)["line"] == 4

@@ -128,3 +128,18 @@ def test_offsets_of_aborted_transactions_are_no_messages(kafka_env, kafka_config
         producer.send(kafka_config.topic_features, value=b"left", key=b"k", partition=0).get(10)
         producer.abort_transaction()
         assert not holds_messages(kafka_config, kafka_config.topic_features, 0)
+
+
+def test_all_partitions_of_a_transaction_are_announced_by_one_request(kafka_config, kafka_env):
+    with member(kafka_config, kafka_env, "1") as (consumer, transactions):
+        manager, requests = transactions._producer._transaction_manager, []
+        make = manager._add_partitions_to_transaction_handler
+        manager._add_partitions_to_transaction_handler = lambda: requests.append(make()) or requests[-1]
+        for number in range(20):  # the sender's thread may wake up at any of the messages
+            rows = [
+                Outgoing(kafka_config.topic_features, partition, Message(b"k", str(number).encode(), 1))
+                for partition in range(kafka_config.partitions)
+            ]
+            transactions.run(rows, {0: (0, "")}, consumer.group_metadata())
+    assert len(requests) == 20
+    assert len(topic_messages(kafka_config, kafka_config.topic_features)) == 20 * kafka_config.partitions

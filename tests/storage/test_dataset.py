@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -276,3 +277,35 @@ def test_an_owner_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> None:
     writer.take_over(["BTC-USD"])
     writer.release()
     assert not (tmp_path / "new").exists()
+
+
+def test_neither_writing_nor_reading_imports_pandas(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from tickvol.core.feature_row import feature_names
+from tickvol.core.windows import FeatureSpec
+from tickvol.storage.dataset import read_hour, write_hour
+
+path, spec = Path({str(tmp_path / "hour=00.parquet")!r}), FeatureSpec()
+write_hour(path, spec, np.arange(3), np.full((3, len(feature_names(spec))), np.nan), simulated=False)
+read_hour(path)
+print("pandas" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_a_column_with_nulls_or_of_another_type_is_refused(table: FeatureTable, tmp_path: Path) -> None:
+    (path, *_) = sorted(store(table, tmp_path).rglob("*.parquet"))
+    whole = pq.read_table(path, partitioning=None)
+    position = whole.schema.names.index("mid")
+    for column, kind, error in (
+        (pa.array([None] * len(whole), pa.float64()), pa.float64(), CorruptFile),
+        (pa.array([1.0] * len(whole), pa.float32()), pa.float32(), SchemaMismatch),
+    ):
+        field = whole.schema.field("mid").with_type(kind).with_nullable(True)
+        pq.write_table(whole.set_column(position, field, column), path)
+        with pytest.raises((error, SchemaMismatch)):
+            read_hour(path)

@@ -23,8 +23,8 @@ was, and ends with the same bytes as `tickvol replay`."""
 
 
 SWITCH_S = 0.0005
-"""How long a thread that computes keeps the interpreter, by default 5 ms: a commit changes threads twenty times, and the
-one that writes the dataset would hold it up at each."""
+"""How long a thread that computes keeps the interpreter, by default 5 ms: a commit changes threads twenty times, and
+the one that writes the dataset would hold it up at each."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -30,8 +30,8 @@ from tickvol.ingest.tracker_snapshot import TrackerSnapshot, restore_snapshot, t
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.008
-"""How often new lines are looked for. Each look costs the same for one line or many, here and at every reader of the
-topic: at 1,000 ticks a second, looking four times as often takes twice the processor and makes rows later, not sooner."""
+"""How often new lines are looked for. A look costs the same for one line or many, here and at each reader of the topic:
+at 1,000 ticks a second looking four times as often takes twice the processor and makes rows later, not sooner."""
 CHECKPOINT_S = 0.05
 COMMIT_S = 1.0
 RETRY_S = 1.0

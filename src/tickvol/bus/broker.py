@@ -43,8 +43,8 @@ _JUST_STARTED_S = 1.0
 _SHOWN_LINES = 6
 _LEAST_ROOM_BYTES = 1 << 20
 _QUICK = "-XX:TieredStopAtLevel=1"
-"""The quick compiler only. What the other one takes pays back where code runs hot; a transaction a second never gets there:
-the first hundred took 17 ms each with both, 12 ms with the quick one, and the broker 40% less processor time."""
+"""The quick compiler only. What the other one takes pays back where code runs hot, and a transaction a second never
+does: of the first hundred each took 17 ms with both, 12 ms with the quick one, and the broker 40% less processor."""
 
 
 class LocalBroker:

@@ -134,10 +134,10 @@ def new_consumer(
 def _fetch_all_or_none(consumer: KafkaConsumer) -> None:
     """Send no fetch while the answer of the last one waits to be read.
 
-    kafka-python (3.0.12, `Fetcher.fetch_records`) sends the next fetch after it has read what came; an answer that comes
-    just in between leaves its partitions out of that fetch. If all others are silent, the broker holds it for 500 ms,
-    and as there is one fetch at a time, nothing is read that long. Both happen on the client's own thread, so that
-    nothing can come between looking and sending.
+    kafka-python (3.0.12, `Fetcher.fetch_records`) sends the next fetch after it has read what came; an answer that
+    comes just in between leaves its partitions out of that fetch. If all others are silent, the broker holds it for
+    500 ms, and as there is one fetch at a time, nothing is read that long. Here nothing comes in between: answers are
+    taken and fetches are sent on one thread.
     """
     fetcher = consumer._fetcher
     send = fetcher._send_fetches_async

@@ -1,0 +1,60 @@
+"""The client reads on at once, whatever the moment at which an answer comes."""
+
+import threading
+import time
+
+import pytest
+from kafka import TopicPartition
+
+from tests.kafka.filling import producing
+from tickvol.bus.client import new_consumer
+
+pytestmark = pytest.mark.kafka
+
+HELD_S = 0.5
+"""How long the broker holds a fetch for partitions that have nothing."""
+
+
+def answers_between_reading_and_fetching(fetcher):
+    """Make the rare moment the rule: what was asked for is answered after the client has looked, before it asks on."""
+    send = fetcher.send_fetches
+
+    def send_late():
+        until = time.monotonic() + 0.05
+        while fetcher._nodes_with_pending_fetch_requests and time.monotonic() < until:
+            time.sleep(0.001)
+        return send()
+
+    fetcher.send_fetches = send_late
+
+
+def test_an_answer_that_comes_before_the_next_fetch_does_not_hold_its_partition_up(kafka_config):
+    topic, over = kafka_config.topic_ticks, threading.Event()
+
+    def send():
+        with producing(kafka_config) as producer:
+            while not over.wait(0.02):
+                producer.send(topic, value=b"x", partition=0)
+
+    sender = threading.Thread(target=send)
+    consumer = new_consumer(kafka_config, client_id="test-gaps")
+    places = [TopicPartition(topic, number) for number in range(kafka_config.partitions)]
+    assert len(places) > 1  # the others are silent
+    consumer.assign(places)
+    consumer.seek_to_beginning(*places)
+    answers_between_reading_and_fetching(consumer._fetcher)
+    sender.start()
+    try:
+        count, longest, last = 0, 0.0, None
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            if found := consumer.poll(timeout_ms=10):
+                count += sum(map(len, found.values()))
+                longest = max(longest, time.monotonic() - (last or time.monotonic()))
+                last = time.monotonic()
+    finally:
+        over.set()
+        sender.join()
+        consumer.close()
+    assert count > 50
+    assert longest < 0.8 * HELD_S
