@@ -112,5 +112,5 @@ def broker_properties(variables: dict[str, str]) -> dict[str, str]:
     return {
         name.removeprefix("KAFKA_").lower().replace("_", "."): value
         for name, value in variables.items()
-        if name.startswith("KAFKA_") and name != "KAFKA_HEAP_OPTS"
+        if name.startswith("KAFKA_") and name not in ("KAFKA_HEAP_OPTS", "KAFKA_OPTS")
     }

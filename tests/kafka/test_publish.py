@@ -21,7 +21,7 @@ from tickvol.apps.publish_progress import ProgressFile
 from tickvol.apps.publishing import Publisher
 from tickvol.bus.anew import make_anew
 from tickvol.bus.client import new_admin
-from tickvol.bus.messages import decode_record
+from tickvol.bus.messages import decode_letter, decode_record
 from tickvol.config import load_config
 from tickvol.core.errors import BrokerUnavailable, CorruptFile, LogLost, TopicMismatch, WorkError
 from tickvol.core.records import Gap, Tick
@@ -338,3 +338,42 @@ def test_a_slow_disk_under_the_note_holds_no_record_up(config, tmp_path, monkeyp
             over.set()
             running.join(60)
     assert note(tmp_path)["line"] == 4
+
+
+def test_a_line_larger_than_a_message_is_a_letter_and_stops_nothing(config, tmp_path):
+    lines = capture(FIRST, 3).splitlines(keepends=True)
+    (tmp_path / FIRST).write_bytes(b"".join([*lines[:3], b"\0" * 5_000_000 + b"\n", *lines[3:]]))
+    figures = publish(config, tmp_path)
+    assert held(config) == [0, 1, 2]
+    assert figures.letters == 1
+    (letter,) = [
+        decode_letter(message.value) for message in topic_messages(config.kafka, config.kafka.topic_deadletter)
+    ]
+    assert (letter.source, letter.cut_from) == (f"{FIRST}:4", 5_000_000)
+
+
+def test_a_damaged_file_is_told_and_kept_although_sent_files_go(config, tmp_path):
+    whole = capture(FIRST, 500, packed=True)
+    (tmp_path / f"{FIRST}.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / f"{SECOND_FILE}.gz").write_bytes(capture(SECOND_FILE, 3, packed=True))
+    for _ in range(2):  # after a restart it is known from the note
+        (tmp_path / f"{THIRD}.gz").write_bytes(capture(THIRD, 3, packed=True))
+        publish(config, tmp_path, delete_sent=True)
+        assert (tmp_path / f"{FIRST}.gz").exists()
+    assert not (tmp_path / f"{SECOND_FILE}.gz").exists()
+    letters = [decode_letter(message.value) for message in topic_messages(config.kafka, config.kafka.topic_deadletter)]
+    assert "unreadable" in {letter.reason for letter in letters}
+
+
+def test_what_nobody_expected_of_the_note_is_raised(config, tmp_path, monkeypatch):
+    (tmp_path / FIRST).write_bytes(capture(FIRST, 3))
+    write = ProgressFile.write
+
+    def fail(progress, published):
+        if published.line:
+            raise RuntimeError("nobody expected this")
+        write(progress, published)
+
+    monkeypatch.setattr(ProgressFile, "write", fail)
+    with publisher(config, tmp_path, follow=lambda: True) as made, pytest.raises(RuntimeError, match="nobody expected"):
+        made.run()

@@ -1,5 +1,6 @@
 """What `tickvol kafka rebuild` refuses, and that it makes topics and dataset anew from the archive."""
 
+import gzip
 import io
 import os
 import subprocess
@@ -60,7 +61,19 @@ def test_records_of_captures_that_the_archive_lost_are_kept(raw_dir, kafka_confi
         path.rename(path.with_name(path.name.replace(capture, "20991231T000000Z")))
     said = refused(capsys, "--yes")
     assert capture in said
-    assert "--lose-older" in said
+    assert "--accept-loss" in said
+    assert len(topic_messages(kafka_config, kafka_config.topic_ticks)) == 10
+
+
+def test_a_file_that_cannot_be_read_to_its_end_deletes_nothing(raw_dir, kafka_config, capsys):
+    fill(kafka_config, archive_records(raw_dir)[:10])
+    path = max(raw_dir.glob("*.ndjson*"))
+    packed = gzip.compress(path.read_bytes()) if path.suffix == ".ndjson" else path.read_bytes()
+    path.unlink()
+    (raw_dir / f"{path.name.removesuffix('.gz')}.gz").write_bytes(packed[: len(packed) // 2])
+    said = refused(capsys, "--yes")
+    assert path.name in said
+    assert "--accept-loss" in said
     assert len(topic_messages(kafka_config, kafka_config.topic_ticks)) == 10
 
 

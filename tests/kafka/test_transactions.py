@@ -143,3 +143,12 @@ def test_all_partitions_of_a_transaction_are_announced_by_one_request(kafka_conf
             transactions.run(rows, {0: (0, "")}, consumer.group_metadata())
     assert len(requests) == 20
     assert len(topic_messages(kafka_config, kafka_config.topic_features)) == 20 * kafka_config.partitions
+
+
+def test_membership_stays_that_of_the_last_assignment(kafka_config, kafka_env):
+    with member(kafka_config, kafka_env, "1") as (consumer, transactions):
+        coordinator = consumer._consumer._coordinator
+        before = consumer.group_metadata().generation_id
+        coordinator._generation.generation_id += 1  # as the answer to a join does, before partitions change hands
+        assert consumer.group_metadata().generation_id == before
+        transactions.run(row(kafka_config, b"still ours"), {0: (0, "")}, consumer.group_metadata())

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.bus.client import MAX_MESSAGE_BYTES
 from tickvol.bus.messages import Message, feature_message, letter_message, partition_of, record_message
 from tickvol.config import Config
 from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
@@ -19,9 +18,6 @@ from tickvol.ingest.frame_columns import Reject
 from tickvol.ingest.record_reader import Message as LogMessage
 from tickvol.ingest.record_reader import ReadRecords, RecordReader
 from tickvol.monitoring.featurizer_counts import FeaturizerCounts
-
-LETTER_BYTES = MAX_MESSAGE_BYTES // 8
-"""Content of this size fits into a dead letter however it is escaped; of longer content this much is kept."""
 
 
 class Letter(NamedTuple):
@@ -132,7 +128,7 @@ class RecordFeaturizer:
                 f"{self._topic}-{partition}@{message.offset}",
                 reason.label,
                 max(message.timestamp, 0) * NS_PER_MS,
-                (message.value or b"")[:LETTER_BYTES],
+                message.value or b"",
             )
             for partition, message, reason in featurized.letters
         ]

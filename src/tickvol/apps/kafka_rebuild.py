@@ -38,9 +38,9 @@ def rebuild_main(argv: Sequence[str] | None = None) -> int:
     parser = command_parser("kafka rebuild", DESCRIPTION)
     parser.add_argument("--yes", action="store_true", help="do not ask before anything is deleted; default: ask")
     parser.add_argument(
-        "--lose-older",
+        "--accept-loss",
         action="store_true",
-        help="go on although the log begins with captures whose files the archive no longer has; default: refuse",
+        help="go on although the archive has lost files, or the rest of one, that the topics may hold; default: no",
     )
     return run_command(parser, _rebuild, argv)
 
@@ -60,7 +60,9 @@ def _rebuild(options: argparse.Namespace) -> int:
         raise InputError(f"ingestion.raw_dir: {raw_dir}: holds no capture to rebuild from; nothing was deleted")
     with _lock(raw_dir) as progress, contextlib.closing(new_admin(kafka)) as admin:
         _wait_for_empty_group(admin, config)
-        _check_captures(config, {path.name.partition("_")[0] for path in files}, lose_older=options.lose_older)
+        if not options.accept_loss:
+            _check_captures(config, {path.name.partition("_")[0] for path in files})
+            _check_readable(files)
         _ask(config, files, yes=options.yes)
         for line in make_anew(admin, kafka, config.features.group_id):
             print(f"topics     {line}", flush=True)
@@ -118,7 +120,20 @@ def _wait_for_empty_group(admin: object, config: "Config") -> None:
         time.sleep(POLL_S)
 
 
-def _check_captures(config: "Config", captures: set[str], *, lose_older: bool) -> None:
+def _check_readable(files: Sequence[Path]) -> None:
+    """Refuse to delete what a damaged file can no longer give back."""
+    from tickvol.core.errors import CorruptFile
+    from tickvol.ingest.archive_reader import why_unreadable
+
+    for path in files:
+        if why := why_unreadable(path):
+            raise CorruptFile(
+                f"{path}: cannot be read to its end ({why}); nothing was deleted; restore the file, or --accept-loss"
+                " rebuilds from what it still holds"
+            )
+
+
+def _check_captures(config: "Config", captures: set[str]) -> None:
     """Refuse to delete what the archive cannot give back; old files are the first that it loses."""
     import msgspec
 
@@ -143,10 +158,10 @@ def _check_captures(config: "Config", captures: set[str], *, lose_older: bool) -
             if max(left.values()) <= 0:
                 break
     missing = sorted(found - captures)
-    if missing and not lose_older:
+    if missing:
         raise WorkError(
             f"{config.kafka.topic_ticks}: begins with records of captures that {config.ingestion.raw_dir} no longer"
-            f" holds ({', '.join(missing[:3])}); nothing was deleted; --lose-older accepts that they are gone"
+            f" holds ({', '.join(missing[:3])}); nothing was deleted; --accept-loss accepts that they are gone"
         )
 
 

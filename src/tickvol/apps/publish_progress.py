@@ -1,5 +1,6 @@
 """How far an archive is published: the last acknowledged line, the tracker's state there, the partitions' ends."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -15,7 +16,10 @@ LOCK_NAME = ".published.lock"
 
 
 class Published(msgspec.Struct, frozen=True):
-    """Everything up to the line `line` of the file `source` is acknowledged, by which topic and how far there."""
+    """Everything up to the line `line` of the file `source` is acknowledged, by which topic and how far there.
+
+    `unreadable` names files of which a part could not be read, and which are therefore not deleted.
+    """
 
     source: str
     line: int
@@ -23,6 +27,7 @@ class Published(msgspec.Struct, frozen=True):
     ends: dict[int, int]
     tracker: TrackerSnapshot
     topic_id: str = ""
+    unreadable: list[str] = []
 
     @property
     def place(self) -> Place:
@@ -73,7 +78,8 @@ class ProgressFile:
                 os.fsync(sink.fileno())
             temporary.replace(self._path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise WorkError(f"{self._path}: cannot be written: {error.strerror or error}; free space") from None
 
     def forget(self) -> None:

@@ -48,31 +48,33 @@ class PublisherProcess:
         """Keep it running until it is stopped."""
         wait_s = FIRST_WAIT_S
         while not self._stopping:
-            code = await self._once()
+            try:
+                ended = f"ended with exit code {(code := await self._once())}"
+            except (OSError, ValueError) as error:  # no process to be had; a line of figures without an end
+                ended, code = f"cannot be run: {error}", 1
             if self._stopping:
                 self.complete = code == 0
                 return
             wait_s = FIRST_WAIT_S if self.figures.connected else min(2 * wait_s, LONGEST_WAIT_S)
             self.figures.connected = False
             self.restarts += 1
-            log.error("the publisher ended with exit code %d: nothing is lost, it starts again in %g s", code, wait_s)
+            log.error("the publisher %s: nothing is lost, it starts again in %g s", ended, wait_s)
             await asyncio.sleep(wait_s)
 
     async def _once(self) -> int:
-        ours_read, ours_write = os.pipe()
+        ours_read, self._pipe = os.pipe()
         self._before = self.figures
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tickvol", "publish", "--follow", "--figures"),
-                *("--until-closed", str(ours_read), *self._arguments),
-                stdout=PIPE,
-                pass_fds=(ours_read,),
-                start_new_session=True,  # Ctrl-C is for the capture, which then lets it finish
-            )
-        finally:
-            os.close(ours_read)
-        self._pipe = ours_write
-        try:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "tickvol", "publish", "--follow", "--figures"),
+                    *("--until-closed", str(ours_read), *self._arguments),
+                    stdout=PIPE,
+                    pass_fds=(ours_read,),
+                    start_new_session=True,  # Ctrl-C is for the capture, which then lets it finish
+                )
+            finally:
+                os.close(ours_read)
             await self._read_figures(self._process)
             return await self._process.wait()
         finally:

@@ -83,6 +83,7 @@ class Publisher:
         self._progress = progress or ProgressFile(raw_dir)
         self._noter = ThreadPoolExecutor(1, thread_name_prefix="progress")
         self._noting: Future[None] | None = None
+        self._due: Published | None = None
         self._noted_at = 0.0
         self._heard = (0, 0.0)
         while progress is None and not self._progress.lock():
@@ -140,6 +141,7 @@ class Publisher:
             return self._drain(session)
         finally:
             session.writer.close()
+            self._due = None
             self._settle_note()
 
     def _refuse_second_publication(self, archive: FollowedArchive) -> None:
@@ -202,22 +204,16 @@ class Publisher:
             return
         self._noted_at = time.monotonic()
         self._see_whether_connected(session.writer)
-        if force:
-            self._settle_note()
-        reached = session.reached() if self._noting is None or self._noting.done() else None
+        reached = session.reached()
         if reached is not None:
             self.figures.source, self.figures.line = reached.place.source, reached.place.line
-            note = Published(
-                reached.place.source,
-                reached.place.line,
-                self._config.kafka.topic_ticks,
-                session.ends_before | session.writer.ends,
-                reached.tracker,
-                session.topic_id,
-            )
-            self._noting = self._noter.submit(self._write, note, session.archive)
-            if force:
-                self._settle_note()
+            self._due = session.note(reached, self._config.kafka.topic_ticks)
+        if force or self._noting is None or self._noting.done():
+            self._settle_note()
+            if self._due is not None:
+                self._noting, self._due = self._noter.submit(self._write, self._due, session.archive), None
+        if force:
+            self._settle_note()
         files = session.archive.files()
         self.figures.files_behind = sum(name > self.figures.source for name in files)
         self.figures.in_flight = session.writer.in_flight
@@ -252,7 +248,7 @@ class Publisher:
 
     def _delete(self, archive: FollowedArchive, source: str) -> None:
         for name, path in archive.files().items():
-            if name < source and path.name != name:
+            if name < source and path.name != name and name not in archive.unreadable:
                 path.unlink(missing_ok=True)
 
 
@@ -276,6 +272,7 @@ class _Session:
         if published is not None:
             self.place = published.place
             self.ends_before = published.ends if published.topic == config.kafka.topic_ticks else {}
+            self.archive.unreadable.update(published.unreadable)
             restore_snapshot(published.tracker, self.tracker, self.decoder, self.sources)
         self.writer = LogWriter(config.kafka, linger_ms=ingestion.publish.linger_ms, ends_before=self.ends_before)
 
@@ -299,6 +296,18 @@ class _Session:
         while self._checkpoints and self._checkpoints[0].sent <= self.writer.acknowledged:
             reached = self._checkpoints.popleft()
         return reached
+
+    def note(self, reached: _Checkpoint, topic: str) -> Published:
+        """What is written down of a checkpoint."""
+        return Published(
+            reached.place.source,
+            reached.place.line,
+            topic,
+            self.ends_before | self.writer.ends,
+            reached.tracker,
+            self.topic_id,
+            sorted(self.archive.unreadable),
+        )
 
     def letter(self, tracked: Tracked, row: int, reason: Reject) -> Message:
         """A line that gave no record, as a dead letter."""

@@ -11,17 +11,17 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from tickvol.bus.sockets import PROXY_URL
 from tickvol.config_sections import KafkaConfig
-from tickvol.core.errors import BrokerUnavailable
+from tickvol.core.errors import BrokerUnavailable, WorkError
 
 BOOTSTRAP_TIMEOUT_MS = 5000
 BATCH_BYTES = 1 << 18
 FETCH_BYTES = 1 << 23
 MAX_MESSAGE_BYTES = 1 << 22
-"""A frame of `ingestion.max_message_bytes` with all its quotes escaped still travels whole as a dead letter."""
+"""A frame of `ingestion.max_message_bytes` travels whole as a dead letter, whatever its bytes."""
 
 
 def connection(kafka: KafkaConfig) -> dict[str, Any]:
@@ -57,9 +57,13 @@ def reaching(kafka: KafkaConfig) -> Iterator[None]:
     ------
     BrokerUnavailable
         When no broker answers, refuses or is not what the settings say.
+    WorkError
+        When a message is too large: trying again would not help.
     """
     try:
         yield
+    except MessageSizeTooLargeError as error:
+        raise WorkError(f"a message is above {MAX_MESSAGE_BYTES} bytes, which no topic takes: {error}") from error
     except (KafkaError, OSError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise BrokerUnavailable(

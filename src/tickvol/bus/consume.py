@@ -6,6 +6,7 @@ it by name and needs not wait for its session to end. Positions are set by whoev
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ class GroupConsumer:
         self._kafka = kafka
         self._instance_id = instance_id
         self._timeout_ms = kafka.request_timeout_ms
-        self._listener = _Listener(on_revoked)
+        self._listener = _Listener(on_revoked, lambda: self._consumer.group_metadata())
         self._consumer = new_consumer(
             kafka,
             client_id=f"{group_id}-{instance_id}",
@@ -180,8 +181,11 @@ class GroupConsumer:
         self._consumer._coordinator.request_rejoin()  # the client has no public way to do this
 
     def group_metadata(self) -> Any:
-        """Membership, by which the broker fences whoever has lost it."""
-        return self._consumer.group_metadata()
+        """Membership as of the last assignment, by which the broker fences whoever has lost it.
+
+        The client's own runs ahead: it is that of the next generation before the partitions of this one are given up.
+        """
+        return self._listener.membership
 
     def close(self) -> None:
         """Close the connection; a static member stays in the group until its session ends."""
@@ -214,15 +218,18 @@ class GroupConsumer:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Notes a change; what it takes to follow it needs the broker and is done outside the client's thread."""
 
-    def __init__(self, on_revoked: Callable[[], None]) -> None:
+    def __init__(self, on_revoked: Callable[[], None], membership: Callable[[], Any]) -> None:
         self.changed = False
+        self.membership: Any = None
         self._on_revoked = on_revoked
+        self._ask_membership = membership
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         if revoked:
             self._on_revoked()
 
     def on_partitions_assigned(self, assigned: Any) -> None:
+        self.membership = self._ask_membership()
         self.changed = True
 
 
@@ -234,9 +241,12 @@ def holds_messages(kafka: KafkaConfig, topic: str, partition: int) -> bool:
         consumer.assign([place])
         end = consumer.end_offsets([place], timeout_ms=kafka.request_timeout_ms)[place]
         consumer.seek(place, consumer.beginning_offsets([place], timeout_ms=kafka.request_timeout_ms)[place])
+        until = time.monotonic() + kafka.request_timeout_ms / 1000
         while consumer.position(place, timeout_ms=kafka.request_timeout_ms) < end:
             if consumer.poll(timeout_ms=200):
                 return True
+            if time.monotonic() > until:
+                raise BrokerUnavailable(f"kafka.bootstrap_servers: {kafka.bootstrap_servers}: no answer")
         return False
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(f"kafka.bootstrap_servers: {kafka.bootstrap_servers}: {error}") from error

@@ -6,6 +6,7 @@ overtake another. How many may wait is bounded by whoever asks `in_flight` befor
 
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -175,12 +176,15 @@ def last_connections(kafka: KafkaConfig) -> set[str]:
     with reaching(kafka):
         try:
             partitions = [TopicPartition(kafka.topic_ticks, number) for number in range(kafka.partitions)]
+            until = time.monotonic() + kafka.request_timeout_ms / 1000
             ends = consumer.end_offsets(partitions)
             begins = consumer.beginning_offsets(partitions)
             for place in partitions:
                 consumer.assign([place])
                 consumer.seek(place, max(ends[place] - LAST_RECORDS, begins[place]))
                 while consumer.position(place) < ends[place]:
+                    if time.monotonic() > until:
+                        raise BrokerUnavailable(f"kafka.bootstrap_servers: {kafka.bootstrap_servers}: no answer")
                     for message in consumer.poll(timeout_ms=200).get(place, ()):
                         with contextlib.suppress(msgspec.DecodeError, TypeError):
                             record = decode_record(message.value)

@@ -10,6 +10,7 @@ A record of the log has its product as key and its event time (of a gap: its end
 """
 
 import base64
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,9 +18,12 @@ from typing import NamedTuple
 import msgspec
 from kafka.partitioner.default import murmur2
 
+from tickvol.bus.client import MAX_MESSAGE_BYTES
 from tickvol.core.records import Gap, Record
 
 NS_PER_MS = 1_000_000
+LETTER_BYTES = MAX_MESSAGE_BYTES - (1 << 16)
+"""What a dead letter may weigh; the rest is for its batch and its key."""
 
 
 class Message(NamedTuple):
@@ -49,7 +53,8 @@ class LetterMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What gave no record or came too late: whence, why and the bytes.
 
     `source` is `FILE:LINE` of the archive or `TOPIC-PARTITION@OFFSET`. `of` names the dead letter, in the second form,
-    whose fate this one tells: it was sent in again.
+    whose fate this one tells: it was sent in again. `cut_from` is the size in bytes of content of which only the
+    beginning fits into a message.
     """
 
     source: str
@@ -58,6 +63,7 @@ class LetterMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     text: str | None = None
     text_base64: str | None = None
     of: str | None = None
+    cut_from: int | None = None
 
     def content(self) -> bytes:
         """The bytes as they were."""
@@ -89,12 +95,18 @@ def feature_message(
 
 
 def letter_message(source: str, reason: str, at_ns: int, content: bytes, *, of: str | None = None) -> Message:
-    """A dead letter; bytes that are no UTF-8 travel as base64."""
-    try:
-        letter = LetterMessage(source, reason, at_ns, text=content.decode(), of=of)
-    except UnicodeDecodeError:
-        letter = LetterMessage(source, reason, at_ns, text_base64=base64.b64encode(content).decode(), of=of)
-    return Message(source.encode(), _encode(letter), at_ns // NS_PER_MS)
+    """A dead letter; bytes that are no UTF-8, or that JSON would escape beyond its size, travel as base64."""
+    letter = LetterMessage(source, reason, at_ns, of=of)
+    value = b""
+    with contextlib.suppress(UnicodeDecodeError):
+        value = _encode(msgspec.structs.replace(letter, text=content.decode()))
+    if not 0 < len(value) <= LETTER_BYTES:
+        room = LETTER_BYTES - len(_encode(letter)) - 64
+        kept = content[: room // 4 * 3]
+        cut_from = len(content) if len(kept) < len(content) else None
+        text = base64.b64encode(kept).decode()
+        value = _encode(msgspec.structs.replace(letter, text_base64=text, cut_from=cut_from))
+    return Message(source.encode(), value, at_ns // NS_PER_MS)
 
 
 def partition_of(product_id: str, partitions: int) -> int:

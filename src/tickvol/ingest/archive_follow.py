@@ -1,6 +1,7 @@
 """The raw archive as a log that grows: whole files, then the file that the ingestor is writing, line by line."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,15 +9,19 @@ from pathlib import Path
 
 from tickvol.core.errors import InputError
 from tickvol.ingest.archive_reader import (
-    ByteStream,
     LineReader,
     LogBatch,
+    bare_connection,
     decode_lines,
     frame_files,
     open_frames,
     source_name,
 )
+from tickvol.ingest.archive_upkeep import is_written
+from tickvol.ingest.frame_columns import Kind, Reject, control_row
 from tickvol.ingest.frames import FrameDecoder, Layout, detect_layout
+
+logger = logging.getLogger(__name__)
 
 LOOK_S = 0.2
 """How often the directory is searched for the next file; the open file itself is read at every call."""
@@ -28,6 +33,19 @@ class Place:
 
     source: str
     line: int
+
+
+@dataclass(slots=True)
+class _OpenFile:
+    """A file that is read; `line` is the number of its next line, `latest_ns` the latest receive time so far."""
+
+    path: Path
+    name: str
+    source: int
+    reader: LineReader
+    line: int = 1
+    checked: bool = False
+    latest_ns: int = 0
 
 
 class FollowedArchive:
@@ -43,6 +61,8 @@ class FollowedArchive:
         self.raw_dir = raw_dir
         self.sources = sources
         self._decoder = decoder
+        self.unreadable: set[str] = set()
+        """Files that could not be read to their end."""
         self._batch_size = batch_size
         self._looked = 0.0
 
@@ -95,45 +115,65 @@ class FollowedArchive:
     def _file(
         self, name: str, skip: int, *, follow: Callable[[], bool], stopped: Callable[[], bool]
     ) -> Iterator[tuple[Place, LogBatch] | None]:
-        files = self.files()
-        path, stream = self._open(name)
-        reader = LineReader(stream, self._decoder.max_line_bytes)
-        if name not in self.sources:
-            self.sources.append(name)
-        source, line, checked = self.sources.index(name), 1, False
-        growing, over, idle = path.name == name == next(reversed(files)) and follow(), False, False
+        newest = next(reversed(self.files()))
+        file = self._open(name)
+        growing, over, idle = file.path.name == name == newest and follow(), False, False
         try:
             while not stopped():
                 if growing and idle and not over:  # asked before the last look: what was written until then is found
                     over = not follow() or self._is_over(name)
+                reader = file.reader
                 lines = reader.poll(self._batch_size) if growing else reader.read(self._batch_size)
                 idle = not lines
                 if over and idle and growing:
                     growing = False
                     continue
                 if lines:
-                    if not checked and detect_layout(lines) is not Layout.WRAPPED:
-                        raise InputError(f"{path}: not written by ws-ingest; turn it into features by `tickvol replay`")
-                    checked = True
-                    torn = reader.cut_short
-                    begin, line = line, line + len(lines)
-                    fresh = lines[max(skip - begin + 1, 0) :]
-                    if fresh:
-                        begin = line - len(fresh)
-                        frames = decode_lines(self._decoder, fresh, Layout.WRAPPED, name, source, begin, torn=torn)
-                        yield Place(name, line - 1), LogBatch(frames, bare=False)
+                    yield from self._decode(file, lines, skip)
                 elif growing:
                     yield None
                 else:
+                    yield from self._unreadable_rest(file, skip)
                     return
         finally:
-            reader.close()
+            file.reader.close()
 
-    def _open(self, name: str) -> tuple[Path, ByteStream]:
+    def _decode(self, file: "_OpenFile", lines: list[bytes], skip: int) -> Iterator[tuple[Place, LogBatch]]:
+        """The next lines of a file, as far as they lie behind the line `skip`."""
+        if not file.checked and detect_layout(lines) is not Layout.WRAPPED:
+            raise InputError(f"{file.path}: not written by ws-ingest; turn it into features by `tickvol replay`")
+        file.checked = True
+        torn = file.reader.cut_short
+        if torn and is_written(file.path):  # the rest of this line is on its way, and for whoever follows
+            lines, torn = lines[:-1], False
+        begin, file.line = file.line, file.line + len(lines)
+        fresh = lines[max(skip - begin + 1, 0) :]
+        if fresh:
+            begin = file.line - len(fresh)
+            frames = decode_lines(self._decoder, fresh, Layout.WRAPPED, file.name, file.source, begin, torn=torn)
+            file.latest_ns = max(file.latest_ns, int(frames.receive_time_ns.max()))
+            yield Place(file.name, file.line - 1), LogBatch(frames, bare=False)
+
+    def _unreadable_rest(self, file: "_OpenFile", skip: int) -> Iterator[tuple[Place, LogBatch]]:
+        """What stands for the rest of a damaged file, as in `MergedLog`: one rejected line."""
+        if file.reader.broken is None:
+            return
+        self.unreadable.add(file.name)
+        if skip < file.line:
+            logger.error("%s: the rest cannot be read (%s), a dead letter says so", file.path, file.reader.broken)
+            connection = self._decoder.connection(bare_connection(file.name))
+            reason = int(Reject.UNREADABLE)
+            frames = control_row(Kind.REJECTED, reason, connection, file.source, file.line, file.latest_ns)
+            yield Place(file.name, file.line), LogBatch(frames, bare=False)
+
+    def _open(self, name: str) -> "_OpenFile":
+        if name not in self.sources:
+            self.sources.append(name)
         while True:
             path = self.files()[name]
             with contextlib.suppress(FileNotFoundError):  # packed since we looked: it is there under its other name
-                return path, open_frames(path)
+                reader = LineReader(open_frames(path), self._decoder.max_line_bytes)
+                return _OpenFile(path, name, self.sources.index(name), reader)
 
     def _is_over(self, name: str) -> bool:
         """A file ends when a later one exists or its packed form does."""

@@ -3,13 +3,14 @@
 import gzip
 import heapq
 import logging
+import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 import zstandard
@@ -100,6 +101,17 @@ def open_frames(path: Path) -> "ByteStream":
     return path.open("rb")
 
 
+def why_unreadable(path: Path) -> str | None:
+    """What keeps a file from being read to its end; None where nothing does."""
+    try:
+        with closing(open_frames(path)) as stream:
+            while stream.read1(_CHUNK):
+                pass
+    except _BROKEN as error:
+        return str(error) or type(error).__name__
+    return None
+
+
 class ByteStream(Protocol):
     """What `open_frames` gives."""
 
@@ -170,10 +182,21 @@ class LineReader:
 
     def poll(self, count: int) -> list[bytes]:
         """At most `count` whole lines of a file that may still grow."""
-        if not self._lines and (chunk := self._stream.read1(_CHUNK)):
-            self._take(chunk)
+        if not self._lines:
+            if chunk := self._stream.read1(_CHUNK):
+                self._take(chunk)
+            elif self._rest:
+                self._forget_what_was_cut_off()
         given, self._lines = self._lines[:count], self._lines[count:]
         return given
+
+    def _forget_what_was_cut_off(self) -> None:
+        """A capture that finds no room for a line takes back the piece that it has written of it."""
+        file = cast("BinaryIO", self._stream)
+        size = os.fstat(file.fileno()).st_size
+        if size < file.tell():
+            self._rest = b""
+            file.seek(size)
 
     def close(self) -> None:
         """Close the stream."""

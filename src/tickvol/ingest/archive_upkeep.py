@@ -53,6 +53,18 @@ def pack(path: Path) -> None:
         log.error("%s: cannot be packed and stays as it is: %s", path, error.strerror or error)
 
 
+def is_written(path: Path) -> bool:
+    """Whether a capture writes the file at this moment (or packs it)."""
+    try:
+        with path.open("rb") as plain:
+            fcntl.flock(plain, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _first_unsent(raw_dir: Path, *, spool: bool) -> str | None:
     """The first file that may hold unsent lines: any where nothing is noted, None where nothing is to be sent."""
     try:
