@@ -14,14 +14,15 @@ from tickvol.bus.client import new_consumer
 from tickvol.bus.messages import decode_features
 from tickvol.config import Config
 
-RATE = 1000
+RATE = 1050
+"""Of the market on average, so that at least 1,000 come in the minute that is measured."""
 DELAY_GOAL_MS = 50.0
 MEMORY_GOAL = 1.1
 WARM_UP_S = 15.0
 
 
 def kafka_live(config: Config, seconds: float) -> list[Outcome]:
-    """p50, p99 and highest delay at 1,000 ticks a second; peak memory against a tenth of that rate."""
+    """p50, p99 and highest delay at over 1,000 ticks a second; peak memory against a tenth of that rate."""
     with bench() as running:
         slow = _run(running, RATE // 10, seconds)
         fast = _run(running, RATE, seconds)
@@ -79,19 +80,23 @@ def _watch(config: Config, processes: dict[str, int], seconds: float) -> dict[st
     places = [TopicPartition(kafka.topic_features, number) for number in range(kafka.partitions)]
     consumer.assign(places)
     consumer.seek_to_beginning(*places)
-    warm_at, delays, peak, before = time.monotonic() + WARM_UP_S, [], dict.fromkeys([*processes, "publisher"], 0.0), 0
+    warm_at, delays, before = time.monotonic() + WARM_UP_S, [], 0
+    members: dict[str, psutil.Process] = {}
+    peak: dict[str, float] = {}
     while time.monotonic() < warm_at + seconds:
         found = consumer.poll(timeout_ms=100)
         now_ns = time.time_ns()
         if time.monotonic() < warm_at:
             before = sum(consumer.end_offsets(ticks).values())
             continue
+        if not members:  # searching for them takes as long as a row may take, so once
+            (publisher,) = psutil.Process(processes["capture"]).children()
+            members = {name: psutil.Process(pid) for name, pid in processes.items()} | {"publisher": publisher}
+            continue
         rows = [decode_features(message.value) for batch in found.values() for message in batch]
         delays += [(now_ns - row.closed_by_ns) / 1e6 for row in rows]
-        (publisher,) = psutil.Process(processes["capture"]).children()
-        members = processes | {"publisher": publisher.pid}
-        for name, pid in members.items():
-            peak[name] = max(peak[name], psutil.Process(pid).memory_info().rss / 1e6)
+        for name, process in members.items():
+            peak[name] = max(peak.get(name, 0.0), process.memory_info().rss / 1e6)
     records = sum(consumer.end_offsets(ticks).values()) - before
     consumer.close()
     return {"delays_ms": delays, "peak_mb": peak, "ticks_per_s": records / seconds}
