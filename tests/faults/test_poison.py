@@ -137,7 +137,7 @@ def seconds_for(kafka):
 
 
 def check_rate(line, count, rounds, most):
-    """Medians of interleaved runs over a clean topic and poisoned ones.
+    """Interleaved runs over a clean topic and poisoned ones.
 
     Bad messages of a record's size must cost next to nothing. Those that are bad by their size (two of the kinds, up to
     a megabyte each) multiply the bytes; what is held then is the time for a byte.
@@ -151,20 +151,27 @@ def check_rate(line, count, rounds, most):
     for _ in range(rounds):
         for name, seconds in taken.items():
             seconds.append(seconds_for(topics[name][0]))
-    clean, small, large = (statistics.median(seconds) for seconds in taken.values())
-    loss, rate = 1 - clean / small, count / clean
-    a_byte = (large / topics["all"][1]) / (clean / topics["clean"][1])
+    losses, rate = losses_of(taken), count / statistics.median(taken["clean"])
+    a_byte = topics["clean"][1] / topics["all"][1] / (1 - losses["all"])
     record(
         "poison, rate",
         repetitions=rounds,
         records=count,
-        loss=round(loss, 3),
+        loss=round(losses["small"], 3),
         records_a_cpu_s=round(rate),
-        loss_with_large=round(1 - clean / large, 3),
+        loss_with_large=round(losses["all"], 3),
         time_a_byte_with_large=round(a_byte, 2),
     )
-    assert loss <= most
+    assert losses["small"] <= most
     assert a_byte <= 1 + most
+
+
+def losses_of(taken):
+    """Median over the rounds of what a poisoned topic costs beside the clean one just before it: the machine drifts."""
+    return {
+        name: statistics.median(1 - clean / own for clean, own in zip(taken["clean"], seconds, strict=True))
+        for name, seconds in taken.items()
+    }
 
 
 def test_poison_of_every_kind_is_a_dead_letter_and_harms_no_row(line):
