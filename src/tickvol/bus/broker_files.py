@@ -90,6 +90,8 @@ def broker_settings(
         # A killed broker may register again only when its former session is over: 9 s by default.
         "broker.session.timeout.ms": "2000",
         "broker.heartbeat.interval.ms": "500",
+        # A transaction whose owner fell asleep hides its offsets until it is found to be over; by default every 10 s.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
         # A group that was away for a week would else have lost its place.
         "offsets.retention.minutes": str(_KEPT_FOR_EVER_MIN),
         "log.cleaner.dedupe.buffer.size": str(1 << 24),
