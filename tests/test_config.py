@@ -87,6 +87,32 @@ def test_the_shipped_file_holds_and_gives_frozen_objects():
         pytest.param({"products": ["../x"]}, ["products.0: '../x': "], id="a product that is a path"),
         pytest.param({"products": []}, ["products: "], id="no product"),
         pytest.param({"products": ["BTC-USD", "BTC-USD"]}, ["products: BTC-USD: named twice"], id="product twice"),
+        pytest.param({"retrain.drift_off_share": 0.6}, ["retrain.drift_off_share: 0.6: must not be above"],
+                     id="an alarm that ends above where it begins"),
+        pytest.param({"retrain.cooldown_h": 200}, ["retrain.cooldown_h: 200"], id="cool-down beyond the interval"),
+        pytest.param({"retrain.drift_reports": 1}, ["retrain.drift_reports: 1: "], id="one bad report"),
+        pytest.param({"alerts.webhook.secret": "s3cr3t"}, ["alerts.webhook.secret: (not shown): must be empty in "],
+                     id="a secret in the file"),
+        pytest.param({"alerts.webhook.url": "https://me:pw@host/"}, ["alerts.webhook.url: (not shown): must be like"],
+                     id="a password in an address"),
+        pytest.param({"alerts.webhook.url": "https://host:99999/"}, ["alerts.webhook.url: (not shown): must be like"],
+                     id="an address without a port that exists"),
+        pytest.param({"monitoring.input_permutations": 99}, ["monitoring.input_permutations: 99: must be at least 400"],
+                     id="deals that are never rare"),
+        pytest.param({"monitoring.input_clear_distance": 0.5}, ["monitoring.input_clear_distance: 0.5: must not be "],
+                     id="levels in the wrong order"),
+        pytest.param({"alerts.quiet_info": "22-7"}, ["alerts.quiet_info: '22-7': must be HH:MM-HH:MM"], id="hours"),
+        pytest.param({"alerts.quiet_zone": "Mars/Base"}, ["alerts.quiet_zone: 'Mars/Base': must be"], id="zone"),
+        pytest.param({"alerts.topic_severities": ["loud"]}, ["alerts.topic_severities.0: 'loud'"], id="severity"),
+        pytest.param({"schedules.drift_cron": "61 * * * *"}, ["schedules.drift_cron: '61 * * * *': minute must be *, "],
+                     id="a minute that no hour has"),
+        pytest.param({"schedules.retrain_cron": "daily"}, ["schedules.retrain_cron: 'daily': must be five fields"],
+                     id="cron in words"),
+        pytest.param({"schedules.retrain_cron": "0 0 30 2 1"}, ["schedules.retrain_cron: '0 0 30 2 1': day must be "],
+                     id="no such day, whatever the weekday"),
+        pytest.param({"schedules.performance_cron": "0 0 31 2 *"}, ["schedules.performance_cron: '0 0 31 2 *': day mu"],
+                     id="a day that is never"),
+        pytest.param({"schedules.zone": "Mars/Base"}, ["schedules.zone: 'Mars/Base': must be"], id="whose clock"),
         pytest.param({"evaluation.max_pr_auc": float("nan")}, ["evaluation.max_pr_auc: nan: "], id="NaN"),
     ],
 )  # fmt: skip
@@ -94,7 +120,7 @@ def test_what_does_not_hold_is_told_by_field_value_and_rule(write, changes, line
     found = problems(write(changes))
     for line in lines:
         assert any(problem.startswith(line) for problem in found), found
-    assert all("\n" not in problem for problem in found)
+    assert all("\n" not in problem and "s3cr3t" not in problem and "pw@" not in problem for problem in found)
 
 
 def test_all_problems_are_told_at_once(write):
@@ -157,6 +183,9 @@ def test_the_environment_overrides_by_nested_names(write, monkeypatch):
     [
         ("TICKVOL_FEATURE__BAR_MS", "500", "TICKVOL_FEATURE__BAR_MS: '500': no such section"),
         ("TICKVOL_GRACE_MS", "500", "TICKVOL_GRACE_MS: '500': no such section"),
+        ("TICKVOL_ALERT__WEBHOOK__SECRET", "top", "TICKVOL_ALERT__WEBHOOK__SECRET: (not shown): no such section"),
+        ("TICKVOL_ALERTS__WEBHOOK__SECRT", "top", "alerts.webhook.secrt: (not shown): no such key"),
+        ("TICKVOL_ALERTS__WEBHOOK", "https://host/top", "TICKVOL_ALERTS__WEBHOOK: (not shown): must be JSON"),
         ("TICKVOL_FEATURES__BAR_MZ", "500", "features.bar_mz: '500': no such key"),
         ("TICKVOL_FEATURES__BAR_MS", "fast", "features.bar_ms: 'fast': should be a valid integer"),
         ("TICKVOL_PRODUCTS", "SOL-USD", "TICKVOL_PRODUCTS: 'SOL-USD': must be JSON"),
@@ -169,6 +198,11 @@ def test_a_wrong_variable_is_told_by_its_name(write, monkeypatch, name, value, l
     monkeypatch.setenv(name, value)
     found = problems(write())
     assert any(problem.startswith(line) for problem in found), found
+
+
+def test_a_torn_variable_with_a_secret_in_it_is_not_shown(write, monkeypatch):
+    monkeypatch.setenv("TICKVOL_ALERTS__WEBHOOK", '{"secret": "s3cr3t"')
+    assert "TICKVOL_ALERTS__WEBHOOK: (not shown): must be JSON" in "".join(problems(write()))
 
 
 def test_variables_of_demo_and_notebook_are_no_configuration(write, monkeypatch):

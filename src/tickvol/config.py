@@ -21,23 +21,34 @@ from pydantic_settings import (
 
 from tickvol.config_sections import (
     PRODUCT_PATTERN,
+    AlertsConfig,
+    CandlesConfig,
     EvaluationConfig,
     FeaturesConfig,
     IngestionConfig,
     KafkaConfig,
     LabelsConfig,
+    LeakcheckConfig,
     MlflowConfig,
     ModelsConfig,
     MonitoringConfig,
     Product,
+    PromotionConfig,
+    RetrainConfig,
+    SchedulesConfig,
+    ScoringConfig,
     ServingConfig,
+    WalkForwardConfig,
 )
 from tickvol.core.errors import ConfigError, UsageError
 
 DEFAULT_CONFIG = Path("config.yaml")
 ENV_PREFIX = "TICKVOL_"
-NOT_CONFIGURATION = ("TICKVOL_DATA", "TICKVOL_NOTEBOOK_FEATURES")
-"""Variables of the demo, the tests and the notebook that name directories and override nothing."""
+_SECRET = re.compile("secr|passw|token|webhook|sasl", re.IGNORECASE)
+"""In the name of a key that may hold what nobody should read in a log, misspelt or not."""
+CONFIG_VARIABLE = "TICKVOL_CONFIG"
+NOT_CONFIGURATION = ("TICKVOL_DATA", "TICKVOL_NOTEBOOK_FEATURES", CONFIG_VARIABLE)
+"""Variables that override nothing: directories of the demo, the tests and the notebook, the scheduler's file."""
 
 
 class Config(BaseSettings):
@@ -51,12 +62,20 @@ class Config(BaseSettings):
     kafka: KafkaConfig
     ingestion: IngestionConfig
     features: FeaturesConfig
+    candles: CandlesConfig
     labels: LabelsConfig
     models: ModelsConfig
     evaluation: EvaluationConfig
+    walk_forward: WalkForwardConfig
+    leakcheck: LeakcheckConfig
     mlflow: MlflowConfig
+    promotion: PromotionConfig
+    retrain: RetrainConfig
+    schedules: SchedulesConfig
     serving: ServingConfig
+    scoring: ScoringConfig
     monitoring: MonitoringConfig
+    alerts: AlertsConfig
 
     @classmethod
     def settings_customise_sources(
@@ -86,13 +105,32 @@ class Config(BaseSettings):
             )
         return self
 
+    def of_candles(self) -> "Config":
+        """The configuration as closed candles want it: with their bars, windows, horizon, dataset, bundles and
+        registered model."""
+        own, spec = self.candles, self.candles.spec()
+        features = {name: getattr(spec, name) for name in spec.__struct_fields__} | {"dataset_dir": own.dataset_dir}
+        return self.model_copy(
+            update={
+                "features": self.features.model_copy(update=features),
+                "labels": self.labels.model_copy(update={"horizon_s": own.horizon_s}),
+                "models": self.models.model_copy(update={"artifacts_dir": own.artifacts_dir}),
+                "mlflow": self.mlflow.model_copy(
+                    update={"registered_model": f"{self.mlflow.registered_model}-candles"}
+                ),
+                "evaluation": self.evaluation.model_copy(update={"alarm_cooldown_s": own.alarm_cooldown_s}),
+            }
+        )
+
     def fingerprint(self) -> str:
         """SHA-256 over what decides results: features, labels, models and evaluation rules; places do not count."""
-        decisive = self.model_dump(mode="json", include={"labels", "models", "evaluation"})
+        decisive = self.model_dump(mode="json", include={"labels", "models", "evaluation", "walk_forward", "candles"})
         decisive["features"] = self.features.spec().fingerprint()
         for section, places in (
             ("models", ("artifacts_dir", "model_type")),
             ("evaluation", ("report_json", "report_html")),
+            ("walk_forward", ("report_json", "report_html")),
+            ("candles", ("dataset_dir", "artifacts_dir")),
         ):
             for place in places:
                 decisive[section].pop(place)
@@ -113,6 +151,7 @@ def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env"
     problems = [f"{name}: {values[name]!r}: no such key; {chosen} lists those that exist" for name in _unknown(values)]
     problems += [f"{name}: {value}: must be a number or a text" for name, value in _truths(values)]
     problems += _unknown_variables(variables)
+    problems += _written_secrets(values, chosen)
     known = {name: value for name, value in values.items() if name in Config.model_fields}
     try:
         config = Config(_env_file=env_file, **known)
@@ -128,6 +167,11 @@ def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env"
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def configured_path() -> Path:
+    """The file that the environment names, for processes that have no command line of ours."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
 
 
 def check_products(texts: Sequence[str]) -> tuple[str, ...]:
@@ -164,7 +208,7 @@ def _unknown(values: Mapping[str, object]) -> list[str]:
 def _unknown_variables(variables: Mapping[str, str]) -> list[str]:
     sections = ", ".join(Config.model_fields)
     return [
-        f"{name}: {value!r}: no such section; {ENV_PREFIX}<SECTION>__<KEY> with one of {sections}"
+        f"{name}: {_shown(name, value)}: no such section; {ENV_PREFIX}<SECTION>__<KEY> with one of {sections}"
         for name, value in sorted(variables.items())
         if name not in NOT_CONFIGURATION
         and name.upper().removeprefix(ENV_PREFIX).partition("__")[0].lower() not in Config.model_fields
@@ -182,11 +226,22 @@ def _truths(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, b
     return found
 
 
+def _written_secrets(values: Mapping[str, Any], path: Path) -> list[str]:
+    """A webhook's secret in the file, which is shared and kept under version control."""
+    place: Any = values
+    for name in ("alerts", "webhook", "secret"):
+        place = place.get(name) if isinstance(place, dict) else None
+    if not place:
+        return []
+    return [f"alerts.webhook.secret: (not shown): must be empty in {path}; set {ENV_PREFIX}ALERTS__WEBHOOK__SECRET"]
+
+
 def _not_json(error: SettingsError, variables: Mapping[str, str]) -> str:
     text = getattr(error.__cause__, "doc", None)
     for name, value in variables.items():
         if value == text:
-            return f'{name}: {value!r}: must be JSON, such as ["BTC-USD"], [10, 60] or {{"bar_ms": 1000}}'
+            shown = "(not shown)" if _SECRET.search(value) else _shown(name, value)
+            return f'{name}: {shown}: must be JSON, such as ["BTC-USD"], [10, 60] or {{"bar_ms": 1000}}'
     return f"environment: {error}"
 
 
@@ -212,8 +267,13 @@ def _describe(path: Path, problem: Any) -> list[str]:
         lines = str(problem["ctx"]["error"]).splitlines()
         return [line if line.count(": ") > 1 else f"{where}: {line}" for line in lines]
     if problem["type"] == "extra_forbidden":
-        return [f"{where}: {problem['input']!r}: no such key; {path} lists those that exist"]
+        return [f"{where}: {_shown(where, problem['input'])}: no such key; {path} lists those that exist"]
     if problem["type"] == "missing":
         return [f"{where}: missing in {path}"]
     rule = problem["msg"].replace("Input should", "should")
-    return [f"{where}: {problem['input']!r}: {rule}"]
+    return [f"{where}: {_shown(where, problem['input'])}: {rule}"]
+
+
+def _shown(where: str, value: object) -> str:
+    """A value, but not of a place that may hold a secret, misspelt or not."""
+    return "(not shown)" if _SECRET.search(where) else repr(value)
