@@ -66,7 +66,9 @@ def _one_product(
     columns = _columns(rng, np.where(known, mid, np.nan), np.where(known_return, returns, np.nan), spec)
     bar_end_ns = start_ns + (np.arange(bars, dtype=np.int64) + 1) * spec.bar_ns
     angle = 2 * np.pi * (bar_end_ns % (86_400 * NS_PER_S)) / (86_400 * NS_PER_S)
+    week = ((bar_end_ns - 4 * 86_400 * NS_PER_S) % (7 * 86_400 * NS_PER_S)) / (7 * 86_400 * NS_PER_S)
     columns |= {"time_of_day_sin": np.sin(angle), "time_of_day_cos": np.cos(angle)}
+    columns |= {"week_share": week, "week_share_new_york": (week - 4 / 168) % 1.0}
     values = np.column_stack([np.asarray(columns[name], np.float64) for name in feature_names(spec)])
     longest_known = _rolling(pd.Series(known.astype(float)), spec.bars(spec.longest_window_s)).max().to_numpy() > 0
     always = [feature_names(spec).index(f"coverage_{window_s}") for window_s in spec.windows_s]
@@ -99,7 +101,8 @@ def _columns(
     squares = series**2
     count = series.notna().astype(float)
     level = pd.Series(np.log(mid))
-    noise = {stem: pd.Series(rng.random(bars)) for stem in ("jump_share", "tick_rate", "spread_bps", "quote_imbalance")}
+    stems = ("jump_share", "tick_rate", "spread_bps", "quote_imbalance", "flow")
+    noise = {stem: pd.Series(rng.random(bars)) for stem in stems}
     columns: dict[str, pd.Series[float] | NDArray[np.float64]] = {"mid": mid, "bar_log_return": returns}
     for window_s in spec.windows_s:
         n = spec.bars(window_s)
@@ -115,6 +118,10 @@ def _columns(
             f"tick_rate_{window_s}": (_rolling(noise["tick_rate"], n).mean() * 8).where(enough),
             f"spread_bps_{window_s}": (_rolling(noise["spread_bps"], n).mean() * 0.1).where(enough),
             f"quote_imbalance_{window_s}": (_rolling(noise["quote_imbalance"], n).mean() * 2 - 1).where(enough),
+            f"downside_vol_{window_s}": volatility * 0.7,
+            f"parkinson_vol_{window_s}": volatility * (0.7 + 0.1 * _rolling(noise["tick_rate"], n).mean()),
+            f"order_flow_imbalance_{window_s}": (_rolling(noise["flow"], n).mean() * 2 - 1).where(enough),
+            f"quote_imbalance_change_{window_s}": _rolling(noise["quote_imbalance"], n).mean().where(enough),
             f"coverage_{window_s}": coverage,
         }
     return columns | _single_columns(columns, series, level, spec)
@@ -145,7 +152,11 @@ def _single_columns(
         "vol_zscore": (reference - trailing.mean()) / spread,
         "typical_vol": trailing.median(),
         **ratios,
-        "ewma_vol": np.sqrt((returns**2).ewm(halflife=spec.ewma_half_life_s * 1000 / spec.bar_ms).mean()) * scale,
+        **{
+            f"ewma_vol_{h}": np.sqrt((returns**2).ewm(halflife=h * 1000 / spec.bar_ms).mean()) * scale
+            for h in spec.half_lives_s
+        },
+        **{f"tick_intensity_{h}": np.asarray(columns[f"tick_rate_{spec.windows_s[0]}"]) for h in spec.half_lives_s},
         "value_at_risk_95": -window.quantile(0.05),
         "max_drawdown": 1 - np.exp(level - level.rolling(longest, min_periods=1).max()),
     }

@@ -7,8 +7,9 @@ import pytest
 
 from tests.synthetic import synthetic_table
 from tickvol.core.errors import SchemaMismatch
-from tickvol.core.feature_table import FeatureTable, table_fingerprint
-from tickvol.core.windows import FeatureSpec
+from tickvol.core.feature_row import feature_names
+from tickvol.core.feature_table import FeatureTable, settled_end_ns, table_fingerprint
+from tickvol.core.windows import NS_PER_S, FeatureSpec
 
 
 def table_of(seconds: list[int], products: list[int], spec: FeatureSpec | None = None) -> FeatureTable:
@@ -18,7 +19,7 @@ def table_of(seconds: list[int], products: list[int], spec: FeatureSpec | None =
         products=("A", "B"),
         product=np.array(products, np.int32),
         bar_end_ns=np.array(seconds, np.int64) * 10**9,
-        values=np.zeros((len(seconds), 59)),
+        values=np.zeros((len(seconds), len(feature_names(FeatureSpec())))),
     )
 
 
@@ -57,6 +58,16 @@ def test_taking_rows_keeps_keys_and_values_together() -> None:
     assert len(part) == int(np.count_nonzero(table.product == 1))
     np.testing.assert_array_equal(part.bar_end_ns, table.bar_end_ns[table.product == 1])
     np.testing.assert_array_equal(part.values, table.values[table.product == 1])
+
+
+def test_rows_are_settled_as_far_as_every_product_has_come_that_still_goes_on() -> None:
+    table = synthetic_table(hours=1, products=("A-B", "C-D", "E-F"), gaps=())
+    ends = table.bar_end_ns
+    behind = ends.max() - 30 * NS_PER_S
+    ended = ends.max() - (table.spec.lookback_s + 1) * NS_PER_S
+    kept = (table.product == 0) | ((table.product == 1) & (ends <= behind)) | ((table.product == 2) & (ends <= ended))
+    assert settled_end_ns(table) == ends.max()
+    assert settled_end_ns(table.take(kept)) == behind
 
 
 def test_the_fingerprint_changes_with_each_part_of_the_data() -> None:

@@ -24,7 +24,14 @@ from tickvol.core.windows import FeatureSpec
         ({"min_coverage": 0.0}, "features.min_coverage: 0.0: must lie in"),
         ({"min_coverage": 1.01}, "features.min_coverage: 1.01: must lie in"),
         ({"min_coverage": float("nan")}, "features.min_coverage: nan: must lie in"),
-        ({"ewma_half_life_s": float("inf")}, "features.ewma_half_life_s: inf: must be positive and finite"),
+        (
+            {"half_lives_s": (60, 10)},
+            r"features.half_lives_s: \(60, 10\): must be positive and ascend without repeats, one at least",
+        ),
+        (
+            {"half_lives_s": ()},
+            r"features.half_lives_s: \(\): must be positive and ascend without repeats, one at least",
+        ),
         ({"duplicate_memory_s": -5}, r"features.duplicate_memory_s: -5: must lie in \[0, 86400\]"),
     ],
 )
@@ -64,7 +71,7 @@ def test_every_number_of_a_spec_is_in_its_fingerprint() -> None:
         FeatureSpec(windows_s=(10, 60)),
         FeatureSpec(reference_window_s=30),
         FeatureSpec(min_coverage=0.81),
-        FeatureSpec(ewma_half_life_s=61.0),
+        FeatureSpec(half_lives_s=(61,)),
         FeatureSpec(duplicate_memory_s=901),
     ]
     prints = {spec.fingerprint() for spec in [FeatureSpec(), *changed]}

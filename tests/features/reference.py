@@ -5,8 +5,10 @@ Whole histories in dicts, every window from scratch.
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
 from math import cos, inf, log, nan, pi, sin, sqrt
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from tickvol.core.record_columns import RecordKind
 from tickvol.core.windows import FeatureSpec
 
 Values = np.ndarray
+NEW_YORK = ZoneInfo("America/New_York")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Bar:
     ticks: int
     spread: float
     imbalance: float
+    quote: Record | None
 
 
 @dataclass
@@ -139,12 +143,20 @@ class Product:
         for a, b in pairwise(spec.windows_s):
             short, long = values[f"realized_vol_{a}"], values[f"realized_vol_{b}"]
             values[f"vol_ratio_{a}_{b}"] = short / long * sqrt(spec.bars(b) / spec.bars(a)) if long > 0 else nan
-        half_life_bars = spec.ewma_half_life_s * S / spec.bar_ns
-        values["ewma_vol"] = ewma_vol(returns, half_life_bars, spec.bars(spec.reference_window_s), spec.min_coverage)
+        reference = spec.bars(spec.reference_window_s)
+        ticks = np.array([self.bars[k].ticks if k in self.bars else nan for k in range(t - n + 1, t + 1)])
+        there = np.array([k in self.bars for k in range(t - n + 1, t + 1)])
+        half_lives = {h: h * S / spec.bar_ns for h in spec.half_lives_s}
+        for h, bars in half_lives.items():
+            values[f"ewma_vol_{h}"] = ewma_vol(returns, bars, reference, spec.min_coverage)
+        for h, bars in half_lives.items():
+            values[f"tick_intensity_{h}"] = tick_intensity(ticks, there, bars, spec.bar_ms / 1000, spec.min_coverage)
         values["value_at_risk_95"] = value_at_risk(returns, spec.min_coverage)
         values["max_drawdown"] = max_drawdown(mids) if len(mids) / n >= spec.min_coverage else nan
-        angle = 2 * pi * ((t + 1) * spec.bar_ns % (86_400 * S)) / (86_400 * S)
-        return values | {"time_of_day_sin": sin(angle), "time_of_day_cos": cos(angle)}
+        end_ns = (t + 1) * spec.bar_ns
+        angle = 2 * pi * (end_ns % (86_400 * S)) / (86_400 * S)
+        values |= {"time_of_day_sin": sin(angle), "time_of_day_cos": cos(angle)}
+        return values | {"week_share": week_share(end_ns, UTC), "week_share_new_york": week_share(end_ns, NEW_YORK)}
 
     def _return(self, k: int) -> float:
         return self.returns.get(k, nan)
@@ -163,6 +175,11 @@ class Product:
         returns = known([self._return(k) for k in stretch])
         pairs = known([abs(self._return(k)) * abs(self._return(k - 1)) for k in stretch])
         imbalances = known([bar.imbalance for bar in bars])
+        covered_returns = len(returns) / n >= spec.min_coverage
+        high_low = known([0.0 if bar.high / bar.low - 1 < 1e-12 else log(bar.high / bar.low) for bar in bars])
+        flows = known([self._order_flow(k) for k in stretch])
+        flow_known = len(flows) / n >= spec.min_coverage and sum(abs(flows)) > 0
+        turns = known([self._imbalance(k) - self._imbalance(k - 1) for k in stretch])
         variance = n / len(returns) * sum(returns**2) if len(returns) / n >= spec.min_coverage else nan
         bipower = pi / 2 * n / len(pairs) * sum(pairs) if len(pairs) / n >= spec.min_coverage else nan
         jump_share = 1 - bipower / variance if variance > 0 else nan
@@ -175,8 +192,25 @@ class Product:
             "tick_rate": sum(bar.ticks for bar in bars) / (len(bars) * spec.bar_ms / 1000) if covered else nan,
             "spread_bps": sum(bar.spread for bar in bars) / len(bars) if covered else nan,
             "quote_imbalance": np.mean(imbalances) if len(imbalances) / n >= spec.min_coverage else nan,
+            "downside_vol": sqrt(n / len(returns) * sum(returns[returns < 0] ** 2)) if covered_returns else nan,
+            "parkinson_vol": sqrt(n / len(bars) * sum(high_low**2) / (4 * log(2))) if covered else nan,
+            "order_flow_imbalance": sum(flows) / sum(abs(flows)) if flow_known else nan,
+            "quote_imbalance_change": np.mean(abs(turns)) if len(turns) / n >= spec.min_coverage else nan,
             "coverage": len(bars) / n,
         }
+
+    def _imbalance(self, k: int) -> float:
+        return self.bars[k].imbalance if k in self.bars else nan
+
+    def _order_flow(self, k: int) -> float:
+        quotes = [self.bars[j].quote if j in self.bars else None for j in (k - 1, k)]
+        if quotes[0] is None or quotes[1] is None:
+            return nan
+        before, now = quotes
+        bought = now.bid_quantity if now.bid >= before.bid else 0.0
+        bought -= before.bid_quantity if now.bid <= before.bid else 0.0
+        sold = now.ask_quantity if now.ask <= before.ask else 0.0
+        return bought - sold + (before.ask_quantity if now.ask >= before.ask else 0.0)
 
 
 def _bar(ticks: list[Record], quote: Record, count: int) -> Bar:
@@ -184,7 +218,7 @@ def _bar(ticks: list[Record], quote: Record, count: int) -> Bar:
     mid = (quote.bid + quote.ask) / 2
     quantity = quote.bid_quantity + quote.ask_quantity
     imbalance = (quote.bid_quantity - quote.ask_quantity) / quantity if quantity > 0 else nan
-    return Bar(mid, max(mids), min(mids), count, (quote.ask - quote.bid) / mid * 10_000, imbalance)
+    return Bar(mid, max(mids), min(mids), count, (quote.ask - quote.bid) / mid * 10_000, imbalance, quote)
 
 
 def known(values: "list[float] | Values") -> Values:
@@ -219,6 +253,20 @@ def ewma_vol(returns: Values, half_life_bars: float, reference_bars: int, min_co
     return sqrt(reference_bars * (weights[there] * returns[there] ** 2).sum() / weights[there].sum())
 
 
+def tick_intensity(ticks: Values, there: Values, half_life_bars: float, bar_s: float, min_coverage: float) -> float:
+    weights = 2.0 ** (-np.arange(len(ticks))[::-1] / half_life_bars)
+    if weights[there].sum() / weights.sum() < min_coverage - 1e-12:
+        return nan
+    return float((weights[there] * ticks[there]).sum() / (weights[there].sum() * bar_s))
+
+
+def week_share(time_ns: int, zone: tzinfo) -> float:
+    moment = datetime.fromtimestamp(time_ns // S, zone)
+    midnight = moment.replace(tzinfo=UTC, hour=0, minute=0, second=0)
+    passed_s = moment.weekday() * 86_400 + (moment.replace(tzinfo=UTC) - midnight).seconds + time_ns % S / S
+    return passed_s / (7 * 86_400)
+
+
 def value_at_risk(returns: Values, min_coverage: float) -> float:
     if len(known(returns)) / len(returns) < min_coverage:
         return nan
@@ -241,3 +289,22 @@ class ReferenceEngine:
 
     def take(self, record: Record) -> tuple[list[Row], str]:
         return self._products[record.product].take(record)
+
+
+class ReferenceCandles:
+    """Closed candles of one product, one at a time: (bar number, high, low, close)."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._product = Product(0, spec)
+
+    def take(self, number: int, high: float, low: float, close: float) -> tuple[list[Row], bool]:
+        """Rows, and whether the candle was late."""
+        product, rows = self._product, []
+        if product.last_closed is not None and number <= product.last_closed:
+            return [], True
+        first = number if product.last_closed is None else product.last_closed + 1
+        for absent in range(first, min(number, first + product.spec.memory_bars + 2)):
+            rows += product._row(absent, None)
+        rows += product._row(number, Bar(close, high, low, nan, nan, nan, None))
+        product.last_closed = number
+        return rows, False

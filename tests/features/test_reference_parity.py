@@ -21,10 +21,10 @@ from tickvol.ingest.tracker import FrameTracker
 RECORDINGS = Path(os.environ.get("TICKVOL_DATA", Path(__file__).parents[3] / "shared" / "data")) / "coinbase_ticker"
 
 SPECS = {
-    "short windows": FeatureSpec(windows_s=(2, 3, 10), reference_window_s=3, ewma_half_life_s=4.0),
+    "short windows": FeatureSpec(windows_s=(2, 3, 10), reference_window_s=3, half_lives_s=(4, 9)),
     "one window, everything must be known": FeatureSpec(windows_s=(8,), reference_window_s=8, min_coverage=1.0),
     "everything must be known for long": FeatureSpec(
-        windows_s=(7, 50), reference_window_s=7, min_coverage=1.0, ewma_half_life_s=4.0
+        windows_s=(7, 50), reference_window_s=7, min_coverage=1.0, half_lives_s=(4, 9)
     ),
     "little need be known": FeatureSpec(windows_s=(5, 40, 90), reference_window_s=40, min_coverage=0.3),
     "short bars": FeatureSpec(bar_ms=100, windows_s=(1, 5, 9), reference_window_s=1, grace_ms=120, max_carry_s=2),
@@ -36,7 +36,14 @@ SPECS = {
     "no memory of duplicates": FeatureSpec(windows_s=(4, 12), reference_window_s=12, duplicate_memory_s=0),
 }
 # Differences of nearly equal numbers: rounding of 1e-16 of what they are made of stays, however small they come out.
-ABSOLUTE = {"jump_share": 1e-12, "quote_imbalance": 1e-15, "vol_zscore": 1e-7, "max_drawdown": 1e-15, "robust_z": 1e-11}
+ABSOLUTE = {
+    "jump_share": 1e-12,
+    "quote_imbalance": 1e-15,
+    "order_flow_imbalance": 1e-14,
+    "vol_zscore": 1e-7,
+    "max_drawdown": 1e-15,
+    "robust_z": 1e-11,
+}
 
 
 def agree(records: Sequence[Record], spec: FeatureSpec, products: int) -> int:

@@ -16,6 +16,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 from tests.ingest.certificates import self_signed
+from tickvol.core.backoff import Backoff
 from tickvol.ingest.archive_lines import ArchiveLine
 from tickvol.ingest.capture_figures import CaptureFigures, TrackerSpec
 from tickvol.ingest.exchange import SimulatedExchange
@@ -25,7 +26,7 @@ from tickvol.ingest.feed import Feed, FeedSpec
 from tickvol.ingest.market import MarketSpec, market_products
 from tickvol.ingest.market_events import market_source
 from tickvol.ingest.raw_archive import ArchiveSpec, RawArchive
-from tickvol.ingest.reconnect import Backoff, ConnectLimiter
+from tickvol.ingest.reconnect import ConnectLimiter
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 START_NS = 1_767_571_200_000_000_000

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.labels.reference import future_vol_of
 from tests.synthetic import synthetic_table
 from tickvol.core.errors import UsageError
+from tickvol.core.feature_row import feature_names
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.windows import NS_PER_S, FeatureSpec
 from tickvol.labels.future import future_vol
@@ -13,7 +14,7 @@ from tickvol.labels.future import future_vol
 
 def rows_of(returns: list[float], seconds: list[int], products: list[int] | None = None) -> FeatureTable:
     spec = FeatureSpec()
-    values = np.zeros((len(returns), 59))
+    values = np.zeros((len(returns), len(feature_names(spec))))
     values[:, 1] = returns
     product = np.array(products or [0] * len(returns), np.int32)
     return FeatureTable(spec, ("A-B", "C-D"), product, np.array(seconds, np.int64) * NS_PER_S, values)

@@ -160,7 +160,7 @@ def test_a_flipped_bit_in_every_byte_is_noticed_or_changes_nothing(tmp_path: Pat
         assert noticed_or_harmless(whole, damaged, tmp_path / "hour=01.parquet"), place
 
 
-@pytest.mark.parametrize("digit", [b'"ewma_half_life_s": 60.0', b'"grace_ms": 250'])
+@pytest.mark.parametrize("digit", [b'"min_coverage": 0.8', b'"grace_ms": 250'])
 def test_a_changed_number_of_the_spec_inside_a_file_is_noticed(digit: bytes, tmp_path: Path) -> None:
     whole = one_hour(tmp_path / "hour=00.parquet")
     assert digit in whole

@@ -18,7 +18,7 @@ _PACKAGE = Path(__file__).parent.parent
 
 def _cache_dir() -> Path:
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(_PACKAGE.glob("*/*_kernel*.py")):
+    for source in sorted(_PACKAGE.rglob("*_kernel*.py")):
         digest.update(source.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     if not os.access(home if home.exists() else home.parent, os.W_OK):

@@ -11,9 +11,13 @@ TickvolError
     ├── NotEnoughData       too few rows, positives or events to go on honestly
     ├── SuspectedLeak       a result too good to be believed
     ├── TrackingUnavailable MLflow cannot be reached
+    ├── Busy                another process is at this work
+    ├── LedgerBroken        a ledger that was changed by other means than appending
     ├── BrokerUnavailable   Kafka cannot be reached
     ├── TopicMismatch       a topic is not what the configuration says
-    └── LogLost             what was consumed or published before is no longer in the log
+    ├── LogLost             what was consumed or published before is no longer in the log
+    └── NotDelivered        a sink did not take an alert: it is tried again later
+        └── DeliveryRefused ... and will not take it however often it is tried
 """
 
 from collections.abc import Sequence
@@ -67,6 +71,14 @@ class TrackingUnavailable(WorkError):
     """MLflow cannot be reached."""
 
 
+class Busy(WorkError):
+    """Another process is at this work; it is to be waited for."""
+
+
+class LedgerBroken(WorkError):
+    """A ledger that was changed by other means than appending."""
+
+
 class BrokerUnavailable(WorkError):
     """Kafka cannot be reached."""
 
@@ -77,3 +89,11 @@ class TopicMismatch(WorkError):
 
 class LogLost(WorkError):
     """What was consumed or published before is no longer in the log: going on in silence would hide a hole."""
+
+
+class NotDelivered(WorkError):
+    """A sink did not take an alert; it stays in the ledger and is tried again later."""
+
+
+class DeliveryRefused(NotDelivered):
+    """A sink refused an alert for good; trying again would not help until someone has changed something."""

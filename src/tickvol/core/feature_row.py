@@ -4,7 +4,7 @@ import msgspec
 
 from tickvol.core.windows import FeatureSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a column's name, place, unit or formula changes."""
 
 KEY_COLUMNS = ("product_id", "bar_end_ns")
@@ -18,6 +18,10 @@ _PER_WINDOW = (
     ("tick_rate", "ticks per second"),
     ("spread_bps", "basis points of the mid"),
     ("quote_imbalance", "-1 (all ask) to 1 (all bid)"),
+    ("downside_vol", "log-return per window, root of the sum of squares"),
+    ("parkinson_vol", "log-return per window"),
+    ("order_flow_imbalance", "-1 (all selling) to 1 (all buying)"),
+    ("quote_imbalance_change", "per bar, 0 to 2"),
     ("coverage", "share of known bars, 0 to 1"),
 )
 
@@ -27,6 +31,17 @@ class Column(msgspec.Struct, frozen=True):
 
     name: str
     unit: str
+
+
+_CLOCKS = (
+    Column("time_of_day_sin", "sine of the UTC day's angle"),
+    Column("time_of_day_cos", "cosine of the UTC day's angle"),
+    Column("week_share", "share of the UTC week since Monday, 0 to 1"),
+    Column("week_share_new_york", "share of New York's week since Monday, 0 to 1"),
+)
+
+CLOCK_NAMES = tuple(column.name for column in _CLOCKS)
+"""Features that follow from `bar_end_ns` alone and know nothing of the market."""
 
 
 def feature_columns(spec: FeatureSpec) -> tuple[Column, ...]:
@@ -47,13 +62,15 @@ def feature_columns(spec: FeatureSpec) -> tuple[Column, ...]:
         for short, long in zip(spec.windows_s, spec.windows_s[1:], strict=False)
     ]
     columns += [
-        Column("ewma_vol", f"log-return per {spec.reference_window_s} s"),
+        Column(f"ewma_vol_{half_life_s}", f"log-return per {spec.reference_window_s} s")
+        for half_life_s in spec.half_lives_s
+    ]
+    columns += [Column(f"tick_intensity_{half_life_s}", "ticks per second") for half_life_s in spec.half_lives_s]
+    columns += [
         Column("value_at_risk_95", "log-return per bar, loss positive"),
         Column("max_drawdown", "share of the peak, 0 to 1"),
-        Column("time_of_day_sin", "sine of the UTC day's angle"),
-        Column("time_of_day_cos", "cosine of the UTC day's angle"),
     ]
-    return tuple(columns)
+    return (*columns, *_CLOCKS)
 
 
 def feature_names(spec: FeatureSpec) -> tuple[str, ...]:

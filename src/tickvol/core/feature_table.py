@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tickvol.core.errors import SchemaMismatch
 from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
-from tickvol.core.windows import FeatureSpec
+from tickvol.core.windows import NS_PER_S, FeatureSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class FeatureTable:
         """(n,) number of the contiguous run that each row belongs to: same product, bars without a hole.
 
         >>> table = FeatureTable(FeatureSpec(), ("A-B",), np.zeros(3, np.int32),
-        ...                      np.array([1, 2, 4], np.int64) * 1_000_000_000, np.zeros((3, 59)))
+        ...                      np.array([1, 2, 4], np.int64) * 1_000_000_000, np.zeros((3, 86)))
         >>> table.runs().tolist()
         [0, 0, 1]
         """
@@ -70,6 +70,22 @@ class FeatureTable:
             return np.zeros(0, np.intp)
         breaks = (np.diff(self.product) != 0) | (np.diff(self.bar_end_ns) != self.spec.bar_ns)
         return np.concatenate([[0], np.cumsum(breaks)]).astype(np.intp)
+
+
+def settled_end_ns(table: FeatureTable) -> int:
+    """The newest bar end that every product has reached which still goes on: rows up to it will not become more.
+
+    A featurizer at work writes products one after the other, each as far as it has come. A product without a row in the
+    look-back before the newest one does not count, as it has ended.
+
+    >>> table = FeatureTable(FeatureSpec(), ("A-B", "C-D"), np.array([0, 0, 1], np.int32),
+    ...                      np.array([1, 2, 1], np.int64) * 1_000_000_000, np.zeros((3, 86)))
+    >>> settled_end_ns(table)
+    1000000000
+    """
+    newest = [int(table.bar_end_ns[table.product == number].max()) for number in np.unique(table.product)]
+    since = max(newest) - table.spec.lookback_s * NS_PER_S
+    return min(end for end in newest if end >= since)
 
 
 def table_fingerprint(table: FeatureTable) -> str:

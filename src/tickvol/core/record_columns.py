@@ -1,7 +1,8 @@
 """Records of the log as columns: what the tracker gives and what the engine takes."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +47,14 @@ class RecordColumns:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    def take(self, rows: NDArray[np.intp]) -> "RecordColumns":
+        """The records of some indices, in their order."""
+        return RecordColumns(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
+
+    @classmethod
+    def join(cls, parts: Sequence["RecordColumns"]) -> "RecordColumns":
+        """One after the other; at least one part."""
+        return cls(
+            **{column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)}
+        )

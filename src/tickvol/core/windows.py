@@ -26,7 +26,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reference_window_s : the window whose realized volatility `vol_zscore` and `typical_vol` look at; one of
         `windows_s`.
     min_coverage : a window with a smaller known share gives NaN.
-    ewma_half_life_s : half-life of the weights of `ewma_vol`.
+    half_lives_s : half-lives of the exponential weights of `ewma_vol` and `tick_intensity`, ascending.
     duplicate_memory_s : how far back a record is recognised as a duplicate rather than late.
     """
 
@@ -37,7 +37,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     windows_s: tuple[int, ...] = (10, 30, 60, 300, 900)
     reference_window_s: int = 60
     min_coverage: float = 0.8
-    ewma_half_life_s: float = 60.0
+    half_lives_s: tuple[int, ...] = (10, 60, 300)
     duplicate_memory_s: int = 900
 
     def __post_init__(self) -> None:
@@ -67,10 +67,10 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ),
             ("min_coverage", self.min_coverage, "must lie in (0, 1]", 0.0 < self.min_coverage <= 1.0),
             (
-                "ewma_half_life_s",
-                self.ewma_half_life_s,
-                "must be positive and finite",
-                0.0 < self.ewma_half_life_s < math.inf,
+                "half_lives_s",
+                self.half_lives_s,
+                "must be positive and ascend without repeats, one at least",
+                list(self.half_lives_s) == sorted(set(self.half_lives_s)) and min(self.half_lives_s, default=0) > 0,
             ),
             (
                 "duplicate_memory_s",

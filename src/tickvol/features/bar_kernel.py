@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.compiled import compiled
-from tickvol.features.window_kernel import SUMMARY, push_bar, reset_product
+from tickvol.features.window_kernel import QUOTE_FIELDS, SUMMARY, push_bar, reset_product
 
 NONE, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 TICK, HEARTBEAT, GAP = range(3)
@@ -22,7 +22,8 @@ DONE, FULL_ROWS, FULL_SEEN = range(3)
 # Columns of `Bars.product`, `Bars.slot` and `Bars.mids`, of the set of seen ticks, and of the counters.
 OPEN_BAR, HIGHEST_TIME, GAP_COUNT, GAP_END, CARRIED_TIME, RECORD_TIME, CLOSE_AT = range(7)
 NUMBER, SLOT_TICKS, FIRST_TIME, LAST_TIME, CLOSE_TIME, CLOSE_SEQUENCE = range(6)
-SLOT_MID, SLOT_SPREAD, SLOT_IMBALANCE, SLOT_HIGH, SLOT_LOW = range(5)
+SLOT_MID, SLOT_SPREAD, SLOT_IMBALANCE, SLOT_BID, SLOT_ASK, SLOT_BID_QUANTITY, SLOT_ASK_QUANTITY = range(7)
+SLOT_HIGH, SLOT_LOW = range(7, 9)
 SEEN_CONNECTION, SEEN_SEQUENCE, SEEN_PRODUCT, SEEN_TIME = range(4)
 ROW_PRODUCT, ROW_END, ROW_CLOSED_BY = range(3)
 N_ROWS, N_LATE, N_DUPLICATES, N_SEEN, CLOSING = range(5)
@@ -135,10 +136,11 @@ def _in_gap(product, gaps, bar):
 
 
 @compiled
-def _emit(windows, window_spec, rows, count, p, bar, known, quote, high, low, ticks, total):
+def emit(windows, window_spec, rows, count, p, bar, known, quote, high, low, ticks, total):
+    """Hand a closed bar to the windows, and keep the row that they give."""
     n = count[N_ROWS]
     row = rows.values[n]
-    if push_bar(windows, window_spec, p, bar, known, quote[0], high, low, ticks, quote[1], quote[2], total, row):
+    if push_bar(windows, window_spec, p, bar, known, quote[:QUOTE_FIELDS], high, low, ticks, total, row):
         rows.key[n, ROW_PRODUCT], rows.key[n, ROW_END] = p, (bar + 1) * window_spec.bar_ns
         rows.key[n, ROW_CLOSED_BY] = count[CLOSING]
         count[N_ROWS] = n + 1
@@ -165,7 +167,7 @@ def _close_run(product, gaps, carried, spec, windows, window_spec, rows, count, 
             product[OPEN_BAR] = until_bar
             break
         known = _stands(product, gaps, spec, bar) and not silent
-        _emit(windows, window_spec, rows, count, p, bar, known, carried, carried[0], carried[0], 0, total)
+        emit(windows, window_spec, rows, count, p, bar, known, carried, carried[0], carried[0], 0, total)
         missing = 0 if known else missing + 1
         product[OPEN_BAR] = bar + 1
     if silent:
@@ -177,10 +179,10 @@ def _close_recorded(product, gaps, carried, slot, mids, spec, windows, window_sp
     bar = slot[NUMBER]
     if slot[SLOT_TICKS] == 0:
         known = _stands(product, gaps, spec, bar)
-        _emit(windows, window_spec, rows, count, p, bar, known, carried, carried[0], carried[0], 0, total)
+        emit(windows, window_spec, rows, count, p, bar, known, carried, carried[0], carried[0], 0, total)
     else:
         known = not _in_gap(product, gaps, bar)
-        _emit(
+        emit(
             windows,
             window_spec,
             rows,
@@ -195,7 +197,7 @@ def _close_recorded(product, gaps, carried, slot, mids, spec, windows, window_sp
             total,
         )
         product[CARRIED_TIME] = slot[CLOSE_TIME]
-        carried[:] = mids[:3]
+        carried[:] = mids[:QUOTE_FIELDS]
     product[RECORD_TIME] = slot[LAST_TIME]
     product[OPEN_BAR] = bar + 1
     slot[NUMBER] = NONE
@@ -240,6 +242,8 @@ def _add_tick(slot, mids, time, sequence, bid, ask, bid_quantity, ask_quantity):
         quantity = bid_quantity + ask_quantity
         mids[SLOT_MID], mids[SLOT_SPREAD] = mid, (ask - bid) / mid * 1e4
         mids[SLOT_IMBALANCE] = (bid_quantity - ask_quantity) / quantity if quantity > 0.0 else math.nan
+        mids[SLOT_BID], mids[SLOT_ASK] = bid, ask
+        mids[SLOT_BID_QUANTITY], mids[SLOT_ASK_QUANTITY] = bid_quantity, ask_quantity
     slot[SLOT_TICKS] += 1
     mids[SLOT_HIGH] = max(mids[SLOT_HIGH], mid)
     mids[SLOT_LOW] = min(mids[SLOT_LOW], mid)
@@ -248,7 +252,7 @@ def _add_tick(slot, mids, time, sequence, bid, ask, bid_quantity, ask_quantity):
 @compiled
 def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, count):
     """Take records from `start` on; returns where it stopped and why: DONE, or rows or seen ticks have no room."""
-    total = np.zeros(SUMMARY)
+    total = np.zeros(SUMMARY + 4 * len(window_spec.full_weight))
     ring_mask = bars.slot.shape[1] - 1
     for i in range(start, len(records.kind)):
         if count[N_ROWS] + spec.rows_at_once > len(rows.key):

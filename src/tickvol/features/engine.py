@@ -13,16 +13,17 @@ A row depends on the last `FeatureSpec.lookback_s` of the log and on nothing els
 same bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.candle_columns import CandleColumns
 from tickvol.core.feature_row import feature_names
 from tickvol.core.record_columns import RecordColumns, RecordKind
 from tickvol.core.windows import NS_PER_S, FeatureSpec
-from tickvol.features import bar_kernel, window_kernel
+from tickvol.features import bar_kernel, candle_kernel, window_kernel
 
 assert (bar_kernel.TICK, bar_kernel.HEARTBEAT, bar_kernel.GAP) == (
     RecordKind.TICK,
@@ -31,6 +32,8 @@ assert (bar_kernel.TICK, bar_kernel.HEARTBEAT, bar_kernel.GAP) == (
 )
 
 _BLOCK = 32
+
+_Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +112,48 @@ class FeatureEngine:
             records.bid_quantity,
             records.ask_quantity,
         )
-        late, count = np.empty(len(records), np.int64), np.zeros(5, np.int64)
-        count[bar_kernel.N_SEEN] = self._seen_count
+        state, specs = (self._bars, self._bar_spec), (self._windows, self._window_spec)
+
+        def scan(start: int, rows: bar_kernel.Rows, late: _Int64, count: _Int64) -> tuple[int, int]:
+            count[bar_kernel.N_SEEN] = self._seen_count
+            start, why = bar_kernel.scan(inputs, start, *state, self._seen, *specs, rows, late, count)
+            self._seen_count = int(count[bar_kernel.N_SEEN])
+            if why == bar_kernel.FULL_SEEN:
+                self._seen_count = self._make_room()
+            return start, why
+
+        return self._drive(len(records), scan)
+
+    def push_candles(self, candles: CandleColumns) -> FeatureRows:
+        """Take closed bars; give their rows and those of the unknown bars between. `late` are those not after the last.
+
+        A candle has no quotes: `mid` is its close, `range` and `parkinson_vol` are of its trades, and what needs quotes
+        or a number of ticks is NaN. A product has either candles or ticks.
+        """
+        inputs = candle_kernel.Candles(candles.product, candles.start_ns, candles.high, candles.low, candles.close)
+        state, specs = (self._bars, self._bar_spec), (self._windows, self._window_spec)
+
+        def scan(start: int, rows: bar_kernel.Rows, late: _Int64, count: _Int64) -> tuple[int, int]:
+            stopped: tuple[int, int] = candle_kernel.scan_candles(inputs, start, *state, *specs, rows, late, count)
+            return stopped
+
+        return self._drive(len(candles), scan)
+
+    def _drive(
+        self,
+        size: int,
+        scan: Callable[[int, bar_kernel.Rows, _Int64, _Int64], tuple[int, int]],
+    ) -> FeatureRows:
+        """Let a compiled scan take `size` inputs, with room for its rows."""
+        late, count = np.empty(size, np.int64), np.zeros(5, np.int64)
         parts, start = [], 0
-        while start < len(records):
-            size = min(len(records) - start, 16384) + self._bar_spec.rows_at_once
-            rows = bar_kernel.Rows(np.empty((size, 3), np.int64), np.empty((size, self._width)))
+        while start < size:
+            room = min(size - start, 16384) + self._bar_spec.rows_at_once
+            rows = bar_kernel.Rows(np.empty((room, 3), np.int64), np.empty((room, self._width)))
             count[bar_kernel.N_ROWS] = 0
-            start, why = bar_kernel.scan(
-                inputs,
-                start,
-                self._bars,
-                self._bar_spec,
-                self._seen,
-                self._windows,
-                self._window_spec,
-                rows,
-                late,
-                count,
-            )
+            start, _ = scan(start, rows, late, count)
             made = int(count[bar_kernel.N_ROWS])
             parts.append((rows.key[:made], rows.values[:made]))
-            if why == bar_kernel.FULL_SEEN:
-                count[bar_kernel.N_SEEN] = self._make_room()
-        self._seen_count = int(count[bar_kernel.N_SEEN])
         key, values = parts[0] if len(parts) == 1 else _joined(parts, self._width)
         return FeatureRows(
             product=key[:, bar_kernel.ROW_PRODUCT].astype(np.int32),
@@ -180,8 +201,8 @@ def _window_spec(spec: FeatureSpec) -> window_kernel.WindowSpec:
     windows = np.array([spec.bars(window_s) for window_s in spec.windows_s], np.int64)
     longest = int(windows[-1])
     block = min(_BLOCK, 1 << (longest.bit_length() - 2))
-    half_life_bars = spec.ewma_half_life_s * NS_PER_S / spec.bar_ns
-    decay = 0.5 ** (np.arange(longest + 2 * block) / half_life_bars)
+    half_lives_bars = np.array(spec.half_lives_s) * NS_PER_S / spec.bar_ns
+    decay = 0.5 ** (np.arange(longest + 2 * block) / half_lives_bars[:, None])
     return window_kernel.WindowSpec(
         windows=windows,
         decay=decay,
@@ -190,7 +211,7 @@ def _window_spec(spec: FeatureSpec) -> window_kernel.WindowSpec:
         bar_ns=spec.bar_ns,
         shift=block.bit_length() - 1,
         ring_mask=_power_of_two(longest + 2 * block) - 1,
-        full_weight=float(np.sum(decay[:longest])),
+        full_weight=np.sum(decay[:, :longest], axis=1),
     )
 
 
@@ -200,7 +221,7 @@ def _power_of_two(least: int) -> int:
 
 def _new_bars(count: int, spec: FeatureSpec) -> bar_kernel.Bars:
     ring = _power_of_two(spec.grace_ns // spec.bar_ns + 4)
-    mids = np.full((count, ring, 5), np.nan)
+    mids = np.full((count, ring, window_kernel.QUOTE_FIELDS + 2), np.nan)
     product = np.full((count, 7), bar_kernel.NONE, np.int64)
     product[:, bar_kernel.GAP_COUNT] = 0
     return bar_kernel.Bars(
@@ -208,7 +229,7 @@ def _new_bars(count: int, spec: FeatureSpec) -> bar_kernel.Bars:
         slot=np.full((count, ring, 6), bar_kernel.NONE, np.int64),
         mids=mids,
         gaps=np.zeros((count, bar_kernel.GAP_LIMIT + 1, 3), np.int64),
-        carried=np.full((count, 3), np.nan),
+        carried=np.full((count, window_kernel.QUOTE_FIELDS), np.nan),
     )
 
 
@@ -218,11 +239,12 @@ def _new_seen(size: int) -> NDArray[np.int64]:
 
 def _new_windows(count: int, spec: window_kernel.WindowSpec) -> window_kernel.Windows:
     ring, blocks, longest = spec.ring_mask + 1, (spec.ring_mask + 1) >> spec.shift, int(spec.windows[-1])
+    summary = window_kernel.SUMMARY + 4 * len(spec.full_weight)
     return window_kernel.Windows(
         bars=np.zeros((count, ring, window_kernel.BAR)),
-        tails=np.zeros((count, ring, window_kernel.SUMMARY)),
-        blocks=np.zeros((count, blocks, window_kernel.SUMMARY)),
-        head=np.zeros((count, window_kernel.SUMMARY)),
+        tails=np.zeros((count, ring, summary)),
+        blocks=np.zeros((count, blocks, summary)),
+        head=np.zeros((count, summary)),
         ordered=np.zeros((count, 2, longest + 1)),
         counts=np.zeros((count, 2), np.int64),
     )

@@ -15,26 +15,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.compiled import compiled
+from tickvol.features.calendar_kernel import new_york_offset_ns, week_share
 from tickvol.features.order_kernel import median, median_distance, replace_sorted
 
 DAY_NS = 86_400_000_000_000
 MAD_TO_SIGMA = 1.4826
 SPREAD_FLOOR = 1e-9
+PARKINSON = 4.0 * math.log(2.0)
 WEIGHT_SLACK = 1e-12
 RETURN_FLOOR = 1e-12
 
-# A summary's columns. Of a single bar the first LANES and HIGH, LOW (negated) are filled, and MID, RETURN, VOL behind
-# them.
+# A summary's columns, and behind them four for each half-life: decayed squares and returns, ticks and known bars. Of a
+# single bar the first LANES and HIGH, LOW (negated) are filled, and MID to VOL and its closing quote behind them.
 SQUARES, RETURNS, BIPOWER, PAIRS, TICKS, KNOWN, SPREAD, IMBALANCE, IMBALANCES = range(9)
-LANES = 9
-HIGH, LOW, TOP, BOTTOM, FALL, DECAYED, WEIGHT, COUNT, MEAN, MOMENT = range(9, 19)
-SUMMARY = 19
-MID, RETURN, VOL = range(11, 14)
-BAR = 14
+DOWNSIDE, HIGH_LOW, FLOW, FLOW_SIZE, FLOWS, TURNS, TURNS_KNOWN = range(9, 16)
+LANES = 16
+HIGH, LOW, TOP, BOTTOM, FALL, COUNT, MEAN, MOMENT = range(16, 24)
+DECAYED, WEIGHT, DECAYED_TICKS, WEIGHT_KNOWN = range(4)
+SUMMARY = 24
+MID, RETURN, VOL, QUOTE = range(18, 22)
+BAR = 29
+
+# The closing quote of a bar.
+Q_MID, Q_SPREAD, Q_IMBALANCE, Q_BID, Q_ASK, Q_BID_QUANTITY, Q_ASK_QUANTITY = range(7)
+QUOTE_FIELDS = 7
+
+PER_WINDOW = 13
 
 
 class WindowSpec(NamedTuple):
-    """Numbers of `FeatureSpec`, in bars; block and ring lengths are powers of two."""
+    """Numbers of `FeatureSpec`, in bars; block and ring lengths are powers of two. `decay` is (half-lives, age)."""
 
     windows: NDArray[np.int64]
     decay: NDArray[np.float64]
@@ -43,7 +53,7 @@ class WindowSpec(NamedTuple):
     bar_ns: int
     shift: int
     ring_mask: int
-    full_weight: float
+    full_weight: NDArray[np.float64]
 
 
 class Windows(NamedTuple):
@@ -75,9 +85,7 @@ def reset_product(state, p):
     state.bars[p] = 0.0
     state.bars[p, :, HIGH] = -np.inf
     state.bars[p, :, LOW] = -np.inf
-    state.bars[p, :, MID] = np.nan
-    state.bars[p, :, RETURN] = np.nan
-    state.bars[p, :, VOL] = np.nan
+    state.bars[p, :, MID:BAR] = np.nan
     for i in range(state.tails.shape[1]):
         _clear(state.tails[p, i])
     for i in range(state.blocks.shape[1]):
@@ -120,8 +128,12 @@ def _add_bar(head, bars, at, decay):
         head[FALL] = max(head[FALL], 1.0 - mid / head[TOP])
         head[TOP] = max(head[TOP], mid)
         head[BOTTOM] = min(head[BOTTOM], mid)
-    head[DECAYED] = head[DECAYED] * decay + bars[at, SQUARES]
-    head[WEIGHT] = head[WEIGHT] * decay + bars[at, RETURNS]
+    for h in range(len(decay)):
+        of, once = SUMMARY + 4 * h, decay[h, 1]
+        head[of + DECAYED] = head[of + DECAYED] * once + bars[at, SQUARES]
+        head[of + WEIGHT] = head[of + WEIGHT] * once + bars[at, RETURNS]
+        head[of + DECAYED_TICKS] = head[of + DECAYED_TICKS] * once + bars[at, TICKS]
+        head[of + WEIGHT_KNOWN] = head[of + WEIGHT_KNOWN] * once + bars[at, KNOWN]
 
 
 @compiled
@@ -136,10 +148,14 @@ def _close_block(bars, tails, block, last, length, mask, decay):
             block[FALL] = max(block[FALL], 1.0 - block[BOTTOM] / mid)
             block[TOP] = max(block[TOP], mid)
             block[BOTTOM] = min(block[BOTTOM], mid)
-        block[DECAYED] += decay[back] * bars[at, SQUARES]
-        block[WEIGHT] += decay[back] * bars[at, RETURNS]
+        for h in range(len(decay)):
+            of, then = SUMMARY + 4 * h, decay[h, back]
+            block[of + DECAYED] += then * bars[at, SQUARES]
+            block[of + WEIGHT] += then * bars[at, RETURNS]
+            block[of + DECAYED_TICKS] += then * bars[at, TICKS]
+            block[of + WEIGHT_KNOWN] += then * bars[at, KNOWN]
         _add_vol(block, bars[at, VOL])
-        for column in range(SUMMARY):
+        for column in range(len(block)):
             tails[at, column] = block[column]
 
 
@@ -175,20 +191,22 @@ def _sum_longest(tails, blocks, head, last, length, shift, mask, decay, total):
     for column in range(TOP, SUMMARY):
         total[column] = tails[tail, column]
     age = last - (((first_block + 1) << shift) - 1)
-    total[DECAYED] *= decay[age]
-    total[WEIGHT] *= decay[age]
+    for h in range(len(decay)):
+        for column in range(SUMMARY + 4 * h, SUMMARY + 4 * h + 4):
+            total[column] = decay[h, age] * tails[tail, column]
     weighted_mean = tails[tail, COUNT] * tails[tail, MEAN]
     for number in range(first_block + 1, last_block):
         i = number & block_mask
         age -= 1 << shift
         _join_fall(total, blocks[i, FALL], blocks[i, TOP], blocks[i, BOTTOM])
-        total[DECAYED] += decay[age] * blocks[i, DECAYED]
-        total[WEIGHT] += decay[age] * blocks[i, WEIGHT]
+        for h in range(len(decay)):
+            for column in range(SUMMARY + 4 * h, SUMMARY + 4 * h + 4):
+                total[column] += decay[h, age] * blocks[i, column]
         total[COUNT] += blocks[i, COUNT]
         weighted_mean += blocks[i, COUNT] * blocks[i, MEAN]
     _join_fall(total, head[FALL], head[TOP], head[BOTTOM])
-    total[DECAYED] += head[DECAYED]
-    total[WEIGHT] += head[WEIGHT]
+    for column in range(SUMMARY, len(total)):
+        total[column] += head[column]
     total[COUNT] += head[COUNT]
     weighted_mean += head[COUNT] * head[MEAN]
     mean = weighted_mean / total[COUNT]
@@ -209,7 +227,7 @@ def _log_ratio(now, before):
 
 @compiled
 def _window_features(total, length, min_coverage, bar_s, now, before, row, column):
-    """The nine features of a window, from `row[column]` on; returns its realized volatility."""
+    """The features of a window, from `row[column]` on; returns its realized volatility."""
     coverage = total[KNOWN] / length
     covered = coverage >= min_coverage
     variance, bipower = np.nan, np.nan
@@ -226,46 +244,87 @@ def _window_features(total, length, min_coverage, bar_s, now, before, row, colum
     row[column + 5] = total[TICKS] / (total[KNOWN] * bar_s) if covered else np.nan
     row[column + 6] = total[SPREAD] / total[KNOWN] if covered else np.nan
     row[column + 7] = total[IMBALANCE] / total[IMBALANCES] if total[IMBALANCES] / length >= min_coverage else np.nan
-    row[column + 8] = coverage
+    downside = total[DOWNSIDE] * (length / total[RETURNS]) if variance == variance else np.nan
+    row[column + 8] = math.sqrt(downside)
+    row[column + 9] = math.sqrt(total[HIGH_LOW] * (length / total[KNOWN]) / PARKINSON) if covered else np.nan
+    flows = total[FLOWS] / length >= min_coverage and total[FLOW_SIZE] > 0.0
+    row[column + 10] = total[FLOW] / total[FLOW_SIZE] if flows else np.nan
+    turns = total[TURNS_KNOWN]
+    row[column + 11] = total[TURNS] / turns if turns / length >= min_coverage else np.nan
+    row[column + 12] = coverage
     return realized
 
 
 @compiled
-def _take_bar(bar, before, return_before, known, mid, high, low, ticks, spread, imbalance):
+def _order_flow(before, now):
+    """Order flow between successive best quotes, base currency (Cont, Kukanov, Stoikov 2014); NaN if unknown."""
+    bid, ask, bid_before, ask_before = now[Q_BID], now[Q_ASK], before[Q_BID], before[Q_ASK]
+    flow = 0.0 * (bid + ask + bid_before + ask_before)
+    if bid >= bid_before:
+        flow += now[Q_BID_QUANTITY]
+    if bid <= bid_before:
+        flow -= before[Q_BID_QUANTITY]
+    if ask <= ask_before:
+        flow -= now[Q_ASK_QUANTITY]
+    if ask >= ask_before:
+        flow += before[Q_ASK_QUANTITY]
+    return flow
+
+
+@compiled
+def _take_quote(bar, before, quote):
+    """Write what the closing quote says, alone and beside the one before."""
+    bar[SPREAD] = quote[Q_SPREAD]
+    bar[QUOTE : QUOTE + QUOTE_FIELDS] = quote
+    imbalance, change = quote[Q_IMBALANCE], quote[Q_IMBALANCE] - before[QUOTE + Q_IMBALANCE]
+    if imbalance == imbalance:
+        bar[IMBALANCE], bar[IMBALANCES] = imbalance, 1.0
+    if change == change:
+        bar[TURNS], bar[TURNS_KNOWN] = abs(change), 1.0
+    flow = _order_flow(before[QUOTE : QUOTE + QUOTE_FIELDS], quote)
+    if flow == flow:
+        bar[FLOW], bar[FLOW_SIZE], bar[FLOWS] = flow, abs(flow), 1.0
+
+
+@compiled
+def _take_bar(bar, before, known, quote, high, low, ticks):
     """Write the bar's own values into its place in the ring; returns its log-return."""
     for column in range(LANES):
         bar[column] = 0.0
-    bar[HIGH], bar[LOW], bar[MID], bar[RETURN], bar[VOL] = -np.inf, -np.inf, np.nan, np.nan, np.nan
+    bar[HIGH], bar[LOW] = -np.inf, -np.inf
+    bar[MID:BAR] = np.nan
     if not known:
         return np.nan
-    bar[KNOWN], bar[TICKS], bar[SPREAD] = 1.0, ticks, spread
-    bar[HIGH], bar[LOW], bar[MID] = high, -low, mid
-    if imbalance == imbalance:
-        bar[IMBALANCE], bar[IMBALANCES] = imbalance, 1.0
-    if before != before:
+    bar[KNOWN], bar[TICKS] = 1.0, ticks
+    bar[HIGH], bar[LOW], bar[MID] = high, -low, quote[Q_MID]
+    bar[HIGH_LOW] = _log_ratio(high, low) ** 2
+    _take_quote(bar, before, quote)
+    if before[MID] != before[MID]:
         return np.nan
-    value = _log_ratio(mid, before)
+    value = _log_ratio(bar[MID], before[MID])
     bar[RETURN], bar[SQUARES], bar[RETURNS] = value, value * value, 1.0
-    if return_before == return_before:
-        bar[BIPOWER], bar[PAIRS] = abs(value) * abs(return_before), 1.0
+    if value < 0.0:
+        bar[DOWNSIDE] = value * value
+    if before[RETURN] == before[RETURN]:
+        bar[BIPOWER], bar[PAIRS] = abs(value) * abs(before[RETURN]), 1.0
     return value
 
 
 @compiled
-def push_bar(state, spec, p, number, known, mid, high, low, ticks, spread, imbalance, total, row):
+def push_bar(state, spec, p, number, known, quote, high, low, ticks, total, row):
     """Take a closed bar and fill its row; False when no bar of the longest window is known (then there is no row).
 
-    Bars of a product must come without a hole; `mid` to `imbalance` count only if `known`.
+    Bars of a product must come without a hole; `quote`, `high`, `low` and `ticks` count only if `known`.
     """
     bars, tails, blocks, head = state.bars[p], state.tails[p], state.blocks[p], state.head[p]
     windows, decay, mask, shift = spec.windows, spec.decay, spec.ring_mask, spec.shift
     longest = windows[-1]
-    at, leaving, before = number & mask, (number - longest) & mask, (number - 1) & mask
+    at, leaving = number & mask, (number - longest) & mask
     bar = bars[at]
-    value = _take_bar(bar, bars[before, MID], bars[before, RETURN], known, mid, high, low, ticks, spread, imbalance)
+    value = _take_bar(bar, bars[(number - 1) & mask], known, quote, high, low, ticks)
     if number & ((1 << shift) - 1) == 0:
         _clear(head)
-    _add_bar(head, bars, at, decay[1])
+    _add_bar(head, bars, at, decay)
     row[0], row[1] = bar[MID], value
     column = 2
     for w in range(len(windows)):
@@ -277,7 +336,7 @@ def push_bar(state, spec, p, number, known, mid, high, low, ticks, spread, imbal
         )
         if length == spec.reference:
             bar[VOL] = realized
-        column += 9
+        column += PER_WINDOW
     _add_vol(head, bar[VOL])
     counts = state.counts[p]
     counts[0] = replace_sorted(state.ordered[p, 0], counts[0], bars[leaving, RETURN], value)
@@ -294,7 +353,7 @@ def push_bar(state, spec, p, number, known, mid, high, low, ticks, spread, imbal
 
 @compiled
 def _long_features(ordered, counts, spec, total, number, value, vol, row, column):
-    """Statistics over the longest window, ratios and time of day, from `row[column]` on."""
+    """Statistics over the longest window, ratios and the calendar, from `row[column]` on."""
     windows, min_coverage = spec.windows, spec.min_coverage
     longest = windows[-1]
     returns, count = ordered[0], counts[0]
@@ -312,22 +371,30 @@ def _long_features(ordered, counts, spec, total, number, value, vol, row, column
         row[column + 2] = median(ordered[1], counts[1])
     column += 3
     for w in range(len(windows) - 1):
-        short, long = row[2 + 9 * w + 1], row[2 + 9 * (w + 1) + 1]
+        short, long = row[3 + PER_WINDOW * w], row[3 + PER_WINDOW * (w + 1)]
         row[column] = short / long * math.sqrt(windows[w + 1] / windows[w]) if long > 0.0 else np.nan
         column += 1
-    for i in range(3):
-        row[column + i] = np.nan
-    if total[WEIGHT] / spec.full_weight >= min_coverage - WEIGHT_SLACK:
-        row[column] = math.sqrt(total[DECAYED] / total[WEIGHT] * spec.reference)
+    halves = len(spec.full_weight)
+    for h in range(halves):
+        of, full = SUMMARY + 4 * h, spec.full_weight[h] * (min_coverage - WEIGHT_SLACK)
+        row[column + h], row[column + halves + h] = np.nan, np.nan
+        if total[of + WEIGHT] >= full:
+            row[column + h] = math.sqrt(total[of + DECAYED] / total[of + WEIGHT] * spec.reference)
+        if total[of + WEIGHT_KNOWN] >= full:
+            row[column + halves + h] = total[of + DECAYED_TICKS] / (total[of + WEIGHT_KNOWN] * spec.bar_ns * 1e-9)
+    column += 2 * halves
+    row[column], row[column + 1] = np.nan, np.nan
     if returns_covered:
         rank = 0.05 * (count - 1)
         below = int(rank)
         above = min(below + 1, count - 1)
-        row[column + 1] = 0.0 - (returns[below] + (rank - below) * (returns[above] - returns[below]))
+        row[column] = 0.0 - (returns[below] + (rank - below) * (returns[above] - returns[below]))
     if total[KNOWN] / longest >= min_coverage:
-        row[column + 2] = total[FALL]
-    angle = 2.0 * math.pi * (((number + 1) * spec.bar_ns) % DAY_NS) / DAY_NS
-    row[column + 3], row[column + 4] = math.sin(angle), math.cos(angle)
-    for i in range(column + 5):
+        row[column + 1] = total[FALL]
+    end_ns = (number + 1) * spec.bar_ns
+    angle = 2.0 * math.pi * (end_ns % DAY_NS) / DAY_NS
+    row[column + 2], row[column + 3] = math.sin(angle), math.cos(angle)
+    row[column + 4], row[column + 5] = week_share(end_ns), week_share(end_ns + new_york_offset_ns(end_ns))
+    for i in range(column + 6):
         if row[i] != row[i]:
             row[i] = np.nan

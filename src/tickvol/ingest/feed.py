@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from tickvol.core.backoff import Backoff
 from tickvol.core.errors import DiskFull
 from tickvol.core.records import GapReason
 from tickvol.ingest.exchange_session import subscribe_message
 from tickvol.ingest.raw_archive import RawArchive
-from tickvol.ingest.reconnect import Backoff, ConnectLimiter
+from tickvol.ingest.reconnect import ConnectLimiter
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,7 @@
 """The feature dataset: `product_id=.../date=.../hour=HH.parquet`, each file a pure function of its hour's rows.
 
+Bars of a minute or longer are few: their files hold a month each, `product_id=.../month=YYYY-MM.parquet`.
+
 Any Parquet reader opens the directory as it is. Files are replaced whole (write, fsync, rename), carry no clock, path
 or run id. A flipped bit in Parquet otherwise reads back as a wrong number: pages hold checksums, and as those do not
 cover the footer, a digest of all content is checked too.
@@ -27,14 +29,30 @@ from tickvol.core.feature_table import FeatureTable
 from tickvol.core.windows import NS_PER_S, FeatureSpec
 
 HOUR_NS = 3600 * NS_PER_S
+MS_PER_MINUTE = 60_000
 _METADATA_KEY = b"tickvol"
 _STAGING = ".writer-"
 
 
-def hour_path(root: Path, product_id: str, hour: int) -> Path:
-    """The file of a product's hour (hours since the epoch); a row belongs to the hour of its `bar_end_ns`."""
+def file_path(root: Path, product_id: str, spec: FeatureSpec, hour: int) -> Path:
+    """The file that begins at an hour (since the epoch); a row belongs to the file that spans its `bar_end_ns`."""
     start = datetime.fromtimestamp(hour * 3600, UTC)
-    return root / f"product_id={product_id}" / f"date={start:%Y-%m-%d}" / f"hour={start:%H}.parquet"
+    product_dir = root / f"product_id={product_id}"
+    if _by_month(spec):
+        return product_dir / f"month={start:%Y-%m}.parquet"
+    return product_dir / f"date={start:%Y-%m-%d}" / f"hour={start:%H}.parquet"
+
+
+def _by_month(spec: FeatureSpec) -> bool:
+    return spec.bar_ms >= MS_PER_MINUTE
+
+
+def _file_hours(spec: FeatureSpec, bar_end_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """First hour since the epoch of the file that each row belongs to."""
+    if not _by_month(spec):
+        return bar_end_ns // HOUR_NS
+    months = bar_end_ns.astype("datetime64[ns]").astype("datetime64[M]")
+    return months.astype("datetime64[h]").astype(np.int64)
 
 
 def dataset_schema(spec: FeatureSpec, *, simulated: bool, content_sha256: str = "") -> pa.Schema:
@@ -164,7 +182,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def dataset_files(root: Path, products: Sequence[str] | None = None) -> list[tuple[str, int, Path]]:
-    """All files as (product, hour since the epoch, path), sorted.
+    """All files as (product, first hour since the epoch, path), sorted; `file_end_ns` says how far one reaches.
 
     Raises
     ------
@@ -178,18 +196,44 @@ def dataset_files(root: Path, products: Sequence[str] | None = None) -> list[tup
         for product_dir in sorted(root.glob("product_id=*")):
             product_id = product_dir.name.partition("=")[2]
             if products is None or product_id in products:
-                found += [(product_id, _hour_of(path), path) for path in product_dir.glob("date=*/hour=*.parquet")]
+                paths = [*product_dir.glob("date=*/hour=*.parquet"), *product_dir.glob("month=*.parquet")]
+                found += [(product_id, _hour_of(path), path) for path in paths]
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to list it") from None
     return sorted(found)
 
 
 def _hour_of(path: Path) -> int:
-    text = f"{path.parent.name.partition('=')[2]} {path.stem.partition('=')[2]}"
+    monthly = path.name.startswith("month=")
+    folder = "" if monthly else path.parent.name.partition("=")[2]
+    text = f"{folder} {path.stem.partition('=')[2]}".strip()
     try:
-        return int(datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC).timestamp()) // 3600
+        start = datetime.strptime(text, "%Y-%m" if monthly else "%Y-%m-%d %H").replace(tzinfo=UTC)
+        return int(start.timestamp()) // 3600
     except ValueError:
-        raise InputError(f"{path}: not of the form date=YYYY-MM-DD/hour=HH.parquet") from None
+        raise InputError(f"{path}: not of the form date=YYYY-MM-DD/hour=HH.parquet or month=YYYY-MM.parquet") from None
+
+
+def file_end_ns(hour: int, path: Path) -> int:
+    """Where a file of `dataset_files` ends, exclusive."""
+    if not path.name.startswith("month="):
+        return (hour + 1) * HOUR_NS
+    following = np.datetime64(hour, "h").astype("datetime64[M]") + 1
+    return int(following.astype("datetime64[h]").astype(np.int64)) * HOUR_NS
+
+
+def newest_file_ns(root: Path, products: Sequence[str] | None = None) -> int:
+    """Where the newest file of a dataset begins, at or before its newest row.
+
+    Raises
+    ------
+    InputError
+        As `dataset_files`; also when there is no file.
+    """
+    hours = [hour for _, hour, _ in dataset_files(root, products)]
+    if not hours:
+        raise InputError(f"--features: {root}: holds no rows of what was asked")
+    return max(hours) * HOUR_NS
 
 
 def read_features(
@@ -206,7 +250,7 @@ def read_features(
     """
     parts = []
     for product_id, hour, path in dataset_files(root, products):
-        if (from_ns is None or (hour + 1) * HOUR_NS > from_ns) and (to_ns is None or hour * HOUR_NS < to_ns):
+        if (from_ns is None or file_end_ns(hour, path) > from_ns) and (to_ns is None or hour * HOUR_NS < to_ns):
             parts.append((product_id, path, *read_hour(path)))
     if not parts:
         raise InputError(f"--features: {root}: holds no rows for what was asked (products, from, to)")
@@ -232,7 +276,7 @@ def read_features(
 
 
 class DatasetWriter:
-    """Collects rows and replaces the files of the hours they belong to.
+    """Collects rows and replaces the files of the hours (of long bars: months) that they belong to.
 
     Rows that a file on disk holds and this run has not got are kept, so a restarted run completes the hour it was in.
 
@@ -275,7 +319,7 @@ class DatasetWriter:
         """Add rows, each product's in order of time; (n,), (n,), (n, k)."""
         for index in np.unique(product):
             rows = np.flatnonzero(product == index)
-            hours = bar_end_ns[rows] // HOUR_NS
+            hours = _file_hours(self.spec, bar_end_ns[rows])
             for hour in np.unique(hours):
                 chosen = rows[hours == hour]
                 key = (int(index), int(hour))
@@ -303,7 +347,7 @@ class DatasetWriter:
         return written
 
     def _write(self, key: tuple[int, int], *, simulated: bool) -> None:
-        path = hour_path(self.root, self.products[key[0]], key[1])
+        path = file_path(self.root, self.products[key[0]], self.spec, key[1])
         parts = self._parts[key]
         bar_end_ns = np.concatenate([part[0] for part in parts])
         values = np.concatenate([part[1] for part in parts])
