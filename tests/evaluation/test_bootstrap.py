@@ -11,9 +11,11 @@ from tickvol.models.evaluation.bootstrap import (
     draw_counts,
     percentile_interval,
     resample_pr_auc,
-    weighted_average_precision,
+    resample_sums,
     why_no_interval,
 )
+from tickvol.models.evaluation.bootstrap_kernel import weighted_precision
+from tickvol.models.evaluation.metrics import stratified_precision
 
 run_lengths = st.lists(st.integers(1, 30), min_size=1, max_size=4)
 
@@ -60,7 +62,11 @@ def test_blocks_are_counted_whole_and_at_least_one_a_run(lengths, blocks):
 )
 def test_weighted_average_precision_is_that_of_repeated_rows(rows):
     positive, scores, weights = (np.array(part) for part in zip(*rows, strict=True))
-    found = weighted_average_precision(positive, scores.astype(float), weights[None, :].astype(np.int32))[0]
+    order = np.argsort(-scores, kind="stable")
+    tie_end = np.append(np.diff(scores[order]) != 0, True)
+    found = np.empty(1)
+    weighted_precision(positive[order], tie_end, order, np.array([len(rows)]), weights[None, :].astype(np.int32), found)
+    found = found[0]
     repeated = np.repeat(positive, weights)
     if len(np.unique(repeated)) < 2:
         assert np.isnan(found)
@@ -115,6 +121,32 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
 def _pr_auc_of_long(seed):
     _, positive, scores = _market(150_000, np.random.default_rng(seed))
     return average_precision_score(positive, scores)
+
+
+def test_strata_are_judged_apart_and_weighted_by_their_spikes():
+    times, positive, scores = _market(3600, np.random.default_rng(8))
+    strata = (times >= 1800).astype(np.int8)
+    shifted = scores + 100 * strata
+    axis = TimeAxis.of(times, bar_ns=1)
+    rules = {"block_bars": 360, "samples": 16, "seed": 0}
+    first, second = (
+        resample_pr_auc(axis, times, positive, one[None], strata=strata, **rules) for one in (scores, shifted)
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-12)
+    assert not np.allclose(first, resample_pr_auc(axis, times, positive, shifted[None], **rules))
+    halves = [average_precision_score(positive[strata == half], scores[strata == half]) for half in (0, 1)]
+    spikes = [positive[strata == half].sum() for half in (0, 1)]
+    assert stratified_precision(positive, shifted, strata) == pytest.approx(np.average(halves, weights=spikes))
+
+
+def test_sums_are_of_the_same_resamples():
+    times, positive, _ = _market(3600, np.random.default_rng(9))
+    axis = TimeAxis.of(times, bar_ns=1)
+    columns = np.column_stack([np.ones(len(times)), positive])
+    rules = {"block_bars": 360, "samples": 32, "seed": 3}
+    (sums,) = resample_sums(axis, times, [columns], **rules)
+    constant = resample_pr_auc(axis, times, positive, np.zeros((1, len(times))), **rules)[0]
+    np.testing.assert_allclose(sums[:, 1] / sums[:, 0], constant, rtol=1e-12)  # no skill earns the prevalence
 
 
 def test_resamples_of_one_class_are_left_out_of_the_interval():

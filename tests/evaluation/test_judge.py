@@ -92,6 +92,52 @@ def test_parts_by_product_and_regime_add_up_to_the_whole():
             assert sum(part["events"][key] for part in figures["by_product"].values()) == figures["events"][key]
 
 
+def test_days_add_up_to_the_whole_and_count_their_own_events():
+    long = judged_rows(hours=26)
+    figures = judge(long, [detector(long, "strong", 2.5)], RULES)["detectors"]["strong"]
+    assert len(figures["by_day"]) > 1
+    for key in ("rows", "positives"):
+        assert sum(part[key] for part in figures["by_day"].values()) == figures[key]
+    for part in figures["by_day"].values():
+        assert 0 < part["events"]["events"] < figures["events"]["events"]
+    assert sum(part["events"]["events"] for part in figures["by_day"].values()) >= figures["events"]["events"]
+
+
+def test_leads_in_a_product_and_a_regime_are_over_the_yardstick_of_all_rows():
+    for name, figures in JUDGEMENT["detectors"].items():
+        for key in ("by_product", "by_regime"):
+            for part_name, part in figures[key].items():
+                lead = part["pr_auc"] - JUDGEMENT["detectors"]["weak"][key][part_name]["pr_auc"]
+                interval = part["lead_interval"]
+                if name == "weak":
+                    assert interval["reason"] == "is the best baseline itself"
+                else:
+                    assert interval["low"] <= lead <= interval["high"], (name, part_name)
+    by_product = JUDGEMENT["detectors"]["strong"]["by_product"].values()
+    assert all(part["lead_interval"]["low"] > 0 for part in by_product)
+
+
+@pytest.mark.parametrize(
+    ("detectors", "rules", "reason"),
+    [
+        ([STRONG, WEAK], replace(RULES, min_blocks=1000), "at least 1000 needed"),
+        ([STRONG], RULES, "no baseline among the detectors"),
+    ],
+)
+def test_a_part_without_an_interval_says_why_as_the_whole_does(detectors, rules, reason):
+    figures = judge(ROWS, detectors, rules)["detectors"]["strong"]
+    parts = [*figures["by_product"].values(), *figures["by_regime"].values()]
+    assert {part["lead_interval"]["reason"] for part in parts} == {figures["lead_interval"]["reason"]}
+    assert reason in figures["lead_interval"]["reason"]
+
+
+def test_a_part_without_a_spike_has_neither_lead_nor_interval():
+    calm = replace(ROWS, positive=ROWS.positive & (ROWS.regime != 0))
+    part = judge(calm, [STRONG, WEAK], RULES)["detectors"]["strong"]["by_regime"]["low"]
+    assert (part["pr_auc"], part["lead_interval"]["low"]) == (None, None)
+    assert part["lead_interval"]["reason"]
+
+
 def test_same_input_same_bytes_of_json_whatever_the_order_of_detectors():
     again = judge(judged_rows(), [BLIND, WEAKER, STRONG, AS_WEAK, WEAK], RULES)
     assert json.dumps(again, sort_keys=True) == json.dumps(JUDGEMENT, sort_keys=True)

@@ -94,7 +94,7 @@ def test_absolute_bundle_compares_with_its_products_threshold(
     part = table.take(rows)
     products = [table.products[place] for place in part.product]
     expected = np.log(
-        part.column("ewma_vol") / [bundle.manifest.spike_thresholds.by_product[name] for name in products]
+        part.column("ewma_vol_60") / [bundle.manifest.spike_thresholds.by_product[name] for name in products]
     )
     np.testing.assert_allclose(bundle.score(part), expected, rtol=1e-12)
     np.testing.assert_allclose(
@@ -141,7 +141,7 @@ def test_a_booster_that_the_manifest_does_not_mean_is_refused(bundles: dict[str,
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("bundle_version", 2), ("feature_schema_version", 99), ("family", "forest"), ("features", ["mid"])],
+    [("bundle_version", 1), ("feature_schema_version", 99), ("family", "forest"), ("features", ["mid"])],
 )
 def test_a_bundle_of_another_version_is_refused(
     bundles: dict[str, Bundle], tmp_path: Path, field: str, value: object

@@ -9,7 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 from tickvol.models.calibration import Calibration, Calibrator, fit_calibration
 from tickvol.models.training_spec import CalibrationKind
 
-KINDS: tuple[CalibrationKind, ...] = ("platt", "isotonic")
+KINDS: tuple[CalibrationKind, ...] = ("platt", "isotonic", "beta")
 
 
 def drawn(seed: int, slope: float = 2.0, rows: int = 4000) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -70,3 +70,37 @@ def test_a_constant_margin_gives_the_share_of_spikes(kind: CalibrationKind) -> N
     positive = np.arange(1000) % 10 == 0
     found = Calibrator(fit_calibration(kind, np.ones(1000), positive))(np.ones(1))
     assert found[0] == pytest.approx(0.1, abs=0.005)
+
+
+def test_beta_bends_what_a_sigmoid_cannot() -> None:
+    margin, _ = drawn(11, rows=60_000)
+    truth = 0.5 * (1 + np.tanh(margin)) ** 3 / 4  # steep below, flat above
+    positive = np.random.default_rng(0).random(len(margin)) < truth
+    errors = {
+        kind: np.abs(Calibrator(fit_calibration(kind, margin, positive))(margin) - truth).mean()
+        for kind in ("platt", "beta")
+    }
+    assert errors["beta"] < 0.5 * errors["platt"]
+
+
+def test_the_best_is_the_one_that_foretells_the_other_half_of_the_time() -> None:
+    margin, positive = drawn(12, rows=2000)
+    assert fit_calibration("best", margin, positive).kind in ("platt", "beta")
+    stepped = np.random.default_rng(5).random(len(margin)) < np.where(margin > 0, 0.6, 0.1)
+    assert fit_calibration("best", margin, stepped).kind == "isotonic"
+
+
+def test_halves_go_by_time_and_not_by_place() -> None:
+    margin, positive = drawn(13, rows=2000)
+    order = np.random.default_rng(1).permutation(len(margin))
+    there = fit_calibration("best", margin, positive, np.arange(len(margin)))
+    back = fit_calibration("best", margin[order], positive[order], order.astype(np.int64))
+    assert back.kind == there.kind
+    assert back.slope == pytest.approx(there.slope, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_log_odds_rank_without_ties_whatever_the_kind(kind: CalibrationKind) -> None:
+    margin, positive = drawn(14, rows=500)
+    log_odds = Calibrator(fit_calibration(kind, margin, positive)).log_odds(margin)
+    assert (np.diff(log_odds[np.argsort(margin)]) > 0).all()

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from tickvol.models.baselines import BASELINES, har
 from tickvol.models.boosted import fit_boosted
 from tickvol.models.fitting import Sample
 from tickvol.models.linear import train_medians
-from tickvol.models.logistic import CLIP, fit_logistic
+from tickvol.models.logistic import fit_logistic
+from tickvol.models.standardise import CLIP
 from tickvol.models.training import Prepared
 from tickvol.models.training_spec import TrainingSpec
 
@@ -34,7 +36,7 @@ def column(sample: Sample, name: str) -> NDArray[np.float64]:
         ("minus_trailing_vol", lambda s: -np.log(column(s, "typical_vol"))),
         ("window_ratio", lambda s: column(s, "vol_ratio_60_300")),
         ("zscore", lambda s: column(s, "vol_zscore")),
-        ("ewma", lambda s: np.log(column(s, "ewma_vol") / s.reference)),
+        ("ewma", lambda s: np.log(column(s, "ewma_vol_60") / s.reference)),
     ],
 )
 def test_baseline_orders_by_its_formula(train: Sample, name: str, expected: object) -> None:
@@ -62,7 +64,7 @@ def test_har_takes_a_volatility_of_zero_for_the_smallest_one_of_train(train: Sam
     values[:50, NAMES.index("realized_vol_60")] = 0.0
     future = train.future.copy()
     future[:50] = 0.0
-    changed = Sample(values=values, reference=train.reference, future=future, positive=train.positive)
+    changed = replace(train, values=values, future=future)
     detector = har(changed, SPEC)
     x = changed.inputs(detector.inputs, SPEC)
     smallest = values[50:, NAMES.index("realized_vol_60")].min()
@@ -98,7 +100,7 @@ def test_logistic_regression_learns_what_being_unknown_says(train: Sample) -> No
     values = train.values.copy()
     unknown = train.positive & (np.arange(len(train)) % 2 == 0)
     values[unknown, NAMES.index("jump_share_900")] = np.nan
-    changed = Sample(values=values, reference=train.reference, future=train.future, positive=train.positive)
+    changed = replace(train, values=values)
     detector = fit_logistic(changed, SPEC, TrainingSpec(logistic_c=1.0))
     params = detector.params()
     place = [item.column for item in detector.inputs].index("jump_share_900")
@@ -108,7 +110,7 @@ def test_logistic_regression_learns_what_being_unknown_says(train: Sample) -> No
 def test_logistic_regression_gives_no_weight_to_what_train_never_knew(train: Sample) -> None:
     values = train.values.copy()
     values[:, NAMES.index("jump_share_900")] = np.nan
-    changed = Sample(values=values, reference=train.reference, future=train.future, positive=train.positive)
+    changed = replace(train, values=values)
     params = fit_logistic(changed, SPEC, TrainingSpec()).params()
     place = [item["column"] for item in params["inputs"]].index("jump_share_900")
     assert params["weights"][place] == params["unknown_weights"][place] == 0.0

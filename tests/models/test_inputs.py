@@ -19,12 +19,16 @@ def plainly(item: Input, row: dict[str, float]) -> float:
     x = row[item.column] * item.scale
     if item.over is not None:
         x = x / row[item.over] if row[item.over] > 0 else math.nan
+    if item.form is Form.DAY:
+        return (7 * x) % 1.0
     if item.form is Form.VALUE or math.isnan(x):
         return x
     return abs(x) if item.form is Form.MAGNITUDE else math.log(max(abs(x), item.floor))
 
 
-@pytest.mark.parametrize("inputs", [learned_inputs(SPEC), boosted_inputs(SPEC)])
+@pytest.mark.parametrize(
+    "inputs", [function(SPEC, long=long) for function in (learned_inputs, boosted_inputs) for long in (False, True)]
+)
 def test_inputs_equal_their_plain_definition(table: FeatureTable, inputs: tuple[Input, ...]) -> None:
     rows = np.arange(0, len(table), 97)
     reference = table.column("typical_vol")[rows]
@@ -61,7 +65,7 @@ def test_ratio_to_nothing_is_unknown(divisor: float) -> None:
 
 
 def test_unwanted_inputs_are_not_computed(table: FeatureTable) -> None:
-    matrix = InputMatrix(learned_inputs(SPEC), SPEC)
+    matrix = InputMatrix(learned_inputs(SPEC, long=False), SPEC)
     reference = table.column("typical_vol")
     whole, part = matrix(table.values, reference), matrix(table.values, reference, np.array([3, 7]))
     np.testing.assert_array_equal(part[:, [3, 7]], whole[:, [3, 7]])
@@ -78,17 +82,19 @@ def test_inputs_do_not_change_with_price_level_volatility_level_or_time_of_day(t
         "ewma_vol",
         "value_at",
         "max_draw",
+        "downside",
+        "parkinson",
     )
     other = table.values.copy()
     other[:, NAMES.index("mid")] *= 7
     for name in NAMES:
         if name.startswith(volatilities):
             other[:, NAMES.index(name)] *= 5
-        if name.startswith(("tick_rate", "spread_bps")):
+        if name.startswith(("tick_rate", "spread_bps", "tick_intensity")):
             other[:, NAMES.index(name)] *= 3
         if name.startswith("time_of_day"):
             other[:, NAMES.index(name)] = 0.5
-    matrix = InputMatrix(learned_inputs(SPEC), SPEC)
+    matrix = InputMatrix(learned_inputs(SPEC, long=False), SPEC)
     before = matrix(table.values, table.column("typical_vol"))
     np.testing.assert_allclose(matrix(other, other[:, NAMES.index("typical_vol")]), before, rtol=1e-9, atol=1e-9)
 
@@ -108,4 +114,4 @@ def test_columns_are_those_that_are_read_in_the_order_of_the_schema() -> None:
     [FeatureSpec(windows_s=(60,)), FeatureSpec(bar_ms=300_000, windows_s=(3600, 14400), reference_window_s=3600)],
 )
 def test_learned_inputs_exist_for_any_windows(spec: FeatureSpec) -> None:
-    assert InputMatrix(learned_inputs(spec), spec).columns
+    assert InputMatrix(learned_inputs(spec, long=True), spec).columns

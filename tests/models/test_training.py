@@ -12,14 +12,30 @@ from tickvol.core.errors import NotEnoughData
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelKind, LabelSpec
 from tickvol.models.bundle import Bundle
-from tickvol.models.training import Prepared, best_on_validation, detector_names, prepare, train_detectors
+from tickvol.models.candidates import detector_names
+from tickvol.models.training import Prepared, best_on_validation, prepare, train_detectors
 
-BASELINES = ("minus_trailing_vol", "window_ratio", "zscore", "ewma", "har")
+BASELINES = (
+    "minus_trailing_vol",
+    "window_ratio",
+    "zscore",
+    "ewma",
+    "har",
+    "semivariance_har",
+    "seasonal_har",
+    "garch",
+)
+MODELS = ("logistic", "spline", "xgboost", "forecast", "boosted_forecast", "average")
 
 
 @pytest.mark.parametrize(
     ("model_type", "learned"),
-    [("logistic", ("logistic",)), ("xgboost", ("xgboost",)), ("all", ("logistic", "xgboost"))],
+    [
+        ("logistic", ("logistic",)),
+        ("xgboost", ("xgboost",)),
+        ("average", ("xgboost", "forecast", "boosted_forecast", "average")),
+        ("all", MODELS),
+    ],
 )
 def test_baselines_are_trained_every_time(model_type: str, learned: tuple[str, ...]) -> None:
     assert detector_names(model_type) == BASELINES + learned  # type: ignore[arg-type]

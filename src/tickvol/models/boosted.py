@@ -1,5 +1,6 @@
 """Gradient-boosted trees (XGBoost), served by the native booster."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from tickvol.core.errors import CorruptFile
 from tickvol.core.windows import FeatureSpec
 from tickvol.models.fitting import Sample
+from tickvol.models.forecast import log_ratio
 from tickvol.models.inputs import Form, Input, learned_inputs
 from tickvol.models.training_spec import TrainingSpec
 
@@ -50,6 +52,11 @@ class BoostedDetector:
         shares = self.booster.predict(xgboost.DMatrix(x, nthread=_THREADS), pred_contribs=True)
         return np.asarray(shares[:, :-1], np.float64)
 
+    @property
+    def rounds(self) -> int:
+        """Trees of it."""
+        return int(self.booster.num_boosted_rounds())
+
     def params(self) -> dict[str, Any]:
         """The inputs."""
         return {"inputs": msgspec.to_builtins(self.inputs)}
@@ -59,43 +66,85 @@ class BoostedDetector:
         return {BOOSTER_FILE: self._bytes}
 
 
-def boosted_inputs(spec: FeatureSpec) -> tuple[Input, ...]:
+def boosted_inputs(spec: FeatureSpec, *, long: bool, leave_out: Collection[str] = ()) -> tuple[Input, ...]:
     """`learned_inputs` without their logarithms: trees ask for order only, and a division costs less."""
     return tuple(
         msgspec.structs.replace(item, form=Form.VALUE, floor=0.0) if item.form is Form.LOG else item
-        for item in learned_inputs(spec)
+        for item in learned_inputs(spec, long=long, leave_out=leave_out)
     )
 
 
-def fit_boosted(train: Sample, validation: Sample, spec: FeatureSpec, training: TrainingSpec) -> BoostedDetector:
-    """Trees up to the round after which the log loss on validation no longer fell."""
-    import xgboost
+def monotone_constraints(inputs: tuple[Input, ...]) -> str:
+    """1 for recent volatility over the reference: it clusters, more never makes a spike less likely; else 0."""
+    rising = ("realized_vol_", "parkinson_vol_", "range_", "ewma_vol_")
+    signs = [int(item.over is not None and item.column.startswith(rising)) for item in inputs]
+    return f"({','.join(str(sign) for sign in signs)})"
 
-    inputs = boosted_inputs(spec)
-    data = [
-        xgboost.DMatrix(sample.inputs(inputs, spec), label=sample.positive.astype(np.float32), nthread=_THREADS)
-        for sample in (train, validation)
-    ]
+
+def fit_boosted(
+    train: Sample, validation: Sample | None, spec: FeatureSpec, training: TrainingSpec, *, rounds: int | None = None
+) -> BoostedDetector:
+    """Classifying trees, up to the round after which the log loss on validation no longer fell, or `rounds` of them."""
+    inputs = boosted_inputs(spec, long=train.is_long, leave_out=training.leave_out)
     rules = {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
-        "tree_method": "hist",
         "max_depth": training.xgboost_max_depth,
-        "learning_rate": training.xgboost_learning_rate,
-        "min_child_weight": 10.0,
-        "subsample": 0.7,
-        "colsample_bytree": 0.7,
-        "seed": training.seed,
-        "nthread": _THREADS,
+        "min_child_weight": training.xgboost_min_child_weight,
+        "monotone_constraints": monotone_constraints(inputs),
     }
+    samples = [train] if validation is None else [train, validation]
+    targets = [sample.positive.astype(np.float32) for sample in samples]
+    return _boost(rules, inputs, samples, targets, spec, training, rounds)
+
+
+def fit_boosted_forecast(
+    train: Sample, validation: Sample | None, spec: FeatureSpec, training: TrainingSpec, *, rounds: int | None = None
+) -> BoostedDetector:
+    """Trees that forecast `log_ratio`, as `fit_forecast` does, up to where the squared error no longer fell."""
+    inputs = boosted_inputs(spec, long=train.is_long, leave_out=training.leave_out)
+    rules = {
+        "objective": "reg:squarederror",
+        "eval_metric": "rmse",
+        "max_depth": training.forecast_max_depth,
+        "min_child_weight": training.forecast_min_child_weight,
+    }
+    samples = [train] if validation is None else [train, validation]
+    return _boost(rules, inputs, samples, [log_ratio(sample) for sample in samples], spec, training, rounds)
+
+
+def _boost(
+    rules: dict[str, Any],
+    inputs: tuple[Input, ...],
+    samples: list[Sample],
+    targets: list[NDArray[Any]],
+    spec: FeatureSpec,
+    training: TrainingSpec,
+    rounds: int | None,
+) -> BoostedDetector:
+    import xgboost
+
+    data = [
+        xgboost.DMatrix(sample.inputs(inputs, spec), label=target, nthread=_THREADS)
+        for sample, target in zip(samples, targets, strict=True)
+    ]
     booster = xgboost.train(
-        rules,
+        rules
+        | {
+            "tree_method": "hist",
+            "learning_rate": training.xgboost_learning_rate,
+            "subsample": training.xgboost_row_share,
+            "colsample_bytree": training.xgboost_column_share,
+            "seed": training.seed,
+            "nthread": _THREADS,
+        },
         data[0],
-        num_boost_round=training.xgboost_max_rounds,
-        evals=[(data[1], "validation")],
-        early_stopping_rounds=training.xgboost_early_stopping_rounds,
+        num_boost_round=training.xgboost_max_rounds if rounds is None else rounds,
+        evals=[(sample, "validation") for sample in data[1:]],
+        early_stopping_rounds=training.xgboost_early_stopping_rounds if data[1:] else None,
         verbose_eval=False,
     )
-    best = booster[: booster.best_iteration + 1]
-    best.set_attr(best_iteration=None, best_score=None)
-    return BoostedDetector(inputs, bytes(best.save_raw("ubj")))
+    if data[1:]:
+        booster = booster[: booster.best_iteration + 1]
+        booster.set_attr(best_iteration=None, best_score=None)
+    return BoostedDetector(inputs, bytes(booster.save_raw("ubj")))

@@ -14,10 +14,12 @@ from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelKind, LabelSpec
 from tickvol.core.windows import FeatureSpec
 from tickvol.labels.scorable import scorable, unscorable_reasons
+from tickvol.models.average import AverageDetector
 from tickvol.models.boosted import BOOSTER_FILE, BoostedDetector
 from tickvol.models.bundle_files import MANIFEST, read_files, write_files
 from tickvol.models.calibration import Calibrator
 from tickvol.models.detector import Detector
+from tickvol.models.garch import GarchDetector, GarchParams
 from tickvol.models.inputs import Input, InputMatrix
 from tickvol.models.linear import LinearDetector, LinearParams
 from tickvol.models.manifest import Manifest, decode_manifest, encode_manifest
@@ -202,11 +204,18 @@ def needed_features(inputs: Sequence[Input], kind: LabelKind, spec: FeatureSpec)
 
 def _detector(manifest: Manifest, files: Mapping[str, bytes], where: str) -> Detector:
     try:
-        if manifest.family == "linear":
-            return LinearDetector(msgspec.convert(manifest.estimator, LinearParams))
-        if manifest.family == "boosted":
-            inputs = msgspec.convert(manifest.estimator["inputs"], tuple[Input, ...])
-            return BoostedDetector(inputs, files[BOOSTER_FILE])
+        return _build(manifest.family, manifest.estimator, files)
     except (msgspec.ValidationError, KeyError) as error:
         raise SchemaMismatch(f"{where}: estimator: {error}; train again") from error
-    raise SchemaMismatch(f"{where}: family {manifest.family!r}: this program knows linear and boosted; train again")
+
+
+def _build(family: str, estimator: Mapping[str, Any], files: Mapping[str, bytes]) -> Detector:
+    if family == "linear":
+        return LinearDetector(msgspec.convert(estimator, LinearParams))
+    if family == "garch":
+        return GarchDetector(msgspec.convert(estimator, GarchParams))
+    if family == "boosted":
+        return BoostedDetector(msgspec.convert(estimator["inputs"], tuple[Input, ...]), files[BOOSTER_FILE])
+    if family == "average":
+        return AverageDetector.read(estimator, files, _build)
+    raise SchemaMismatch(f"family {family!r}: this program knows linear, garch, boosted and average; train again")

@@ -94,7 +94,7 @@ def refuse_pickle(path: Path, field: str = "--model-path") -> None:
         return
     beside = sorted(found.parent for found in path.parent.glob(f"*/{MANIFEST}")) if path.parent.is_dir() else []
     named = [found for found in beside if found.name == path.stem]
-    bundle = (named or beside or [Path("models/artifacts/logistic")])[0]
+    bundle = (named or beside or [Path("models/artifacts/forecast")])[0]
     raise UsageError(
         f"{field}: {path}: pickles are never opened, they run code; give the bundle directory, e.g. {bundle}"
     )

@@ -8,7 +8,7 @@ import numpy as np
 from tickvol.core.compiled import compiled
 
 NOTHING = -1
-VALUE, MAGNITUDE, LOG = range(3)
+VALUE, MAGNITUDE, LOG, DAY = range(4)
 
 
 def _fill_inputs(
@@ -23,8 +23,10 @@ def _fill_inputs(
             if over[j] != NOTHING:
                 divisor = reference[i] if over[j] == width else values[i, over[j]]
                 value = value / divisor if divisor > 0.0 else np.nan
-            if form[j] != VALUE:
+            if form[j] == MAGNITUDE or form[j] == LOG:
                 value = abs(value)
+            if form[j] == DAY:
+                value = (7.0 * value) % 1.0
             if form[j] == LOG:
                 value = math.log(floor[j] if value < floor[j] else value)
             x[i, j] = value

@@ -1,18 +1,16 @@
-"""Logistic regression on robustly scaled inputs."""
+"""Logistic regression on robustly scaled inputs, straight or bent at knots."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tickvol.core.windows import FeatureSpec
 from tickvol.models.fitting import Sample
 from tickvol.models.inputs import learned_inputs
-from tickvol.models.linear import LinearDetector, LinearParams, train_medians
+from tickvol.models.linear import Hinge, LinearDetector
+from tickvol.models.standardise import Standardised
 from tickvol.models.training_spec import TrainingSpec
 
-CLIP = 6.0
-"""Scaled inputs are held here: one jump of the market must not outweigh all that the model has learned."""
-
-_NORMAL_IQR = 1.349
+KNOTS = (-0.7, 0.7)
+"""Where splines bend, in standard deviations: about the quarters of a normal input."""
 
 
 def fit_logistic(train: Sample, spec: FeatureSpec, training: TrainingSpec) -> LinearDetector:
@@ -21,39 +19,30 @@ def fit_logistic(train: Sample, spec: FeatureSpec, training: TrainingSpec) -> Li
     An unknown input counts as its train median, and where the train rows hold both known and unknown values a further
     column says which it is. An input that no train row knows gets no weight.
     """
+    return _fit(train, spec, training, ())
+
+
+def fit_spline(train: Sample, spec: FeatureSpec, training: TrainingSpec) -> LinearDetector:
+    """`fit_logistic` with a linear spline of each input, bent at `KNOTS`."""
+    return _fit(train, spec, training, KNOTS)
+
+
+def _fit(train: Sample, spec: FeatureSpec, training: TrainingSpec, knots: tuple[float, ...]) -> LinearDetector:
     from sklearn.linear_model import LogisticRegression
 
-    inputs = learned_inputs(spec)
-    x = train.inputs(inputs, spec)
-    unknown = np.isnan(x)
-    fill = train_medians(x)
-    scale = _spread(x)
-    z = np.clip((np.where(unknown, fill, x) - fill) / scale, -CLIP, CLIP)
-    seen, both = ~unknown.all(axis=0), unknown.any(axis=0) & ~unknown.all(axis=0)
+    inputs = learned_inputs(spec, leave_out=training.leave_out, long=train.is_long)
+    scaled = Standardised.of(train.inputs(inputs, spec))
+    seen, both = scaled.seen, scaled.sometimes_unknown
+    bent = [np.maximum(scaled.z[:, seen] - knot, 0.0) for knot in knots]
     model = LogisticRegression(C=training.logistic_c, solver="newton-cholesky", tol=1e-8)
-    model.fit(np.column_stack([z[:, seen], unknown[:, both]]), train.positive)
+    model.fit(np.column_stack([scaled.z[:, seen], scaled.unknown[:, both], *bent]), train.positive)
+    count, extra = int(seen.sum()), int(both.sum())
+    straight, of_unknown, of_knots = np.split(model.coef_[0], [count, count + extra])
     weights, unknown_weights = np.zeros(len(inputs)), np.zeros(len(inputs))
-    weights[seen], unknown_weights[both] = np.split(model.coef_[0], [int(seen.sum())])
-    return LinearDetector(
-        LinearParams(
-            inputs=inputs,
-            fill=tuple(fill.tolist()),
-            centre=tuple(fill.tolist()),
-            scale=tuple(scale.tolist()),
-            clip=CLIP,
-            weights=tuple(weights.tolist()),
-            unknown_weights=tuple(unknown_weights.tolist()),
-            intercept=float(model.intercept_[0]),
-        )
+    weights[seen], unknown_weights[both] = straight, of_unknown
+    hinges = tuple(
+        Hinge(input=int(place), knot=knot, weight=float(weight))
+        for knot, of_knot in zip(knots, of_knots.reshape(len(knots), count), strict=True)
+        for place, weight in zip(np.flatnonzero(seen), of_knot, strict=True)
     )
-
-
-def _spread(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(inputs,) interquartile range as a standard deviation; where it is 0 the standard deviation itself, else 1."""
-    spread = np.ones(x.shape[1])
-    for place, column in enumerate(x.T):
-        known = column[np.isfinite(column)]
-        if len(known):
-            low, high = np.quantile(known, [0.25, 0.75])
-            spread[place] = float(high - low) / _NORMAL_IQR or float(known.std()) or 1.0
-    return spread
+    return scaled.detector(inputs, weights, unknown_weights, float(model.intercept_[0]), hinges)

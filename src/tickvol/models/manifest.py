@@ -12,7 +12,7 @@ from tickvol.labels.spikes import SpikeThresholds
 from tickvol.models.calibration import Calibration
 from tickvol.models.thresholds import DecisionThresholds
 
-BUNDLE_VERSION = 1
+BUNDLE_VERSION = 2
 """Raised whenever a field of the manifest or of an estimator's parameters changes its meaning."""
 
 

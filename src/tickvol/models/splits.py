@@ -4,6 +4,7 @@ A row at t looks back to t - lookback and its label ahead to t + horizon. With c
 t + horizon <= c1; validation rows t - lookback >= c1 and t + horizon <= c2; test rows t - lookback >= c2.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,15 +68,17 @@ def split_by_time(
     return Split(train, validation, test, train_end_ns, validation_end_ns, len(times) - kept)
 
 
-def require_positives(split: Split, positive: NDArray[np.bool_], min_positives: int) -> None:
-    """Check that each part holds enough spikes, and as many calm rows.
+def require_positives(
+    split: Split, positive: NDArray[np.bool_], min_positives: int, parts: Sequence[str] = PARTS
+) -> None:
+    """Check that each of the parts holds enough spikes, and as many calm rows.
 
     Raises
     ------
     NotEnoughData
         With the counts of each part.
     """
-    counts = {name: (int(positive[rows].sum()), int(rows.sum())) for name, rows in split.parts().items()}
+    counts = {name: (int(positive[split.parts()[name]].sum()), int(split.parts()[name].sum())) for name in parts}
     if any(min(spikes, rows - spikes) < min_positives for spikes, rows in counts.values()):
         found = ", ".join(f"{name} {spikes} spikes in {rows} rows" for name, (spikes, rows) in counts.items())
         raise NotEnoughData(

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelKind, LabelSpec
-from tickvol.labels.future import future_vol
+from tickvol.labels.future import future_vol, horizon_bars
 from tickvol.labels.spikes import (
     SpikeThresholds,
     fit_thresholds,
@@ -20,19 +20,19 @@ from tickvol.labels.spikes import (
     spikes,
     trainable,
 )
+from tickvol.models.average import AverageDetector
 from tickvol.models.baselines import BASELINES
-from tickvol.models.boosted import fit_boosted
 from tickvol.models.bundle import Bundle, needed_features
-from tickvol.models.calibration import Calibrator, fit_calibration
+from tickvol.models.calibration import Calibration, Calibrator, fit_calibration
+from tickvol.models.candidates import AVERAGE, MEMBERS, Rows, detector_names, fit_detector
 from tickvol.models.detector import Detector
 from tickvol.models.evaluation.metrics import at_threshold, calibration, ranking
 from tickvol.models.evaluation.regimes import tercile_boundaries
 from tickvol.models.fitting import Sample
 from tickvol.models.inputs import InputMatrix
-from tickvol.models.logistic import fit_logistic
 from tickvol.models.manifest import BUNDLE_VERSION, Manifest, Provenance, SplitRecord
 from tickvol.models.splits import Split, require_positives, split_by_time
-from tickvol.models.thresholds import choose_thresholds
+from tickvol.models.thresholds import DecisionThresholds, choose_thresholds
 from tickvol.models.training_spec import ModelType, TrainingSpec
 
 _log = logging.getLogger(__name__)
@@ -74,22 +74,34 @@ def prepare(table: FeatureTable, label: LabelSpec, training: TrainingSpec) -> Pr
         train_share=training.train_share,
         validation_share=training.validation_share,
     )
+    prepared = prepare_split(table, label, values, split)
+    require_positives(prepared.split, prepared.positive, training.min_positives)
+    return prepared
+
+
+def prepare_split(table: FeatureTable, label: LabelSpec, values: NDArray[np.float64], split: Split) -> Prepared:
+    """Fit the label's thresholds on the train part of a split and label all rows; `values` are their `label_values`."""
     thresholds = fit_thresholds(table, label, values, split.train)
     positive, known = spikes(table, thresholds, values)
-    split = _only_known(table, split, known)
-    require_positives(split, positive, training.min_positives)
     scale = horizon_scale(table, label.horizon_s)
     relative = label.kind is LabelKind.RELATIVE
     reference = table.column("typical_vol") if relative else row_thresholds(table, thresholds) / scale
-    future = future_vol(table, label.horizon_s) / scale
-    sample = Sample(values=table.values, reference=reference, future=future, positive=positive)
+    sample = Sample(
+        values=table.values,
+        reference=reference,
+        future=future_vol(table, label.horizon_s) / scale,
+        positive=positive,
+        bar_end_ns=table.bar_end_ns,
+        bar_ns=table.spec.bar_ns,
+        overlap=horizon_bars(table, label.horizon_s),
+    )
     return Prepared(
         table=table,
         label=label,
         thresholds=thresholds,
         label_values=values,
         positive=positive,
-        split=split,
+        split=_only_known(table, split, known),
         sample=sample,
     )
 
@@ -101,69 +113,110 @@ def _only_known(table: FeatureTable, split: Split, known: NDArray[np.bool_]) -> 
     return replace(split, validation=split.validation & known, test=split.test & known)
 
 
-def detector_names(model_type: ModelType) -> tuple[str, ...]:
-    """Baselines first, then what was asked for."""
-    learned = ("logistic", "xgboost") if model_type == "all" else (model_type,)
-    return (*BASELINES, *learned)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A detector of the train part with what validation has decided.
+
+    Attributes
+    ----------
+    calibration, decision : fitted on validation.
+    validation : figures there.
+    spike_log_odds : (m,) float64, log-odds of the spikes of validation, on which the detector was not fitted.
+    """
+
+    name: str
+    detector: Detector
+    calibration: Calibration
+    decision: DecisionThresholds
+    validation: dict[str, float | int | None]
+    spike_log_odds: NDArray[np.float64]
+
+
+def fit_candidates(prepared: Prepared, training: TrainingSpec, names: Sequence[str]) -> Iterator[Fitted]:
+    """Fit on train, calibrate and choose thresholds on validation, one detector after the other."""
+    spec, split, sample = prepared.table.spec, prepared.split, prepared.sample
+    rows = Rows(sample.take(split.train), sample.take(split.validation))
+    done: dict[str, Fitted] = {}
+    for name in names:
+        detector = ensemble(done) if name == AVERAGE else fit_detector(name, rows, spec, training)
+        margin = margins(detector, prepared, split.validation)
+        seen = prepared.positive[split.validation]
+        calibration = fit_calibration(training.calibration, margin, seen, prepared.table.bar_end_ns[split.validation])
+        calibrate = Calibrator(calibration)
+        probability = calibrate(margin)
+        decision = choose_thresholds(probability, seen, training.watch_share)
+        done[name] = Fitted(
+            name=name,
+            detector=detector,
+            calibration=calibration,
+            decision=decision,
+            validation=_metrics(seen, margin, probability, decision.alert),
+            spike_log_odds=calibrate.log_odds(margin[seen]),
+        )
+        yield done[name]
+
+
+def ensemble(fitted: Mapping[str, Fitted], detectors: Mapping[str, Detector] | None = None) -> Detector:
+    """The mean of the members' log-odds as they were calibrated; `detectors` stand in for those that were."""
+    members = {name: fitted[name] for name in MEMBERS}
+    return AverageDetector.of(
+        {
+            name: (detectors[name] if detectors else one.detector, one.calibration.slope, one.calibration.intercept)
+            for name, one in members.items()
+        }
+    )
+
+
+def margins(detector: Detector, prepared: Prepared, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Margin of the rows of a mask."""
+    matrix = InputMatrix(detector.inputs, prepared.table.spec)
+    return detector.margin(matrix(prepared.sample.values[rows], prepared.sample.reference[rows]))
 
 
 def train_detectors(
     prepared: Prepared, training: TrainingSpec, model_type: ModelType, provenance: Provenance
 ) -> Iterator[Bundle]:
     """One bundle after the other, in the order of `detector_names`; the same arguments give the same bytes."""
-    for name in detector_names(model_type):
-        yield _bundle(name, _fit(name, prepared, training), prepared, training, provenance)
+    for fitted in fit_candidates(prepared, training, detector_names(model_type)):
+        yield make_bundle(fitted, fitted.detector, prepared, training, provenance)
 
 
-def _fit(name: str, prepared: Prepared, training: TrainingSpec) -> Detector:
-    spec, split = prepared.table.spec, prepared.split
-    train = prepared.sample.take(split.train)
-    if name == "logistic":
-        return fit_logistic(train, spec, training)
-    if name == "xgboost":
-        return fit_boosted(train, prepared.sample.take(split.validation), spec, training)
-    return BASELINES[name](train, spec)
+def train_detector(name: str, prepared: Prepared, training: TrainingSpec, provenance: Provenance) -> Bundle:
+    """One detector with its calibration and thresholds; the same arguments give the same bytes."""
+    names = (*MEMBERS, AVERAGE) if name == AVERAGE else (name,)
+    *_, fitted = fit_candidates(prepared, training, names)
+    return make_bundle(fitted, fitted.detector, prepared, training, provenance)
 
 
-def _bundle(
-    name: str, detector: Detector, prepared: Prepared, training: TrainingSpec, provenance: Provenance
+def make_bundle(
+    fitted: Fitted, detector: Detector, prepared: Prepared, training: TrainingSpec, provenance: Provenance
 ) -> Bundle:
-    table, split, label = prepared.table, prepared.split, prepared.label
-    matrix = InputMatrix(detector.inputs, table.spec)
-    margins = {
-        part: detector.margin(matrix(prepared.sample.values[rows], prepared.sample.reference[rows]))
-        for part, rows in split.parts().items()
-        if part != "train"
-    }
-    seen = prepared.positive[split.validation]
-    fitted = fit_calibration(training.calibration, margins["validation"], seen)
-    calibrate = Calibrator(fitted)
-    decision = choose_thresholds(calibrate(margins["validation"]), seen, training.watch_share)
-    metrics = {
-        part: _metrics(prepared.positive[split.parts()[part]], margin, calibrate(margin), decision.alert)
-        for part, margin in margins.items()
-    }
+    """A detector of the train part of `prepared` with the calibration and thresholds that validation has decided."""
+    table, split = prepared.table, prepared.split
+    margin = margins(detector, prepared, split.test)
+    probability = Calibrator(fitted.calibration)(margin)
+    test = _metrics(prepared.positive[split.test], margin, probability, fitted.decision.alert)
     reference_vol = table.column(f"realized_vol_{table.spec.reference_window_s}")
     manifest = Manifest(
         bundle_version=BUNDLE_VERSION,
-        name=name,
+        name=fitted.name,
         family=detector.family,
-        baseline=name in BASELINES,
+        baseline=fitted.name in BASELINES,
         feature_schema_version=table.schema_version,
         feature_spec=table.spec,
         features=table.names,
-        needed_features=needed_features(detector.inputs, label.kind, table.spec),
-        label=label,
+        needed_features=needed_features(detector.inputs, prepared.label.kind, table.spec),
+        label=prepared.label,
         spike_thresholds=prepared.thresholds,
-        calibration=fitted,
-        decision=decision,
+        calibration=fitted.calibration,
+        decision=fitted.decision,
         missing=detector.missing,
         regime_boundaries=tercile_boundaries(reference_vol[split.train]),
         seed=training.seed,
         simulated=table.simulated,
         provenance=provenance,
         split=_split_record(prepared),
-        metrics=metrics,
+        metrics={"validation": fitted.validation, "test": test},
         estimator=detector.params(),
         files={file: hashlib.sha256(content).hexdigest() for file, content in detector.files().items()},
     )

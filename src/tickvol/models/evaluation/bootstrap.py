@@ -7,12 +7,13 @@ others. A run shorter than a block is drawn whole. A run is chosen in proportion
 one, which gives every bar the same expected number of draws.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.models.evaluation.metrics import tie_ends
+from tickvol.models.evaluation.bootstrap_kernel import weighted_precision
 
 _CHUNK = 64
 """Resamples weighed at once; bounds the memory, changes no figure."""
@@ -85,14 +86,24 @@ def draw_counts(axis: TimeAxis, block_bars: int, samples: int, random: np.random
     return np.cumsum(counts, axis=1, dtype=np.int32)[:, :-1]
 
 
+def resample_counts(
+    axis: TimeAxis, *, block_bars: int, samples: int, seed: int
+) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+    """All resamples, some at a time: their places, and how often each holds each bar (`draw_counts`)."""
+    random = np.random.default_rng(seed)
+    for first in range(0, samples, _CHUNK):
+        size = min(_CHUNK, samples - first)
+        yield slice(first, first + size), draw_counts(axis, block_bars, size, random)
+
+
 def weighted_average_precision(
-    positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray[np.int32]
+    positive: NDArray[np.bool_] | NDArray[np.float64], scores: NDArray[np.float64], weights: NDArray[np.int32]
 ) -> NDArray[np.float64]:
     """Average precision of many resamples at once.
 
     Parameters
     ----------
-    positive, scores : (n,).
+    positive, scores : (n,); a float64 `positive` is the chance of a spike, and the result what is expected then.
     weights : (samples, n), how often each resample holds each row.
 
     Returns
@@ -101,15 +112,10 @@ def weighted_average_precision(
         NaN for a resample without one of the classes.
     """
     order = np.argsort(-scores, kind="stable")
-    ends = tie_ends(scores[order])
-    drawn = weights[:, order]
-    taken = np.cumsum(drawn, axis=1, dtype=np.float64)[:, ends]
-    hits = np.cumsum(drawn * positive[order], axis=1, dtype=np.float64)[:, ends]
-    total = hits[:, -1]
-    precision = hits / np.maximum(taken, 1.0)
-    area = np.sum(np.diff(hits, axis=1, prepend=0.0) * precision, axis=1)
-    one_class = (total == 0) | (total == taken[:, -1])
-    return np.where(one_class, np.nan, area / np.maximum(total, 1.0))
+    tie_end = np.append(np.diff(scores[order]) != 0, True)
+    areas = np.empty(len(weights))
+    weighted_precision(positive[order].astype(np.float64), tie_end, order, np.array([len(order)]), weights, areas)
+    return areas
 
 
 def resample_pr_auc(
@@ -121,6 +127,7 @@ def resample_pr_auc(
     block_bars: int,
     samples: int,
     seed: int,
+    strata: NDArray[np.int8] | None = None,
 ) -> NDArray[np.float64]:
     """PR-AUC of each detector in each resample; all detectors see the same resamples, so differences are paired.
 
@@ -129,6 +136,7 @@ def resample_pr_auc(
     axis : bars of the judged span, judged or not.
     bar_end_ns, positive : (n,), the judged rows; each time must be on the axis.
     scores : (detectors, n) float64, finite.
+    strata : (n,) parts whose scores are not compared with each other; None for one part (`average_precision`).
 
     Returns
     -------
@@ -136,13 +144,50 @@ def resample_pr_auc(
         NaN for a resample without one of the classes.
     """
     bar = np.searchsorted(axis.bar_end_ns, bar_end_ns)
-    random = np.random.default_rng(seed)
+    part = np.zeros(len(positive), np.int8) if strata is None else strata
+    stratum_end = np.cumsum(np.unique(part, return_counts=True)[1])
+    ordered = []
+    for of_detector in scores:
+        order = np.lexsort((-of_detector, part))
+        sorted_scores = of_detector[order]
+        tie_end = np.append(np.diff(sorted_scores) != 0, True)
+        tie_end[stratum_end - 1] = True
+        ordered.append((positive[order].astype(np.float64), tie_end, bar[order]))
     found = np.empty((len(scores), samples))
-    for first in range(0, samples, _CHUNK):
-        size = min(_CHUNK, samples - first)
-        weights = draw_counts(axis, block_bars, size, random)[:, bar]
-        for number, of_detector in enumerate(scores):
-            found[number, first : first + size] = weighted_average_precision(positive, of_detector, weights)
+    for places, counts in resample_counts(axis, block_bars=block_bars, samples=samples, seed=seed):
+        for number, (hit, tie_end, at) in enumerate(ordered):
+            weighted_precision(hit, tie_end, at, stratum_end, counts, found[number, places])
+    return found
+
+
+def resample_sums(
+    axis: TimeAxis,
+    bar_end_ns: NDArray[np.int64],
+    blocks: Iterable[NDArray[np.float64]],
+    *,
+    block_bars: int,
+    samples: int,
+    seed: int,
+) -> list[NDArray[np.float64]]:
+    """Sums of columns over the rows of each resample; the resamples of `resample_pr_auc`, drawn once for all blocks.
+
+    Parameters
+    ----------
+    blocks : each (n, m) float64, columns of the rows; looked at one after the other.
+
+    Returns
+    -------
+    list of (samples, m) float64, one for each block.
+    """
+    bar = np.searchsorted(axis.bar_end_ns, bar_end_ns)
+    by_bar = []
+    for columns in blocks:
+        by_bar.append(np.zeros((len(axis.bar_end_ns), columns.shape[1])))
+        np.add.at(by_bar[-1], bar, columns)
+    found = [np.empty((samples, columns.shape[1])) for columns in by_bar]
+    for places, counts in resample_counts(axis, block_bars=block_bars, samples=samples, seed=seed):
+        for sums, columns in zip(found, by_bar, strict=True):
+            sums[places] = counts @ columns
     return found
 
 

@@ -108,15 +108,18 @@ def match(events: Events, alarm_product: NDArray[np.int32], alarm_ns: NDArray[np
     """Alarms against events; both sorted by (product, time)."""
     lead_ns = np.full(len(events), np.nan)
     false = np.ones(len(alarm_ns), np.bool_)
-    for number in range(len(events)):
-        counts = (
-            (alarm_product == events.product[number])
-            & (alarm_ns >= events.onset_ns[number] - horizon_ns)
-            & (alarm_ns <= events.end_ns[number])
-        )
-        if counts.any():
-            lead_ns[number] = events.onset_ns[number] - alarm_ns[counts][0]
-            false &= ~counts
+    for owner in np.unique(events.product):
+        own = np.flatnonzero(events.product == owner)
+        begin, end = np.searchsorted(alarm_product, [owner, owner + 1])
+        times = alarm_ns[begin:end]
+        first = np.searchsorted(times, events.onset_ns[own] - horizon_ns, side="left")
+        behind = np.searchsorted(times, events.end_ns[own], side="right")
+        caught = behind > first
+        lead_ns[own[caught]] = events.onset_ns[own[caught]] - times[first[caught]]
+        inside = np.zeros(len(times) + 1, np.int64)
+        np.add.at(inside, first, 1)
+        np.add.at(inside, behind, -1)
+        false[begin:end] = np.cumsum(inside)[:-1] == 0
     return Matching(lead_ns, false)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData, SuspectedLeak
-from tickvol.core.windows import NS_PER_S
+from tickvol.core.windows import DAY_S, NS_PER_S
 from tickvol.models.evaluation.bootstrap import TimeAxis, resample_pr_auc, why_no_interval
 from tickvol.models.evaluation.events import event_metrics, find_events
-from tickvol.models.evaluation.lead import best_baseline, lead_figures
+from tickvol.models.evaluation.lead import best_baseline, lead_figures, lead_interval, plain
 from tickvol.models.evaluation.metrics import at_threshold, calibration, classification_report, ranking
 from tickvol.models.evaluation.regimes import REGIMES
 
@@ -39,6 +39,10 @@ class JudgingRules:
     max_pr_auc: float
     seed: int = 0
 
+    def block_bars(self, bar_ns: int) -> int:
+        """Bars of a block."""
+        return self.block_s * NS_PER_S // bar_ns
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRows:
@@ -52,6 +56,7 @@ class JudgedRows:
     regime : int8, index into `REGIMES` or -1.
     bar_ns : length of a bar.
     axis : all bars of the judged span, judged or not; bootstrap blocks are cut from it.
+    fold : int8, which fold a row belongs to; PR-AUC is taken within each. None where there are no folds.
     """
 
     products: tuple[str, ...]
@@ -61,6 +66,11 @@ class JudgedRows:
     regime: NDArray[np.int8]
     bar_ns: int
     axis: TimeAxis
+    fold: NDArray[np.int8] | None = None
+
+    def fold_of(self, rows: NDArray[np.bool_]) -> NDArray[np.int8] | None:
+        """Folds of the rows of a mask."""
+        return None if self.fold is None else self.fold[rows]
 
     def __len__(self) -> int:
         return len(self.bar_end_ns)
@@ -75,14 +85,18 @@ class ScoredDetector:
     margin : (n,) float64, finite; ranks the rows. Calibration may tie what the margin tells apart, so PR-AUC is of
         this.
     probability : (n,) float64, finite, calibrated; everything else is of this.
-    threshold : probability at or above which an alarm rings.
+    threshold : probability at or above which an alarm rings; one, or one a row where folds have chosen their own.
     """
 
     name: str
     baseline: bool
     margin: NDArray[np.float64]
     probability: NDArray[np.float64]
-    threshold: float
+    threshold: float | NDArray[np.float64]
+
+    def threshold_of(self, rows: NDArray[np.bool_]) -> float | NDArray[np.float64]:
+        """The thresholds of the rows of a mask."""
+        return self.threshold if isinstance(self.threshold, float) else self.threshold[rows]
 
 
 def judge(rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingRules) -> dict[str, Any]:
@@ -103,22 +117,26 @@ def judge(rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingR
     if len(rows) == 0 or not detectors:
         raise NotEnoughData(f"{len(rows)} rows, {len(detectors)} detectors: at least one of each is needed to judge")
     order = sorted(detectors, key=lambda detector: detector.name)
-    overall = {detector.name: ranking(rows.positive, detector.margin) for detector in order}
+    overall = {detector.name: ranking(rows.positive, detector.margin, rows.fold) for detector in order}
     _refuse_leak(overall, rules)
     sample = _sample(rows, rules)
     pr_auc = {name: figures["pr_auc"] for name, figures in overall.items()}
-    yardstick = best_baseline({detector.name: pr_auc[detector.name] for detector in order if detector.baseline})
-    resampled = _resample(rows, order, rules) if sample["no_interval_because"] is None else {}
+    baselines = [detector.name for detector in order if detector.baseline]
+    yardstick = best_baseline({name: pr_auc[name] for name in baselines})
+    because = sample["no_interval_because"]
+    everything = np.ones(len(rows), np.bool_)
+    resampled = {} if because else _resample(rows, order, everything, rules)
+    leads = _part_leads(rows, order, yardstick, rules, because)
     return {
         "sample": sample,
         "best_baseline": yardstick,
         "detectors": {
             detector.name: {
                 "baseline": detector.baseline,
-                "threshold": detector.threshold,
+                "threshold": detector.threshold if isinstance(detector.threshold, float) else None,
                 **overall[detector.name],
-                **lead_figures(detector.name, pr_auc, yardstick, resampled, sample["no_interval_because"]),
-                **_figures(rows, detector, rules),
+                **lead_figures(detector.name, pr_auc, yardstick, baselines, resampled, because),
+                **_figures(rows, detector, rules, leads[detector.name]),
             }
             for detector in order
         },
@@ -140,7 +158,7 @@ def _refuse_leak(overall: Mapping[str, Mapping[str, Any]], rules: JudgingRules) 
 
 def _sample(rows: JudgedRows, rules: JudgingRules) -> dict[str, Any]:
     events = len(find_events(rows.product, rows.bar_end_ns, rows.positive, rules.horizon_s * NS_PER_S))
-    block_bars = rules.block_s * NS_PER_S // rows.bar_ns
+    block_bars = rules.block_bars(rows.bar_ns)
     blocks = rows.axis.blocks(block_bars)
     return {
         "rows": len(rows),
@@ -156,34 +174,69 @@ def _sample(rows: JudgedRows, rules: JudgingRules) -> dict[str, Any]:
 
 
 def _resample(
-    rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingRules
+    rows: JudgedRows, detectors: Sequence[ScoredDetector], part: NDArray[np.bool_], rules: JudgingRules
 ) -> dict[str, NDArray[np.float64]]:
+    """(samples,) PR-AUC of each detector on a part of the rows; the resamples are the same for every part."""
     found = resample_pr_auc(
         rows.axis,
-        rows.bar_end_ns,
-        rows.positive,
-        np.vstack([detector.margin for detector in detectors]),
-        block_bars=rules.block_s * NS_PER_S // rows.bar_ns,
+        rows.bar_end_ns[part],
+        rows.positive[part],
+        np.vstack([detector.margin[part] for detector in detectors]),
+        block_bars=rules.block_bars(rows.bar_ns),
         samples=rules.bootstrap_samples,
         seed=rules.seed,
+        strata=rows.fold_of(part),
     )
     return {detector.name: values for detector, values in zip(detectors, found, strict=True)}
 
 
-def _figures(rows: JudgedRows, detector: ScoredDetector, rules: JudgingRules) -> dict[str, Any]:
+def _products(rows: JudgedRows) -> dict[str, NDArray[np.bool_]]:
+    masks = {name: rows.product == number for number, name in enumerate(rows.products)}
+    return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def _regimes(rows: JudgedRows) -> dict[str, NDArray[np.bool_]]:
+    masks = {name: rows.regime == number for number, name in enumerate(REGIMES)}
+    return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def _part_leads(
+    rows: JudgedRows,
+    detectors: Sequence[ScoredDetector],
+    yardstick: str | None,
+    rules: JudgingRules,
+    because: str | None,
+) -> dict[str, dict[str, Any]]:
+    """By detector and part (product or regime): interval of the lead, there, over the best baseline of all rows."""
+    found: dict[str, dict[str, Any]] = {detector.name: {} for detector in detectors}
+    for part, mask in (_products(rows) | _regimes(rows)).items():
+        resampled = {} if because else _resample(rows, detectors, mask, rules)
+        for name, leads in found.items():
+            leads[part] = plain(lead_interval(name, yardstick, resampled, because))
+    return found
+
+
+def _figures(
+    rows: JudgedRows, detector: ScoredDetector, rules: JudgingRules, leads: Mapping[str, Any]
+) -> dict[str, Any]:
     everything = np.ones(len(rows), np.bool_)
-    by_product = {name: rows.product == number for number, name in enumerate(rows.products)}
-    by_regime = {name: rows.regime == number for number, name in enumerate(REGIMES)}
+    day = rows.bar_end_ns // (DAY_S * NS_PER_S)
+    days = {str(np.datetime64(int(number), "D")): day == number for number in np.unique(day)}
+
+    def part(mask: NDArray[np.bool_], name: str | None = None) -> dict[str, Any]:
+        lead = {} if name is None else {"lead_interval": leads[name]}
+        return _part(rows, detector, mask, bins=False) | lead
+
     return {
         **_part(rows, detector, everything),
         "classification_report": classification_report(rows.positive, detector.probability, detector.threshold),
         "events": _events(rows, detector, everything, rules),
         "by_product": {
-            name: _part(rows, detector, mask, bins=False) | {"events": _events(rows, detector, mask, rules)}
-            for name, mask in by_product.items()
-            if mask.any()
+            name: part(mask, name) | {"events": _events(rows, detector, mask, rules)}
+            for name, mask in _products(rows).items()
         },
-        "by_regime": {name: _part(rows, detector, mask, bins=False) for name, mask in by_regime.items() if mask.any()},
+        "by_day": {name: part(mask) | {"events": _events(rows, detector, mask, rules)} for name, mask in days.items()},
+        "by_regime": {name: part(mask, name) for name, mask in _regimes(rows).items()},
     }
 
 
@@ -191,8 +244,8 @@ def _part(rows: JudgedRows, detector: ScoredDetector, mask: NDArray[np.bool_], *
     positive, probability = rows.positive[mask], detector.probability[mask]
     calibrated = calibration(positive, probability)
     found = calibrated.pop("bins")
-    figures = ranking(positive, detector.margin[mask])
-    figures |= at_threshold(positive, probability, detector.threshold)
+    figures = ranking(positive, detector.margin[mask], rows.fold_of(mask))
+    figures |= at_threshold(positive, probability, detector.threshold_of(mask))
     return figures | calibrated | ({"calibration_bins": found} if bins else {})
 
 
@@ -201,7 +254,7 @@ def _events(rows: JudgedRows, detector: ScoredDetector, mask: NDArray[np.bool_],
         rows.product[mask],
         rows.bar_end_ns[mask],
         rows.positive[mask],
-        detector.probability[mask] >= detector.threshold,
+        detector.probability[mask] >= detector.threshold_of(mask),
         bar_ns=rows.bar_ns,
         horizon_ns=rules.horizon_s * NS_PER_S,
         cooldown_ns=rules.alarm_cooldown_s * NS_PER_S,

@@ -1,6 +1,6 @@
 """The lead of a detector over the best baseline: difference of PR-AUC, its interval, and what may be said of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,22 @@ def verdict(lead: Interval) -> str:
     return UNDECIDED
 
 
+def lead_interval(
+    name: str, yardstick: str | None, resampled: Mapping[str, NDArray[np.float64]], because: str | None
+) -> Interval:
+    """Middle 95% of the lead over the best baseline, or why there is none; parameters as of `lead_figures`."""
+    if because is not None or yardstick is None:
+        return Interval(None, None, 0, because or "no baseline among the detectors")
+    if name == yardstick:
+        return Interval(None, None, 0, "is the best baseline itself")
+    return percentile_interval(resampled[name] - resampled[yardstick])
+
+
 def lead_figures(
     name: str,
     pr_auc: Mapping[str, float | None],
     yardstick: str | None,
+    baselines: Sequence[str],
     resampled: Mapping[str, NDArray[np.float64]],
     because: str | None,
 ) -> dict[str, Any]:
@@ -51,21 +63,28 @@ def lead_figures(
     Parameters
     ----------
     pr_auc : of every detector on all judged rows.
-    yardstick : name of the best baseline, None without any.
+    yardstick : name of the best baseline, None without any. baselines : names of all.
     resampled : (samples,) PR-AUC of every detector, paired; not looked at where `because` says that there is no
         interval.
     """
     own = Interval(None, None, 0, because) if because else percentile_interval(resampled[name])
-    if because is not None or yardstick is None:
-        lead = Interval(None, None, 0, because or "no baseline among the detectors")
-    elif name == yardstick:
-        lead = Interval(None, None, 0, "is the best baseline itself")
-    else:
-        lead = percentile_interval(resampled[name] - resampled[yardstick])
+    lead = lead_interval(name, yardstick, resampled, because)
     return {
-        "pr_auc_interval": _plain(own),
+        "pr_auc_interval": plain(own),
         "lead": _difference(pr_auc[name], pr_auc[yardstick] if yardstick else None),
-        "lead_interval": _plain(lead),
+        "lead_interval": plain(lead),
+        "leads": {
+            other: {
+                "value": _difference(pr_auc[name], pr_auc[other]),
+                **plain(
+                    Interval(None, None, 0, because)
+                    if because
+                    else percentile_interval(resampled[name] - resampled[other])
+                ),
+            }
+            for other in baselines
+            if other != name
+        },
         "verdict": YARDSTICK if name == yardstick else verdict(lead),
     }
 
@@ -74,5 +93,6 @@ def _difference(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else value - other
 
 
-def _plain(interval: Interval) -> dict[str, Any]:
+def plain(interval: Interval) -> dict[str, Any]:
+    """An interval as plain values."""
     return {"low": interval.low, "high": interval.high, "samples": interval.samples, "reason": interval.reason}

@@ -69,11 +69,31 @@ def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.float64]) 
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
-def ranking(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, float | int | None]:
+def stratified_precision(
+    positive: NDArray[np.bool_], scores: NDArray[np.float64], strata: NDArray[np.int8]
+) -> float | None:
+    """Mean of `average_precision` over strata weighted by their spikes; strata of one class do not count.
+
+    Detectors that are fitted anew for each fold do not share a scale, so rows of different folds are not compared
+    (Forman and Scholz, 2010, on averaging over folds).
+    """
+    area, spikes = 0.0, 0
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        own = average_precision(positive[inside], scores[inside])
+        if own is not None:
+            count = int(positive[inside].sum())
+            area, spikes = area + own * count, spikes + count
+    return area / spikes if spikes else None
+
+
+def ranking(
+    positive: NDArray[np.bool_], scores: NDArray[np.float64], strata: NDArray[np.int8] | None = None
+) -> dict[str, float | int | None]:
     """PR-AUC with what it must be read against: prevalence, and skill = (PR-AUC - prevalence) / (1 - prevalence)."""
     rows = len(positive)
     prevalence = ratio(int(positive.sum()), rows)
-    pr_auc = average_precision(positive, scores)
+    pr_auc = average_precision(positive, scores) if strata is None else stratified_precision(positive, scores, strata)
     skill = None if pr_auc is None or prevalence is None else ratio(pr_auc - prevalence, 1.0 - prevalence)
     return {
         "rows": rows,
@@ -94,7 +114,9 @@ def confusion(positive: NDArray[np.bool_], alarmed: NDArray[np.bool_]) -> dict[s
     }
 
 
-def at_threshold(positive: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float) -> dict[str, Any]:
+def at_threshold(
+    positive: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float | NDArray[np.float64]
+) -> dict[str, Any]:
     """Precision, recall and F1 of row-wise alarms, with the confusion matrix they come from."""
     counts = confusion(positive, scores >= threshold)
     hits, false, missed = counts["true_positives"], counts["false_positives"], counts["false_negatives"]
@@ -107,7 +129,9 @@ def at_threshold(positive: NDArray[np.bool_], scores: NDArray[np.float64], thres
     }
 
 
-def classification_report(positive: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float) -> dict[str, Any]:
+def classification_report(
+    positive: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float | NDArray[np.float64]
+) -> dict[str, Any]:
     """Precision, recall, F1 and support of both classes, their macro averages, and accuracy."""
     alarmed = scores >= threshold
     classes = {"calm": (~positive, ~alarmed), "spike": (positive, alarmed)}

@@ -13,7 +13,7 @@ from tickvol.models.bundle import Bundle
 from tickvol.models.evaluation.judge import JudgingRules, judge
 from tickvol.models.evaluation.selection import Selection, select
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a key of the document changes its name or meaning."""
 
 SIMULATED_WARNING = "simulated market: these figures say nothing about real markets"
@@ -95,6 +95,15 @@ def iso(time_ns: int) -> str:
     '2026-04-05T00:00:00Z'
     """
     return f"{np.datetime64(time_ns, 'ns').astype('datetime64[s]')}Z"
+
+
+def exact_iso(time_ns: int) -> str:
+    """UTC to the millisecond, which is what bars end at; without a fraction where there is none.
+
+    >>> exact_iso(1_775_347_200_000_000_000), exact_iso(1_775_347_200_250_000_000)
+    ('2026-04-05T00:00:00Z', '2026-04-05T00:00:00.250Z')
+    """
+    return str(np.datetime64(time_ns, "ns").astype("datetime64[ms]")).removesuffix(".000") + "Z"
 
 
 def in_words(counts: dict[str, int]) -> str:
