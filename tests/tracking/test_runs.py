@@ -17,7 +17,9 @@ from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelSpec
 from tickvol.models.bundle import Bundle
 from tickvol.models.training import prepare, train_detectors
-from tickvol.tracking.runs import DetectorRecord, Registered, log_training, register, resolve_alias
+from tickvol.tracking.runs import DetectorRecord, Registered, alias_source, log_training, register, resolve_alias
+
+AT = "2026-04-06T00:00:00Z"
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
@@ -30,6 +32,7 @@ def settings(directory: Path, uri: str | None = None) -> MlflowConfig:
     return MlflowConfig(
         tracking_uri=uri or f"sqlite:///{directory}/store/mlflow.db",
         artifacts_dir=directory / "artifacts",
+        ledger_dir=directory / "ledgers",
         experiment="tests",
         registered_model="tests-spike",
         request_timeout_s=4,
@@ -76,7 +79,7 @@ def log(store: MlflowConfig, bundles: list[Bundle], best: Bundle, directory: Pat
         )
         for bundle in bundles
     ]
-    return log_training(store, params={"seed": 7}, figures={"pr.png": Figure()}, records=records, best=best)
+    return log_training(store, params={"seed": 7}, figures={"pr.png": Figure()}, records=records, best=best, at=AT)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +103,7 @@ def test_a_simulated_champion_gives_way_to_the_first_real_version(
 
     uri = mlflow.MlflowClient().get_model_version("tests-spike", "1").source
     other = store.model_copy(update={"registered_model": "tests-simulated-first"})
-    aliases = [register(other, uri, simulated=simulated).aliases for simulated in (True, True, False, False)]
+    aliases = [register(other, uri, simulated=simulated, at=AT).aliases for simulated in (True, True, False, False)]
     both, one = ("challenger", "champion"), ("challenger",)
     assert aliases == [both, one, both, one]
 
@@ -110,6 +113,22 @@ def test_an_alias_leads_to_the_bundle_that_was_registered(
 ) -> None:
     assert Bundle.load(resolve_alias(store, "champion")).version == bundles[0].version
     assert Bundle.load(resolve_alias(store, "challenger")).version == bundles[1].version
+
+
+def test_where_an_alias_leads_is_told_without_fetching_it_and_changes_when_it_moves(
+    store: MlflowConfig, registered: list[Registered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", lambda *_, **__: pytest.fail("fetched"))
+    client, name = mlflow.MlflowClient(store.tracking_uri), store.registered_model
+    places = []
+    for version in ("1", "1", "2"):
+        client.set_registered_model_alias(name, "moving", version)
+        places.append(alias_source(store, "moving"))
+    assert places[0] == places[1] != places[2]
+    with pytest.raises(InputError, match="no such alias"):
+        alias_source(store, "nobody")
 
 
 def test_an_alias_that_nobody_gave_is_an_error(store: MlflowConfig, registered: list[Registered]) -> None:

@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tickvol.config_sections import MlflowConfig
-from tickvol.core.errors import InputError
 from tickvol.models.bundle import Bundle
-from tickvol.tracking.bundle_flavor import bundle_directory
+from tickvol.tracking.champions import BOOTSTRAP, changing, make_champion
 from tickvol.tracking.connection import connect, unavailable
+from tickvol.tracking.registry import CHALLENGER, CHAMPION, directory_of, find_version
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 _REQUIREMENTS = ["tickvol"]
 """Given to `log_model`, which otherwise spends seconds on finding out what is imported."""
 
@@ -53,8 +51,13 @@ def log_training(
     figures: "Mapping[str, Figure]",
     records: Sequence[DetectorRecord],
     best: Bundle,
+    at: str,
 ) -> Registered:
     """Log everything of one command and register its best bundle.
+
+    Parameters
+    ----------
+    at : time for the ledger of champions, ISO 8601.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def log_training(
             for name, figure in figures.items():
                 mlflow.log_figure(figure, f"figures/{name}")
             uris = {record.bundle.name: _log_detector(record, experiment) for record in records}
-            return register(settings, uris[best.name], simulated=best.simulated)
+            return register(settings, uris[best.name], simulated=best.simulated, at=at)
     except MlflowException as error:
         raise unavailable(settings, error) from error
 
@@ -104,24 +107,31 @@ def _log_detector(record: DetectorRecord, experiment: str) -> str:
     return str(logged.model_uri)
 
 
-def register(settings: MlflowConfig, uri: str, *, simulated: bool) -> Registered:
+def register(settings: MlflowConfig, uri: str, *, simulated: bool, at: str) -> Registered:
     """Make a logged model a new version: `challenger`, and `champion` where there is none that may stay.
 
-    A champion trained on the simulated market gives way to the first version trained on real data.
+    A champion trained on the simulated market gives way to the first version trained on real data. Every other change
+    of the champion is a promotion or a rollback.
+
+    Parameters
+    ----------
+    at : time for the ledger, ISO 8601.
     """
     import mlflow
 
     client, name = mlflow.MlflowClient(), settings.registered_model
     version = str(mlflow.register_model(uri, name, tags={"simulated": str(simulated).lower()}).version)
-    aliases = [CHALLENGER]
-    served = client.get_registered_model(name).aliases.get(CHAMPION)
-    if served is None or (
-        not simulated and client.get_model_version(name, str(served)).tags.get("simulated") == "true"
-    ):
-        aliases.append(CHAMPION)
-    for alias in aliases:
-        client.set_registered_model_alias(name, alias, version)
-    return Registered(name, version, tuple(aliases))
+    client.set_registered_model_alias(name, CHALLENGER, version)
+    with changing(settings):
+        served = client.get_registered_model(name).aliases.get(CHAMPION)
+        if served is None:
+            reason = "the first version, nobody served"
+        elif not simulated and client.get_model_version(name, str(served)).tags.get("simulated") == "true":
+            reason = "the first version of real data, the champion was of the simulated market"
+        else:
+            return Registered(name, version, (CHALLENGER,))
+        make_champion(settings, version, kind=BOOTSTRAP, content={"at": at, "reason": reason})
+    return Registered(name, version, (CHALLENGER, CHAMPION))
 
 
 def resolve_alias(settings: MlflowConfig, alias: str = CHAMPION) -> Path:
@@ -134,23 +144,16 @@ def resolve_alias(settings: MlflowConfig, alias: str = CHAMPION) -> Path:
     InputError
         When the registry has no such alias, or its artifacts hold no bundle.
     """
-    connect(settings)
-    import mlflow
-    from mlflow.exceptions import MlflowException
+    version = find_version(settings, alias)
+    return directory_of(version.source, f"models:/{settings.registered_model}@{alias}")
 
-    named = f"models:/{settings.registered_model}@{alias}"
-    client = mlflow.MlflowClient()
-    try:
-        version = client.get_model_version_by_alias(settings.registered_model, alias)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"):
-            raise unavailable(settings, error) from error
-        raise InputError(f"{named}: the registry has no such alias; `tickvol train` makes one") from None
-    try:
-        local = Path(mlflow.artifacts.download_artifacts(version.source))
-    except (MlflowException, OSError) as error:
-        raise InputError(f"{named}: its artifacts cannot be read ({error}); train again") from error
-    directory = bundle_directory(local)
-    if directory is None:
-        raise InputError(f"{named}: holds no bundle; train again")
-    return directory
+
+def alias_source(settings: MlflowConfig, alias: str = CHAMPION) -> str:
+    """Where the artifacts lie that an alias names, without fetching them: it changes when the alias moves.
+
+    Raises
+    ------
+    TrackingUnavailable, InputError
+        As `resolve_alias`.
+    """
+    return find_version(settings, alias).source
