@@ -26,8 +26,12 @@ def environment_of(broker):
         "TICKVOL_KAFKA__BROKER_DIR": str(broker.directory),
         "TICKVOL_KAFKA__TOPIC_TICKS": f"ticks.raw.{unique}",
         "TICKVOL_KAFKA__TOPIC_FEATURES": f"ticks.features.{unique}",
+        "TICKVOL_KAFKA__TOPIC_PREDICTIONS": f"ticks.predictions.{unique}",
+        "TICKVOL_KAFKA__TOPIC_OUTCOMES": f"ticks.outcomes.{unique}",
         "TICKVOL_KAFKA__TOPIC_DEADLETTER": f"ticks.deadletter.{unique}",
+        "TICKVOL_KAFKA__TOPIC_ALERTS": f"alerts.{unique}",
         "TICKVOL_FEATURES__GROUP_ID": f"tickvol-featurizer.{unique}",
+        "TICKVOL_SCORING__GROUP_ID": f"tickvol-scorer.{unique}",
     }
 
 

@@ -7,10 +7,13 @@ from tickvol.bus import messages
 from tickvol.bus.contents import Content, reader_of
 from tickvol.bus.reading import Stored
 from tickvol.config import load_config
+from tickvol.core.alerts import Alert, AlertState, Severity, Subject, digest_of
 from tickvol.core.errors import UsageError
 from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
+from tickvol.core.labels import LabelKind
 from tickvol.core.records import Gap, Heartbeat, Tick
 from tickvol.core.windows import FeatureSpec
+from tickvol.labels.maturing import Outcome
 
 KAFKA = load_config(env_file=None).kafka
 SPEC = FeatureSpec()
@@ -120,6 +123,64 @@ def test_a_row_is_known_by_product_and_bar():
     assert (content.group, content.number, content.receive_time_ns) == ("BTC-USD", T0 // SECOND, T0 + 9)
 
 
+PREDICTION = messages.PredictionMessage(
+    product_id="BTC-USD",
+    bar_end_ns=T0,
+    schema_version=SCHEMA_VERSION,
+    model_version="a" * 64,
+    made_time_ns=T0 + 9,
+    scorable=True,
+    reason=None,
+    probability=0.25,
+    margin=-1.0,
+    signal="WATCH",
+    label_kind=LabelKind.RELATIVE,
+    horizon_s=60,
+    spike_threshold=1.5,
+    simulated=False,
+)
+OUTCOME = messages.OutcomeMessage(
+    product_id="BTC-USD",
+    bar_end_ns=T0,
+    model_version="a" * 64,
+    label_kind=LabelKind.RELATIVE,
+    horizon_s=60,
+    value=1.75,
+    threshold=1.5,
+    outcome=Outcome.SPIKE,
+    reason=None,
+    known_event_ns=T0 + 60 * SECOND,
+    known_time_ns=T0 + 61 * SECOND,
+)
+
+
+@pytest.mark.parametrize(
+    ("topic", "about", "kind", "at_ns"),
+    [
+        (KAFKA.topic_predictions, PREDICTION, "WATCH", T0 + 9),
+        (KAFKA.topic_predictions, changed(PREDICTION, signal=None, scorable=False, reason="no"), "unscorable", T0 + 9),
+        (KAFKA.topic_outcomes, OUTCOME, "spike", T0 + 61 * SECOND),
+    ],
+)
+def test_what_was_said_of_a_row_is_known_as_the_row_is(topic, about, kind, at_ns):
+    content = content_of(topic, stored(messages.row_message(about)))
+    assert content == Content(kind, "BTC-USD", T0, at_ns, "BTC-USD", number=T0 // SECOND)
+
+
+@pytest.mark.parametrize(
+    ("topic", "message", "reason"),
+    [
+        (KAFKA.topic_predictions, stored(messages.row_message(OUTCOME)), "bad_field"),
+        (KAFKA.topic_outcomes, stored(messages.row_message(PREDICTION)), "bad_field"),
+        (KAFKA.topic_outcomes, stored(messages.row_message(changed(OUTCOME, known_time_ns=-1))), "bad_field"),
+        (KAFKA.topic_predictions, stored(messages.row_message(PREDICTION))._replace(key=b"x"), "wrong_key"),
+        (KAFKA.topic_predictions, stored(messages.row_message(PREDICTION))._replace(partition=2), "wrong_partition"),
+    ],
+)
+def test_what_says_nothing_of_a_row_has_a_reason(topic, message, reason):
+    assert content_of(topic, message) == reason
+
+
 @pytest.mark.parametrize(
     ("source", "identity"),
     [("a.ndjson:17", ("a.ndjson late", 17)), ("ticks.raw-0@5", ("ticks.raw-0 late", 5)), ("elsewhere", ("", None))],
@@ -145,3 +206,39 @@ def test_what_is_no_dead_letter_has_a_reason(value, reason):
 def test_a_topic_of_unknown_schema_is_refused_by_name():
     with pytest.raises(UsageError, match="'else': no such topic in the configuration; one of ticks"):
         reader_of("else", KAFKA, SPEC, lambda ticks: [])
+
+
+ALERT = Alert(
+    name="drift",
+    severity=Severity.INFO,
+    subject=Subject(feature="vol_zscore"),
+    state=AlertState.RAISED,
+    figures={},
+    reason="moved",
+    event_time_ns=T0,
+    made_time_ns=T0 + 7,
+)
+NOTICE = stored(messages.notice_message(ALERT))
+
+
+def test_alerts_and_digests_are_known_by_name_and_state():
+    assert content_of(KAFKA.topic_alerts, NOTICE) == Content("drift raised", "", T0, T0 + 7)
+    digest = stored(messages.notice_message(digest_of([ALERT, ALERT], T0 + 9)))
+    assert content_of(KAFKA.topic_alerts, digest) == Content("digest", "", T0, T0 + 9)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (NOTICE._replace(value=None), "null_value"),
+        (NOTICE._replace(value=b"{"), "not_json"),
+        (NOTICE._replace(value=b'{"type":"alert"}'), "bad_field"),
+        (NOTICE._replace(key=b"vol_zscore"), "wrong_key"),
+        (NOTICE._replace(timestamp_ms=1), "bad_timestamp"),
+        (stored(messages.notice_message(changed(ALERT, made_time_ns=-1))), "bad_field"),
+        (stored(messages.notice_message(changed(digest_of([ALERT], T0), made_time_ns=2**63 - 1))), "bad_field"),
+        (NOTICE._replace(value=b'{"type":"digest","severity":"info","alerts":[],"made_time_ns":1}'), "bad_field"),
+    ],
+)
+def test_what_is_no_alert_has_a_reason(message, reason):
+    assert content_of(KAFKA.topic_alerts, message) == reason

@@ -1,7 +1,8 @@
-"""Topics and group made anew: what a rebuild does to the broker before it publishes the archive again."""
+"""Topics and groups made anew: what a rebuild does to the broker before it publishes the archive again."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from kafka.admin import KafkaAdminClient
@@ -45,19 +46,20 @@ def group_members(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) ->
         return _once_started(ask)
 
 
-def make_anew(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) -> list[str]:
-    """Delete the declared topics and the group's offsets, and make the topics again; a line for each change.
+def make_anew(admin: KafkaAdminClient, kafka: KafkaConfig, group_ids: Sequence[str]) -> list[str]:
+    """Delete the topics that the archive can fill and the groups' offsets, and make the topics again.
+
+    Returns a line for each change. Alerts are left alone: nothing could fill their topic again.
 
     Raises
     ------
     BrokerUnavailable
         When the broker does not answer or does not do it; to be tried again from the start.
     """
-    names = [spec.name for spec in declared_topics(kafka)]
+    names = [spec.name for spec in declared_topics(kafka) if spec.of_archive]
     with reaching(kafka):
-        _once_started(
-            lambda: _raise_if_bad(admin.delete_groups([group_id])[group_id], f"group {group_id} cannot be deleted")
-        )
+        for group_id in group_ids:
+            _once_started(partial(_delete_group, admin, group_id))
         existing = [name for name in names if name in set(admin.list_topics())]
         for topic in admin.delete_topics(existing, raise_errors=False)["topics"] if existing else []:
             error = for_code(topic["error_code"])
@@ -69,6 +71,10 @@ def make_anew(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) -> lis
                 raise BrokerUnavailable(f"topics {', '.join(existing)}: not gone {PATIENCE_S:g} s after their deletion")
             time.sleep(_POLL_S)
     return [f"{name}: deleted" for name in existing] + ensure_topics(admin, kafka)
+
+
+def _delete_group(admin: KafkaAdminClient, group_id: str) -> None:
+    _raise_if_bad(admin.delete_groups([group_id])[group_id], f"group {group_id} cannot be deleted")
 
 
 def _raise_if_bad(said: str | None, what: str) -> None:

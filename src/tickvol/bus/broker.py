@@ -100,11 +100,12 @@ class LocalBroker:
             return None
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            if process.status() == psutil.STATUS_ZOMBIE:
+            try:
+                if _command_line(process)[-2:] == self._command_end():
+                    return process
+            except psutil.ZombieProcess:
                 with contextlib.suppress(ChildProcessError):  # ours to bury only if this very process started it
                     os.waitpid(pid, os.WNOHANG)
-            elif _command_line(process)[-2:] == self._command_end():
-                return process
         return None
 
     def _command_end(self) -> list[str]:

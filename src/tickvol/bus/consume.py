@@ -1,4 +1,4 @@
-"""GroupConsumer: a static member of a group that reads the log of ticks and says when its partitions changed.
+"""GroupConsumer: a static member of a group that reads a topic and says when its partitions changed.
 
 A static member (`group_instance_id`) that is killed and starts again gets its partitions back at once: the broker knows
 it by name and needs not wait for its session to end. Positions are set by whoever consumes, after every change.
@@ -22,15 +22,37 @@ from kafka.errors import (
 )
 
 from tickvol.bus.client import new_consumer
+from tickvol.bus.topics import declared_topics
 from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch, WorkError
 
 logger = logging.getLogger(__name__)
 
-CHOICES = (
-    "`tickvol kafka rebuild` makes the topics anew from the archive; `tickvol featurize --start earliest --out DIR`"
-    " accepts the hole and goes on from the beginning of what the log holds, into a new dataset"
-)
+
+class Group(NamedTuple):
+    """Who consumes what.
+
+    Attributes
+    ----------
+    section : of the configuration, which has these settings.
+    reads : the topic that is consumed; a message of it and what is made of it lie in partitions of one number.
+    writes : the topics that are written.
+    choices : what a user may do when something of the log is lost.
+    """
+
+    section: str
+    group_id: str
+    instance_id: str
+    session_timeout_ms: int
+    max_poll_records: int
+    reads: str
+    writes: tuple[str, ...]
+    choices: str
+
+    @property
+    def member(self) -> str:
+        """Name of this instance within the broker."""
+        return f"{self.group_id}-{self.instance_id}"
 
 
 class Partition(NamedTuple):
@@ -42,9 +64,18 @@ class Partition(NamedTuple):
     begin: int
     end: int
 
+    def loss(self, topic: str) -> str | None:
+        """What is lost where the committed offset lies outside of the log."""
+        where = f"{topic}-{self.number}"
+        if self.committed is not None and self.committed < self.begin:
+            return f"{where}: begins at {self.begin}, beyond the committed offset {self.committed}: lost"
+        if self.committed is not None and self.committed > self.end:
+            return f"{where}: ends at {self.end}, before the committed offset {self.committed}: lost"
+        return None
+
 
 class GroupConsumer:
-    """The topic of ticks, as far as the group gives it to this member.
+    """A topic, as far as the group gives it to this member.
 
     Parameters
     ----------
@@ -60,28 +91,19 @@ class GroupConsumer:
         When another process has taken this instance's name.
     """
 
-    def __init__(
-        self,
-        kafka: KafkaConfig,
-        *,
-        group_id: str,
-        instance_id: str,
-        session_timeout_ms: int,
-        max_poll_records: int,
-        on_revoked: Callable[[], None],
-    ) -> None:
+    def __init__(self, kafka: KafkaConfig, group: Group, *, on_revoked: Callable[[], None]) -> None:
         self._kafka = kafka
-        self._instance_id = instance_id
+        self._group = group
         self._timeout_ms = kafka.request_timeout_ms
         self._listener = _Listener(on_revoked, lambda: self._consumer.group_metadata())
         self._consumer = new_consumer(
             kafka,
-            client_id=f"{group_id}-{instance_id}",
-            group_id=group_id,
-            group_instance_id=instance_id,
-            session_timeout_ms=session_timeout_ms,
-            heartbeat_interval_ms=min(1000, session_timeout_ms // 4),
-            max_poll_records=max_poll_records,
+            client_id=group.member,
+            group_id=group.group_id,
+            group_instance_id=group.instance_id,
+            session_timeout_ms=group.session_timeout_ms,
+            heartbeat_interval_ms=min(1000, group.session_timeout_ms // 4),
+            max_poll_records=group.max_poll_records,
         )
 
     def subscribe(self) -> None:
@@ -92,11 +114,13 @@ class GroupConsumer:
         TopicMismatch
             When a topic is absent or does not have the declared number of partitions.
         """
-        kafka = self._kafka
-        declared = {kafka.topic_ticks: kafka.partitions, kafka.topic_features: kafka.partitions}
+        kafka, group = self._kafka, self._group
+        declared = {
+            spec.name: spec.partitions for spec in declared_topics(kafka) if spec.name != kafka.topic_deadletter
+        }
         with self._reaching():
             existing = self._consumer.topics()
-            for topic in (*declared, kafka.topic_deadletter):
+            for topic in (group.reads, *group.writes):
                 if topic not in existing:
                     raise TopicMismatch(
                         f"{topic}: no such topic on {kafka.bootstrap_servers}; `tickvol kafka topics`"
@@ -109,7 +133,7 @@ class GroupConsumer:
                         f" kafka.partitions to {found}, or make the topics anew by"
                         " `tickvol kafka rebuild`"
                     )
-            self._consumer.subscribe([kafka.topic_ticks], listener=self._listener)
+            self._consumer.subscribe([group.reads], listener=self._listener)
 
     def poll(self, timeout_s: float) -> dict[int, list[Any]]:
         """New messages by partition, in order; none when the partitions have just changed."""
@@ -167,7 +191,7 @@ class GroupConsumer:
         with self._reaching():
             position = self._consumer.position(self._place(partition), timeout_ms=self._timeout_ms)
         if position is None:
-            raise BrokerUnavailable(f"{self._kafka.topic_ticks}-{partition}: its position is not known")
+            raise BrokerUnavailable(f"{self._group.reads}-{partition}: its position is not known")
         return int(position)
 
     def ends(self, numbers: Sequence[int]) -> dict[int, int]:
@@ -193,7 +217,7 @@ class GroupConsumer:
             self._consumer.close(autocommit=False, timeout_ms=1000)
 
     def _place(self, partition: int) -> TopicPartition:
-        return TopicPartition(self._kafka.topic_ticks, partition)
+        return TopicPartition(self._group.reads, partition)
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -201,12 +225,12 @@ class GroupConsumer:
             yield
         except FencedInstanceIdError as error:
             raise WorkError(
-                f"features.instance_id: {self._instance_id}: another process works under this name; give each instance"
-                " its own"
+                f"{self._group.section}.instance_id: {self._group.instance_id}: another process works under this name;"
+                " give each instance its own"
             ) from error
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             raise LogLost(
-                f"{self._kafka.topic_ticks}: what was to be read next is lost ({error}); {CHOICES}"
+                f"{self._group.reads}: what was to be read next is lost ({error}); {self._group.choices}"
             ) from error
         except (AuthorizationError, UnsupportedVersionError) as error:
             raise WorkError(f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: refused: {error}") from error

@@ -10,18 +10,27 @@ import msgspec
 from tickvol.bus.messages import (
     NS_PER_MS,
     FeatureMessage,
+    OutcomeMessage,
+    PredictionMessage,
     decode_features,
     decode_letter,
+    decode_outcome,
+    decode_prediction,
     decode_record,
     event_time_ns,
     partition_of,
 )
 from tickvol.bus.reading import Stored
+from tickvol.bus.topics import declared_topics
 from tickvol.config_sections import PRODUCT_PATTERN, KafkaConfig
+from tickvol.core.alerts import Alert, decode_notice
 from tickvol.core.errors import UsageError
 from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
 from tickvol.core.records import Gap, Record, Tick
-from tickvol.core.windows import FeatureSpec
+from tickvol.core.windows import DAY_S, NS_PER_S, FeatureSpec
+
+_MOST_AHEAD_NS = DAY_S * NS_PER_S
+"""A bar ends before the record that closes it is received, but for clocks that are off."""
 
 MAX_INTEGER = 2**62
 _home = lru_cache(maxsize=1024)(partition_of)
@@ -52,7 +61,7 @@ ContentReader = Callable[[Sequence[Stored]], list[Content | str]]
 
 
 def reader_of(topic: str, kafka: KafkaConfig, spec: FeatureSpec, judge: Judge) -> ContentReader:
-    """The reader for one of the three topics.
+    """The reader for one of the declared topics.
 
     Raises
     ------
@@ -62,15 +71,17 @@ def reader_of(topic: str, kafka: KafkaConfig, spec: FeatureSpec, judge: Judge) -
     if topic == kafka.topic_ticks:
         return lambda messages: _placed(messages, read_records(messages, judge), kafka.partitions)
     if topic == kafka.topic_features:
-        width, fingerprint = len(feature_names(spec)), spec.fingerprint()
+        return lambda messages: [_feature_content(message, kafka.partitions, spec) for message in messages]
+    if topic in (kafka.topic_predictions, kafka.topic_outcomes):
+        decode = decode_prediction if topic == kafka.topic_predictions else decode_outcome
         return lambda messages: _placed(
-            messages,
-            [_feature_row(message, width, fingerprint, spec.bar_ns) for message in messages],
-            kafka.partitions,
+            messages, [_said_of_row(message, decode, spec.bar_ns) for message in messages], kafka.partitions
         )
     if topic == kafka.topic_deadletter:
         return lambda messages: [_letter(message) for message in messages]
-    known = ", ".join((kafka.topic_ticks, kafka.topic_features, kafka.topic_deadletter))
+    if topic == kafka.topic_alerts:
+        return lambda messages: [_alert(message) for message in messages]
+    known = ", ".join(spec.name for spec in declared_topics(kafka))
     raise UsageError(f"--topic: {topic!r}: no such topic in the configuration; one of {known}")
 
 
@@ -157,25 +168,59 @@ def _wrong_envelope(message: Stored, key: str, time_ns: int) -> str | None:
     return None if message.timestamp_ms == time_ns // NS_PER_MS else "bad_timestamp"
 
 
-def _feature_row(message: Stored, width: int, fingerprint: str, bar_ns: int) -> Content | str:
+@lru_cache(maxsize=4)
+def _identity(spec: FeatureSpec) -> tuple[str, int]:
+    """Fingerprint, and number of values of a row."""
+    return spec.fingerprint(), len(feature_names(spec))
+
+
+def read_feature_row(message: Stored, partitions: int, spec: FeatureSpec) -> FeatureMessage | str:
+    """A row of our schema and spec, or what is wrong with it."""
     row = _decoded(message, decode_features)
     if not isinstance(row, FeatureMessage):
         return str(row)
-    if row.schema_version != SCHEMA_VERSION or row.features != fingerprint:
-        return "other_features"
-    fits = 0 <= row.bar_end_ns < MAX_INTEGER and 0 <= row.closed_by_ns < MAX_INTEGER and row.bar_end_ns % bar_ns == 0
-    if not fits or len(row.values) != width or not _fits_product(row.product_id):
+    fits = 0 <= row.bar_end_ns < MAX_INTEGER and 0 <= row.closed_by_ns < MAX_INTEGER
+    if not fits or not _fits_product(row.product_id):
         return "bad_field"
+    if message.partition != _home(row.product_id, partitions):
+        return "wrong_partition"
     if wrong := _wrong_envelope(message, row.product_id, row.bar_end_ns):
         return wrong
+    fingerprint, width = _identity(spec)
+    if row.schema_version != SCHEMA_VERSION or row.features != fingerprint:
+        return "other_features"
+    if len(row.values) != width or row.bar_end_ns % spec.bar_ns:
+        return "bad_field"
+    return "bad_timestamp" if row.bar_end_ns > row.closed_by_ns + _MOST_AHEAD_NS else row
+
+
+def _feature_content(message: Stored, partitions: int, spec: FeatureSpec) -> Content | str:
+    row = read_feature_row(message, partitions, spec)
+    if isinstance(row, str):
+        return row
     return Content(
         "features",
         row.product_id,
         row.bar_end_ns,
         row.closed_by_ns,
         row.product_id,
-        number=row.bar_end_ns // bar_ns,
+        number=row.bar_end_ns // spec.bar_ns,
     )
+
+
+def _said_of_row(message: Stored, decode: Callable[[bytes], Any], bar_ns: int) -> Content | str:
+    """A prediction, which knows when it was made, or an outcome, which knows when it could be known."""
+    said = _decoded(message, decode)
+    if not isinstance(said, PredictionMessage | OutcomeMessage):
+        return str(said)
+    at_ns = said.made_time_ns if isinstance(said, PredictionMessage) else said.known_time_ns
+    fits = 0 <= said.bar_end_ns < MAX_INTEGER and 0 <= at_ns < MAX_INTEGER and said.bar_end_ns % bar_ns == 0
+    if not fits or not _fits_product(said.product_id):
+        return "bad_field"
+    if wrong := _wrong_envelope(message, said.product_id, said.bar_end_ns):
+        return wrong
+    kind = (said.signal or "unscorable") if isinstance(said, PredictionMessage) else said.outcome.value
+    return Content(kind, said.product_id, said.bar_end_ns, at_ns, said.product_id, number=said.bar_end_ns // bar_ns)
 
 
 def _letter(message: Stored) -> Content | str:
@@ -194,3 +239,17 @@ def _letter(message: Stored) -> Content | str:
     if letter.of is not None or not number.isdecimal() or int(number) >= MAX_INTEGER:
         return Content(letter.reason, "", letter.at_ns, letter.at_ns)
     return Content(letter.reason, "", letter.at_ns, letter.at_ns, f"{origin} {letter.reason}", number=int(number))
+
+
+def _alert(message: Stored) -> Content | str:
+    notice = _decoded(message, decode_notice)
+    if isinstance(notice, str):
+        return notice
+    alerts = (notice,) if isinstance(notice, Alert) else notice.alerts
+    times = [notice.made_time_ns, *(alert.event_time_ns for alert in alerts)]
+    if not alerts or min(times) < 0 or max(times) >= MAX_INTEGER:
+        return "bad_field"
+    if wrong := _wrong_envelope(message, notice.key_text, notice.event_time_ns):
+        return wrong
+    kind = f"{notice.name} {notice.state}" if isinstance(notice, Alert) else "digest"
+    return Content(kind, "", notice.event_time_ns, notice.made_time_ns)

@@ -102,17 +102,22 @@ class TopicReader:
             for record in records
         ]
 
-    def whole(self) -> Iterator[list[Stored]]:
-        """Everything from the first message to the end as it was when the topic was opened.
+    def whole(self, since_ms: int | None = None) -> Iterator[list[Stored]]:
+        """Everything to the end as it was when the topic was opened.
+
+        Parameters
+        ----------
+        since_ms : begin in each partition at the first message with this timestamp or a later one; None: at the first.
 
         Raises
         ------
         BrokerUnavailable
             When nothing more comes although there must be more.
         """
-        self.seek(self.first)
+        begin = self.first if since_ms is None else self._offsets_at(since_ms)
+        self.seek(begin)
         patience_s = 2 * self._kafka.request_timeout_ms / 1000
-        heard, positions = time.monotonic(), self.first
+        heard, positions = time.monotonic(), begin
         while not self.has_reached(self.end):
             messages = [message for message in self.poll() if message.offset < self.end[message.partition]]
             if messages:
@@ -124,6 +129,14 @@ class TopicReader:
                     f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: nothing more of {self.topic} came for"
                     f" {patience_s:.0f} s; `tickvol kafka status` tells whether the broker is there"
                 )
+
+    def _offsets_at(self, time_ms: int) -> dict[int, int]:
+        """The first offset of each partition at or after a time, its end where there is none."""
+        asked = dict.fromkeys(self._partitions, max(0, time_ms))
+        with reaching(self._kafka):
+            found = self._consumer.offsets_for_times(asked, timeout_ms=self._kafka.request_timeout_ms)
+        known = {place.partition: about.offset for place, about in found.items() if about and about.offset >= 0}
+        return {number: min(known.get(number, end), end) for number, end in self.end.items()}
 
     def at(self, partition: int, offset: int) -> Stored | None:
         """The message at an offset; None where there is none."""

@@ -17,16 +17,17 @@ _ANY_TIME_MS = str(2**63 - 1)
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """A topic as it is to be."""
+    """A topic as it is to be; `of_archive` where a rebuild can fill it again from the raw archive."""
 
     name: str
     partitions: int
     replication_factor: int
     settings: dict[str, str]
+    of_archive: bool
 
 
 def declared_topics(kafka: KafkaConfig) -> tuple[TopicSpec, ...]:
-    """Ticks and features, a product in one partition of each; dead letters in one partition."""
+    """Ticks and what is made of them, a product in one partition of each; dead letters and alerts in one partition."""
     settings = {
         "cleanup.policy": "delete",
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
@@ -37,12 +38,12 @@ def declared_topics(kafka: KafkaConfig) -> tuple[TopicSpec, ...]:
         "retention.bytes": "-1",
         "retention.ms": str(kafka.retention_ms),
     }
-    partitions = {
-        kafka.topic_ticks: kafka.partitions,
-        kafka.topic_features: kafka.partitions,
-        kafka.topic_deadletter: 1,
-    }
-    return tuple(TopicSpec(name, count, kafka.replication_factor, settings) for name, count in partitions.items())
+    by_product = (kafka.topic_ticks, kafka.topic_features, kafka.topic_predictions, kafka.topic_outcomes)
+    partitions = dict.fromkeys(by_product, kafka.partitions) | {kafka.topic_deadletter: 1, kafka.topic_alerts: 1}
+    return tuple(
+        TopicSpec(name, count, kafka.replication_factor, settings, of_archive=name != kafka.topic_alerts)
+        for name, count in partitions.items()
+    )
 
 
 def ensure_topics(admin: KafkaAdminClient, kafka: KafkaConfig) -> list[str]:

@@ -46,6 +46,7 @@ class Transactions:
 
     Parameters
     ----------
+    group_topic : the topic that is consumed, whose offsets are committed. topics : those that are written.
     stopped : asked while waiting; when it says so, patience is short.
     on_wait : called with the seconds waited, about ten times a second, while the broker does not answer.
 
@@ -61,12 +62,14 @@ class Transactions:
         *,
         transactional_id: str,
         group_topic: str,
+        topics: Sequence[str],
         stopped: Callable[[], bool],
         on_wait: Callable[[float], None],
     ) -> None:
         self._kafka = kafka
         self._id = transactional_id
         self._group_topic = group_topic
+        self._topics = topics
         self._stopped = stopped
         self._on_wait = on_wait
         self._producer: KafkaProducer | None = None
@@ -110,7 +113,7 @@ class Transactions:
         _keep_requests(producer)
         try:
             producer.init_transactions()
-            for topic in (self._kafka.topic_features, self._kafka.topic_deadletter):
+            for topic in self._topics:
                 producer.partitions_for(topic)
         except BaseException:
             _close(producer)
