@@ -14,9 +14,11 @@ from tickvol.apps.capture_metrics import INGESTOR_METRICS
 from tickvol.monitoring.featurizer_counts import FeaturizerCounts
 from tickvol.monitoring.metrics import Metric, MetricsServer, by_label, serve_metrics
 from tickvol.monitoring.metrics_featurizer import FEATURIZER_METRICS, featurizer_values
+from tickvol.monitoring.metrics_scorer import SCORER_METRICS, scorer_values
+from tickvol.monitoring.scorer_counts import ScorerCounts
 
 ROOT = Path(__file__).parents[2]
-DECLARED = (*INGESTOR_METRICS, *FEATURIZER_METRICS)
+DECLARED = (*INGESTOR_METRICS, *FEATURIZER_METRICS, *SCORER_METRICS)
 NAMES = {metric.name for metric in DECLARED}
 ALERTS = yaml.safe_load((ROOT / "docker" / "prometheus_alerts.yaml").read_text(encoding="utf-8"))
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
@@ -106,9 +108,26 @@ def test_featurizer_gives_a_value_for_each_metric_and_its_records_add_up():
     assert values["tickvol_featurizer_dataset_age_seconds"] == {(): 30.0}
 
 
+def test_scorer_gives_a_value_for_each_metric_and_outcomes_are_graded_or_not_with_a_reason():
+    counts, more = ScorerCounts(transactions=2), ScorerCounts(graded=3, spikes=1, probability=0.75, squared_error=0.5)
+    for name, found in (("outcomes", "spike calm calm unknown"), ("ungraded", "unknown"), ("signals", "CALM ALERT")):
+        getattr(more, name).update(found.split())
+    more.delay_s["BTC-USD"] = 0.25
+    counts.add(more)
+    counts.add(ScorerCounts())
+    values = scorer_values(counts, bundle_loaded=True, bundle_changes=1, bundle_failures=0)
+    assert set(values) == {metric.name for metric in SCORER_METRICS}
+    prefix = "tickvol_scorer_"
+    ungraded = sum(values[f"{prefix}ungraded_total"].values())
+    assert values[f"{prefix}graded_total"][()] + ungraded == sum(values[f"{prefix}outcomes_total"].values())
+    assert values[f"{prefix}graded_squared_error_total"] == {(): 0.5}
+    assert values[f"{prefix}prediction_delay_seconds"] == {("BTC-USD",): 0.25}
+    assert "3 graded, 1 not (unknown 1)" in "\n".join(counts.summary())
+
+
 @pytest.mark.parametrize("metric", DECLARED, ids=lambda metric: metric.name)
 def test_name_follows_the_conventions(metric):
-    assert re.fullmatch(r"tickvol_(ingestor|featurizer)(_[a-z]+)+", metric.name)
+    assert re.fullmatch(r"tickvol_(ingestor|featurizer|scorer)(_[a-z]+)+", metric.name)
     assert not re.search(r"_(ms|ns|mb|minutes|hours|count|sum|bucket|info)(_|$)", metric.name)
     assert all(re.fullmatch(r"[a-z]+", label) for label in metric.labels)
     assert metric.about

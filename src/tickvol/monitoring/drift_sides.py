@@ -81,6 +81,29 @@ def two_stretches(
     return DriftSides("two stretches of time", reference, current)
 
 
+def recent_against_earlier(table: FeatureTable, *, recent_s: int, reference_days: int) -> DriftSides:
+    """The newest `recent_s` of the rows against the same hours of the UTC day on the days before them.
+
+    The reference ends one look-back before the recent rows begin and reaches back `reference_days`.
+
+    Raises
+    ------
+    NotEnoughData
+        When the days before hold no row of these hours.
+    """
+    if len(table) == 0:
+        raise NotEnoughData("drift: no rows; make some by `tickvol replay`")
+    recent_from = int(table.bar_end_ns.max()) + 1 - recent_s * NS_PER_S
+    reference_to = recent_from - table.spec.lookback_s * NS_PER_S
+    reference = between(table, recent_from - reference_days * _HOURS_A_DAY * HOUR_NS, reference_to)
+    sides = DriftSides(
+        f"the newest {recent_s / 3600:g} hours against up to {reference_days} days before them",
+        reference,
+        between(table, recent_from, None),
+    )
+    return same_hours_only(sides)
+
+
 def train_against_test(table: FeatureTable, bundle: Bundle) -> DriftSides:
     """What a bundle was fitted on against the rows that it was tested on, of the dataset that it was trained on.
 
@@ -113,7 +136,7 @@ def same_hours_only(sides: DriftSides) -> DriftSides:
     kept = np.isin(_hour_of_day(sides.reference), hours)
     if not kept.any():
         listed = ", ".join(f"{hour:02d}" for hour in hours)
-        raise NotEnoughData(f"--same-hours: the reference holds no row in the current side's hours (UTC): {listed}")
+        raise NotEnoughData(f"drift: the reference holds no row in the current side's hours (UTC): {listed}")
     return DriftSides(f"{sides.how}, same hours of the UTC day", sides.reference.take(kept), sides.current)
 
 

@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
+from tickvol.core.feature_row import CLOCK_NAMES
 from tickvol.core.feature_table import FeatureTable
 from tickvol.models.evaluation.report import SIMULATED_WARNING
 from tickvol.monitoring.drift_evidently import DriftRules, EvidentlyRun, run_evidently, scale_of
 from tickvol.monitoring.drift_sides import DriftSides, thinned
+from tickvol.monitoring.served_drift import ServedDrift
 
-SUMMARY_VERSION = 1
+SUMMARY_VERSION = 2
 
 _LEFT_OUT = {
     "mid": "a price level wanders by nature",
-    "time_of_day_sin": "follows the clock by construction",
-    "time_of_day_cos": "follows the clock by construction",
+    **dict.fromkeys(CLOCK_NAMES, "follows the clock by construction"),
 }
 
 
@@ -76,6 +77,7 @@ class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
     drift_share_threshold: float
     drifted: bool
     features: list[FeatureDrift]
+    served: ServedDrift | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def drift_report(
     min_rows: int,
     max_rows: int,
     bundle: str | None = None,
+    served: ServedDrift | None = None,
 ) -> DriftReport:
     """Compare the scorable rows of both sides, feature by feature.
 
@@ -115,6 +118,7 @@ def drift_report(
     min_rows : a feature known in fewer rows of either side is not judged.
     max_rows : a longer side is thinned evenly.
     bundle : hash of the bundle that gave the qualities.
+    served : what the sides are to that bundle.
 
     Raises
     ------
@@ -154,6 +158,7 @@ def drift_report(
         drift_share_threshold=rules.drift_share,
         drifted=run.drifted,
         features=features,
+        served=served,
     )
     return DriftReport(run.html, run.json, summary)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#44aa99")
 _BASELINE_DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _SPIKE_COLOUR = "#f3b6a5"
 _DPI = 110
@@ -35,7 +35,7 @@ def png(figure: "Figure") -> bytes:
 
 def pr_figure(rows: JudgedRows, detectors: Sequence[ScoredDetector], best_baseline: str | None) -> "Figure":
     """Precision against recall at every threshold, with the prevalence as the line of no skill."""
-    figure, axes = _canvas(7.0, 5.0)
+    figure, axes = canvas(7.0, 5.0)
     for detector, style in _styled(detectors, best_baseline):
         if judgeable(rows.positive, detector.margin):
             precision, recall, _ = precision_recall(rows.positive, detector.margin)
@@ -56,7 +56,7 @@ def calibration_figure(
     ----------
     bins : `calibration_bins` of each detector by name.
     """
-    figure, axes = _canvas(5.5, 5.0)
+    figure, axes = canvas(5.5, 5.0)
     top = 0.05
     for detector, style in _styled(detectors, best_baseline):
         found = bins.get(detector.name, ())
@@ -78,12 +78,12 @@ def lead_figure(figures: Mapping[str, Mapping[str, Any]], best_baseline: str | N
     figures : `detectors` of the report.
     """
     names = sorted(figures, key=lambda name: figures[name]["lead"] if figures[name]["lead"] is not None else -np.inf)
-    figure, axes = _canvas(7.0, 1.2 + 0.4 * len(names))
+    figure, axes = canvas(7.0, 1.2 + 0.4 * len(names))
     for place, name in enumerate(names):
         lead, interval = figures[name]["lead"], figures[name]["lead_interval"]
         if lead is None:
             continue
-        colour = "#777777" if figures[name]["baseline"] else _MODEL_COLOURS[0]
+        colour = "#777777" if figures[name]["baseline"] else MODEL_COLOURS[0]
         if interval["low"] is not None:
             axes.plot([interval["low"], interval["high"]], [place, place], color=colour, linewidth=2)
         axes.plot(lead, place, "o", color=colour, markerfacecolor="white" if interval["low"] is None else colour)
@@ -118,9 +118,12 @@ def _timeline_panel(
         axes.axvspan(left - 0.5, right + 0.5, color=_SPIKE_COLOUR, linewidth=0)
     whole = np.full(len(rows.axis.bar_end_ns), np.nan)
     whole[place] = probability
-    axes.plot(whole, color=_MODEL_COLOURS[0], linewidth=0.8)
-    axes.axhline(detector.threshold, color="#555555", linewidth=0.8, linestyle="--")
-    alarms = find_alarms(owner, times, probability >= detector.threshold, cooldown_ns)
+    axes.plot(whole, color=MODEL_COLOURS[0], linewidth=0.8)
+    threshold = np.broadcast_to(detector.threshold_of(mine), times.shape)
+    level = np.full(len(whole), np.nan)
+    level[place] = threshold
+    axes.plot(level, color="#555555", linewidth=0.8, linestyle="--")
+    alarms = find_alarms(owner, times, probability >= threshold, cooldown_ns)
     axes.plot(place[alarms], probability[alarms], "v", color="#111111", markersize=4)
     for start in rows.axis.run_start[1:]:
         axes.axvline(start, color="#bbbbbb", linewidth=0.6)
@@ -152,12 +155,13 @@ def _styled(
         styled.append((detector, {"color": colour, "linestyle": dashes, "linewidth": 1.0, "label": detector.name}))
     models = [detector for detector in detectors if not detector.baseline]
     for number, detector in enumerate(models):
-        colour = _MODEL_COLOURS[number % len(_MODEL_COLOURS)]
+        colour = MODEL_COLOURS[number % len(MODEL_COLOURS)]
         styled.append((detector, {"color": colour, "linewidth": 1.8, "label": detector.name}))
     return styled
 
 
-def _canvas(width: float, height: float) -> "tuple[Figure, Axes]":
+def canvas(width: float, height: float) -> "tuple[Figure, Axes]":
+    """A figure with one pair of axes, of these inches."""
     figure, panels = _panels(width, height, 1)
     return figure, panels[0]
 

@@ -6,12 +6,13 @@ from html import escape
 from typing import Any
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 72rem; margin: 2rem auto;
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 84rem; margin: 2rem auto;
   padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; margin: .6rem 0; font-size: .86em; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
+th { white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; height: auto; }
 .verdict { border-left: 4px solid #555; padding: .4rem 1rem; background: #f5f5f5; }
@@ -51,7 +52,7 @@ def render(report: Mapping[str, Any], figures: Sequence[tuple[str, bytes]]) -> s
         _leads(report),
         "<h2>Events and alarms</h2>",
         _events(report["detectors"]),
-        *(_figure(caption, image) for caption, image in figures),
+        *(figure_of(caption, image) for caption, image in figures),
         "<h2>By product</h2>",
         _breakdown(report["detectors"], "by_product", "product"),
         "<h2>By volatility regime</h2>",
@@ -61,11 +62,16 @@ def render(report: Mapping[str, Any], figures: Sequence[tuple[str, bytes]]) -> s
         "<h2>Where the figures come from</h2>",
         _identity(report),
     ]
+    return page_of("tickvol evaluation", parts)
+
+
+def page_of(title: str, parts: Sequence[str]) -> str:
+    """A page that needs nothing beside it; empty parts are left out."""
     body = "\n".join(part for part in parts if part)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>tickvol evaluation</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
@@ -90,25 +96,25 @@ def _summary(report: Mapping[str, Any]) -> str:
 def _overall(report: Mapping[str, Any]) -> str:
     header = ["detector", "prevalence", *(title for title, _ in _OVERALL)]
     body = [
-        [name, _number(figures["prevalence"]), *(_number(figures[key]) for _, key in _OVERALL)]
+        [name, number_of(figures["prevalence"]), *(number_of(figures[key]) for _, key in _OVERALL)]
         for name, figures in _by_pr_auc(report["detectors"])
     ]
-    return _table(header, body)
+    return table_of(header, body)
 
 
 def _leads(report: Mapping[str, Any]) -> str:
     body = [
         [
             name,
-            _number(figures["lead"], signed=True),
-            _interval(figures["lead_interval"]),
-            _interval(figures["pr_auc_interval"]),
+            number_of(figures["lead"], signed=True),
+            interval_of(figures["lead_interval"]),
+            interval_of(figures["pr_auc_interval"]),
             figures["verdict"],
         ]
         for name, figures in _by_pr_auc(report["detectors"])
     ]
     best = escape(str(report["best_baseline"]))
-    return f"<p>Best baseline on these rows: {best}.</p>" + _table(
+    return f"<p>Best baseline on these rows: {best}.</p>" + table_of(
         ["detector", "lead in PR-AUC", "95% interval of the lead", "95% interval of PR-AUC", "verdict"], body
     )
 
@@ -122,25 +128,25 @@ def _events(detectors: Mapping[str, Any]) -> str:
                 name,
                 f"{found['caught']} of {found['events']}",
                 str(found["caught_early"]),
-                _number(found["lead_time_s"]["median"], digits=0),
-                _number(found["lead_time_s"]["max"], digits=0),
+                number_of(found["lead_time_s"]["median"], digits=0),
+                number_of(found["lead_time_s"]["max"], digits=0),
                 str(found["alarms"]),
                 str(found["false_alarms"]),
-                _number(found["false_alarms_per_hour"], digits=2),
+                number_of(found["false_alarms_per_hour"], digits=2),
             ]
         )
     titles = ["detector", "caught", "before the onset", "median lead (s)", "longest lead (s)", "alarms", "false"]
-    return _table([*titles, "false an hour"], body)
+    return table_of([*titles, "false an hour"], body)
 
 
 def _breakdown(detectors: Mapping[str, Any], key: str, title: str) -> str:
     body = [
-        [part, name, *(_number(values[field]) for _, field in _PART)]
+        [part, name, *(number_of(values[field]) for _, field in _PART)]
         for name, figures in _by_pr_auc(detectors)
         for part, values in figures[key].items()
     ]
     body.sort(key=lambda line: line[0])
-    return _table([title, "detector", *(heading for heading, _ in _PART)], body)
+    return table_of([title, "detector", *(heading for heading, _ in _PART)], body)
 
 
 def _classification(detectors: Mapping[str, Any]) -> str:
@@ -151,14 +157,14 @@ def _classification(detectors: Mapping[str, Any]) -> str:
             [
                 name,
                 *(str(counts[f"{kind}_{sign}"]) for sign in ("positives", "negatives") for kind in ("true", "false")),
-                *(_number(classes[kind][key]) for kind in ("calm", "spike") for key in ("precision", "recall", "f1")),
-                _number(classes["macro_average"]["f1"]),
-                _number(classes["accuracy"]),
+                *(number_of(classes[kind][key]) for kind in ("calm", "spike") for key in ("precision", "recall", "f1")),
+                number_of(classes["macro_average"]["f1"]),
+                number_of(classes["accuracy"]),
             ]
         )
     matrix = ["true spikes", "false spikes", "true calm", "false calm"]
     report = [f"{kind} {key}" for kind in ("calm", "spike") for key in ("precision", "recall", "F1")]
-    return _table(["detector", *matrix, *report, "macro F1", "accuracy"], body)
+    return table_of(["detector", *matrix, *report, "macro F1", "accuracy"], body)
 
 
 def _identity(report: Mapping[str, Any]) -> str:
@@ -171,7 +177,8 @@ def _identity(report: Mapping[str, Any]) -> str:
     return f'<div class="wide"><table>{body}</table></div>'
 
 
-def _figure(caption: str, image: bytes) -> str:
+def figure_of(caption: str, image: bytes) -> str:
+    """A PNG under its caption."""
     encoded = base64.b64encode(image).decode()
     return f'<h2>{escape(caption)}</h2>\n<img alt="{escape(caption)}" src="data:image/png;base64,{encoded}">'
 
@@ -180,13 +187,15 @@ def _by_pr_auc(detectors: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return sorted(detectors.items(), key=lambda item: (-(item[1]["pr_auc"] or 0.0), item[0]))
 
 
-def _interval(interval: Mapping[str, Any]) -> str:
+def interval_of(interval: Mapping[str, Any], *, digits: int = 3) -> str:
+    """Both ends, or none; why there is none the page says once."""
     if interval["low"] is None:
-        return f"none: {interval['reason']}"
-    return f"{interval['low']:+.3f} to {interval['high']:+.3f}"
+        return "none"
+    return f"{interval['low']:+.{digits}f} to {interval['high']:+.{digits}f}"
 
 
-def _number(value: float | None, *, digits: int = 3, signed: bool = False) -> str:
+def number_of(value: float | None, *, digits: int = 3, signed: bool = False) -> str:
+    """A figure, a dash where it is undefined."""
     if value is None:
         return "–"
     if isinstance(value, int):
@@ -194,7 +203,8 @@ def _number(value: float | None, *, digits: int = 3, signed: bool = False) -> st
     return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
 
 
-def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def table_of(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table of text."""
     head = "".join(f"<th>{escape(title)}</th>" for title in header)
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in body)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'

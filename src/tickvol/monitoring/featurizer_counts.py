@@ -1,16 +1,17 @@
 """What a featurizer on Kafka has done, counted so that it adds up."""
 
-import math
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tickvol.monitoring.loop_counts import LoopCounts
+
 NS_PER_S = 1_000_000_000
 
 
 @dataclass(slots=True)
-class FeaturizerCounts:
+class FeaturizerCounts(LoopCounts):
     """Records by what became of them, rows, and how the run goes.
 
     Only what is committed counts. Records that still wait for their confirmation are in `records` alone.
@@ -18,12 +19,8 @@ class FeaturizerCounts:
     Attributes
     ----------
     rejected, gaps : by reason; rows, known_bars : by product.
-    transactions, aborted : committed, and failed or of unknown outcome, after which the log was rewound.
-    rebalances : changes of the assigned partitions.
     dataset_failures : writes of the dataset that failed and were tried again.
-    lag : records of each assigned partition that are not consumed yet.
     highest_event_ns : highest event time by product.
-    last_commit_s, commit_s : how long the last transaction took, and all of them.
     dataset_current_at : when (on the monotonic clock) all rows that were due were on disk, or the start.
     """
 
@@ -36,14 +33,8 @@ class FeaturizerCounts:
     rejected: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     known_bars: Counter[str] = field(default_factory=Counter)
-    transactions: int = 0
-    aborted: int = 0
-    rebalances: int = 0
     dataset_failures: int = 0
-    lag: dict[int, int] = field(default_factory=dict)
     highest_event_ns: dict[str, int] = field(default_factory=dict)
-    last_commit_s: float = math.nan
-    commit_s: float = 0.0
     dataset_current_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -75,10 +66,7 @@ class FeaturizerCounts:
             rows, known = self.rows[name], self.known_bars[name]
             share = f"{known / rows:.3f}" if rows else "none"
             lines.append(f"rows        {name}: {rows}, of them with a known bar {known}, coverage {share}")
-        lines.append(
-            f"commits     {self.transactions} transactions, {self.aborted} aborted, {self.rebalances} rebalances"
-        )
-        return lines
+        return [*lines, self.about_commits()]
 
 
 def _by_name(counter: Counter[str]) -> str:
