@@ -1,0 +1,6 @@
+"""What the scheduler's processes load: definitions by the file that the environment names."""
+
+from tickvol.config import configured_path
+from tickvol.orchestration.definitions import define
+
+definitions = define(configured_path())
