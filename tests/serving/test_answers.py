@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.serving.samples import START_NS, KnownModel, frames, row, rows_body, served
+from tickvol.core.feature_row import SCHEMA_VERSION
 from tickvol.core.windows import NS_PER_S
 from tickvol.models.evaluation.report import SIMULATED_WARNING
 from tickvol.serving import answers
@@ -32,7 +33,7 @@ def test_each_row_is_answered_in_the_order_of_the_request() -> None:
 def test_every_answer_names_model_version_and_feature_schema() -> None:
     for function in (answers.predict, answers.anomaly, answers.signal):
         answer = function(served(), ask(rows_body(row())))
-        assert (answer.model_version, answer.feature_schema_version) == ("sha256:known", 1)
+        assert (answer.model_version, answer.feature_schema_version) == ("sha256:known", SCHEMA_VERSION)
 
 
 @pytest.mark.parametrize("function", [answers.predict, answers.anomaly, answers.signal])
@@ -117,7 +118,7 @@ def shifted(given: dict[str, Any], ns: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "status", "field", "why"),
     [
-        (rows_body(row(), version=2), 409, "feature_schema_version", "rows of another schema"),
+        (rows_body(row(), version=SCHEMA_VERSION + 1), 409, "feature_schema_version", "rows of another schema"),
         (rows_body(), 422, "rows", "nothing to answer"),
         (rows_body(*[row(second=s) for s in range(1, 5)]), 422, "rows", "more than max_rows"),
         ({"frames": []}, 422, "frames", "nothing to answer"),

@@ -13,6 +13,7 @@ from tests.evaluation.trained import bundles, market
 from tests.serving.samples import frames, row, rows_body
 from tickvol.config import Config, load_config
 from tickvol.core.errors import CorruptFile, InputError, TrackingUnavailable, WorkError
+from tickvol.core.feature_row import SCHEMA_VERSION
 from tickvol.core.feature_table import FeatureTable
 from tickvol.models.bundle import Bundle
 from tickvol.serving import desk as desk_module
@@ -77,7 +78,7 @@ def test_rows_and_frames_are_scored_by_the_bundle_itself(desk: Desk) -> None:
 def test_model_tells_its_hash_label_windows_thresholds_test_figures_and_schema(desk: Desk) -> None:
     found = asked(desk, "model")
     assert found["model_version"] == LOGISTIC.version
-    assert found["feature_schema_version"] == 1
+    assert found["feature_schema_version"] == SCHEMA_VERSION
     assert found["label"]["horizon_s"] == 60
     assert found["feature_spec"]["windows_s"] == [10, 30, 60, 300, 900]
     assert found["decision"]["watch"] < found["decision"]["alert"]

@@ -5,7 +5,7 @@ gets a number that reads as calm.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tickvol.core.feature_table import FeatureTable
 from tickvol.labels.scorable import coverage_windows, unscorable_reasons
 from tickvol.models.evaluation.report import SIMULATED_WARNING
+from tickvol.models.scoring import probabilities, signal_word
 from tickvol.serving.answer_types import (
     Anomalies,
     Anomaly,
@@ -52,7 +53,7 @@ def predict(served: Served, request: RowsOrFrames) -> Predictions:
         409 for rows of another feature schema, 422 for what breaks a rule.
     """
     asked = _asked(served, request, served.model.needed)
-    probability, reasons = _scored(served, asked.table)
+    probability, reasons = probabilities(served.model, asked.table)
 
     def answer(row: int) -> Prediction:
         return Prediction(
@@ -101,7 +102,7 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
     """
     model = served.model
     asked = _asked(served, request, model.needed)
-    probability, reasons = _scored(served, asked.table)
+    probability, reasons = probabilities(served.model, asked.table)
     values, contributions = model.evidence(asked.table)
 
     def evidence(row: int) -> list[Evidence]:
@@ -119,7 +120,9 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
         reason = reasons[row]
         return Signal(
             **_row_head(asked.table, row, reason),
-            signal=None if reason else _word(served, float(probability[row])),
+            signal=None
+            if reason
+            else signal_word(float(probability[row]), model.watch_threshold, model.alert_threshold),
             probability=None if reason else float(probability[row]),
             evidence=[] if reason else evidence(row),
         )
@@ -154,21 +157,6 @@ def _check_schema(served: Served, given: int | None) -> None:
     if given != served.model.schema_version:
         rule = f"the served model reads feature schema {served.model.schema_version}; compute the rows anew"
         raise RequestError(409, "feature_schema_version", given, rule)
-
-
-def _scored(served: Served, table: FeatureTable) -> tuple[NDArray[np.float64], list[str | None]]:
-    """(n,) probabilities, and why a row has none."""
-    reasons = served.model.unscorable_reasons(table)
-    probability = served.model.probability(table)
-    for row in np.flatnonzero(~np.isfinite(probability)):
-        reasons[row] = reasons[row] or "the model gives no finite probability for this row"
-    return probability, reasons
-
-
-def _word(served: Served, probability: float) -> Literal["CALM", "WATCH", "ALERT"]:
-    if probability >= served.model.alert_threshold:
-        return "ALERT"
-    return "WATCH" if probability >= served.model.watch_threshold else "CALM"
 
 
 def _rule(name: str, value: float, threshold: float) -> Rule:

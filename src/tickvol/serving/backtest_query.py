@@ -10,7 +10,7 @@ from tickvol.core.feature_table import FeatureTable
 from tickvol.models.bundle import Bundle
 from tickvol.models.evaluation.backtest import backtest, parse_span_ns
 from tickvol.serving.problems import RequestError
-from tickvol.storage.dataset import HOUR_NS, dataset_files, read_features
+from tickvol.storage.dataset import HOUR_NS, dataset_files, file_end_ns, read_features
 
 _SINGLE = ("from", "to", "threshold")
 _REPEATED = "product"
@@ -82,14 +82,15 @@ def _read(
 ) -> FeatureTable:
     """Refuses by the hours it would have to read, before it reads any."""
     bars_an_hour = HOUR_NS // bundle.spec.bar_ns
-    hours = [
-        hour
-        for _, hour, _ in dataset_files(rules.dataset_dir, products)
-        if (from_ns is None or (hour + 1) * HOUR_NS > from_ns) and (to_ns is None or hour * HOUR_NS < to_ns)
+    files = [
+        (hour, file_end_ns(hour, path))
+        for _, hour, path in dataset_files(rules.dataset_dir, products)
+        if to_ns is None or hour * HOUR_NS < to_ns
     ]
-    if len(hours) * bars_an_hour > rules.max_rows:
+    hours = sum(end_ns // HOUR_NS - hour for hour, end_ns in files if from_ns is None or end_ns > from_ns)
+    if hours * bars_an_hour > rules.max_rows:
         rule = (
-            f"{len(hours)} hours of rows are asked for, at most {rules.max_rows // bars_an_hour} at once "
+            f"{hours} hours of rows are asked for, at most {rules.max_rows // bars_an_hour} at once "
             "(serving.max_backtest_rows); narrow from, to or product"
         )
         raise RequestError(422, "from", None, rule)

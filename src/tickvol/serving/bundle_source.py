@@ -18,7 +18,8 @@ def bundle_directory(config: Config) -> Path:
     """
     if config.serving.bundle_dir:
         return Path(config.serving.bundle_dir)
-    from tickvol.tracking.runs import CHAMPION, resolve_alias
+    from tickvol.tracking.registry import CHAMPION
+    from tickvol.tracking.runs import resolve_alias
 
     try:
         return resolve_alias(config.mlflow, CHAMPION)

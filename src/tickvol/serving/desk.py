@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from tickvol.config import Config
-from tickvol.core.errors import CorruptFile, SchemaMismatch, TickvolError, UsageError, WorkError
-from tickvol.core.feature_table import FeatureTable
+from tickvol.core.errors import CorruptFile, SchemaMismatch, TickvolError, UsageError
 from tickvol.models.bundle import Bundle
 from tickvol.models.evaluation.report import SIMULATED_WARNING
+from tickvol.models.scoring import require_answer
 from tickvol.serving import answers
 from tickvol.serving.backtest_query import BacktestRules, answer_backtest
 from tickvol.serving.bundle_source import bundle_directory
@@ -123,21 +122,7 @@ def warm_up(bundle: Bundle, served: Served) -> None:
         When the probability or a contribution is not finite.
     """
     rows_of_frames(_practice_frames(served.frames.products[0]), bundle.spec, served.frames)
-    row = _practice_row(bundle, served.frames.products)
-    if not (np.isfinite(bundle.probability(row)).all() and np.isfinite(bundle.evidence(row)[1]).all()):
-        raise WorkError(f"bundle {bundle.version}: gives no finite probability for a wholly known row; train again")
-
-
-def _practice_row(bundle: Bundle, products: tuple[str, ...]) -> FeatureTable:
-    """A row of ones: coverage is whole, volatilities are equal, ratios and logarithms finite."""
-    product = next(iter(bundle.manifest.spike_thresholds.by_product), products[0])
-    return FeatureTable(
-        spec=bundle.spec,
-        products=(product,),
-        product=np.zeros(1, np.int32),
-        bar_end_ns=np.array([bundle.spec.bar_ns], np.int64),
-        values=np.ones((1, len(bundle.manifest.features))),
-    )
+    require_answer(bundle, served.frames.products)
 
 
 def _practice_frames(product_id: str) -> list[dict[str, Any]]:
