@@ -7,10 +7,11 @@ import pytest
 
 from tickvol.apps.capture_metrics import INGESTOR_METRICS, scrape, spool
 from tickvol.apps.publish_figures import PublishFigures
+from tickvol.core.backoff import Backoff
 from tickvol.ingest.capture_figures import CaptureFigures, TrackerSpec
 from tickvol.ingest.feed import Feed, FeedCounts, FeedSpec
 from tickvol.ingest.raw_archive import ArchiveCounts, ArchiveSpec, RawArchive
-from tickvol.ingest.reconnect import Backoff, ConnectLimiter
+from tickvol.ingest.reconnect import ConnectLimiter
 
 OLD, FIRST, SECOND = "20260101T000000Z_x", "20260102T000000Z_a", "20260102T000000Z_b"
 HOUR_NS = 3600 * 1_000_000_000

@@ -48,7 +48,7 @@ def _few_samples(monkeypatch, artifacts):
 def test_all_bundles_are_judged_and_both_files_written(features, tmp_path, capsys):
     assert main(["--features", str(features), "--output", str(tmp_path / "new" / "eval.json")]) == 0
     document = json.loads((tmp_path / "new" / "eval.json").read_text())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert set(document["detectors"]) == {bundle.name for bundle in bundles()}
     assert document["verdicts"] == {"logistic": document["detectors"]["logistic"]["verdict"]}
     for bundle in bundles():

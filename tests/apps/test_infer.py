@@ -41,6 +41,7 @@ def features(table: FeatureTable, tmp_path_factory: pytest.TempPathFactory) -> P
 def _places(monkeypatch: pytest.MonkeyPatch, artifacts: Path) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("TICKVOL_MODELS__ARTIFACTS_DIR", str(artifacts))
+    monkeypatch.setenv("TICKVOL_MODELS__MODEL_TYPE", "logistic")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -67,14 +67,15 @@ def test_child_that_does_not_end_is_killed_with_what_it_has_started(tmp_path, to
         "subprocess.Popen(['sleep', '60'])",
     )
     stubborn = "\n".join((*lines, "print('up', flush=True)", "time.sleep(60)"))
-    monkeypatch.setattr(live_children, "_command", lambda arguments: [sys.executable, "-c", stubborn])
+    monkeypatch.setattr(live_children, "_command", lambda *_: [sys.executable, "-c", stubborn])
     child = Child("mlflow", list, tmp_path, told.append)
     child.start()
     tend_until(child, lambda: "up" in child.said())
     group = child.pid
     assert not child.stop(60, lambda: True)
     assert child.code == -9
-    assert [process for process in psutil.process_iter(["status"]) if in_group(process, group)] == []
+    left = [process for process in psutil.process_iter(["status"]) if in_group(process, group)]
+    assert psutil.wait_procs(left, timeout=10)[1] == [], "a kill lands a moment after it was sent"
     assert told == ["mlflow: does not end, killed"]
 
 
@@ -88,7 +89,7 @@ def test_output_of_an_earlier_run_is_kept_and_not_taken_for_this_one_s(tmp_path,
 
 
 def test_figures_say_who_does_not_answer():
-    assert StatusLine(1, 1).text() == "ingestor: no answer | featurizer: no answer"
+    assert StatusLine(1, 1, 1).text() == "ingestor: no answer | featurizer: no answer | scorer: no answer"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.apps.test_evaluate import write_dataset
 from tests.evaluation.trained import bundles, market
 from tests.serving.samples import frames, row, rows_body
 from tickvol.apps.serve import main
+from tickvol.core.feature_row import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[2]
 LOGISTIC = bundles()[-1]
@@ -88,7 +89,7 @@ def test_post_endpoints_answer_rows_and_frames(service: Service, body: dict[str,
         response = post(service, path, body)
         assert response.status_code == 200, response.text
         document = response.json()
-        assert (document["model_version"], document["feature_schema_version"]) == (LOGISTIC.version, 1)
+        assert (document["model_version"], document["feature_schema_version"]) == (LOGISTIC.version, SCHEMA_VERSION)
         assert document["answers"][0]["status"] == "ok"
         assert document["answers"][0][field] is not None
 

@@ -4,16 +4,19 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.apps.datasets import write_dataset
 from tests.synthetic import synthetic_table
 from tickvol.apps.train import main
+from tickvol.models.baselines import BASELINES
 from tickvol.models.bundle import Bundle
+from tickvol.models.candidates import MODELS
+from tickvol.tracking.trials import TRIALS
 
 ROOT = Path(__file__).parents[2]
-BASELINES = ("minus_trailing_vol", "window_ratio", "zscore", "ewma", "har")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
@@ -32,6 +35,7 @@ def _places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("TICKVOL_MLFLOW__TRACKING_URI", f"sqlite:///{tmp_path}/mlflow/mlflow.db")
     monkeypatch.setenv("TICKVOL_MLFLOW__ARTIFACTS_DIR", str(tmp_path / "mlflow" / "artifacts"))
+    monkeypatch.setenv("TICKVOL_MLFLOW__LEDGER_DIR", str(tmp_path / "mlflow" / "ledgers"))
     monkeypatch.setenv("TICKVOL_MODELS__XGBOOST_MAX_ROUNDS", "30")
 
 
@@ -50,7 +54,7 @@ def test_the_table_holds_all_detectors_beside_the_prevalence(
     assert train(features, tmp_path, "--model-type", "all") == 0
     output = capsys.readouterr().out
     shown = table_of(output)
-    assert tuple(shown) == (*BASELINES, "logistic", "xgboost", "prevalence")
+    assert tuple(shown) == (*BASELINES, *MODELS, "prevalence")
     for name in shown.keys() - {"prevalence"}:
         figures = Bundle.load(tmp_path / name).manifest.metrics
         assert shown[name] == tuple(round(float(figures[part]["pr_auc"] or 0), 4) for part in ("validation", "test"))
@@ -60,11 +64,11 @@ def test_the_table_holds_all_detectors_beside_the_prevalence(
     assert "simulated" not in output
 
 
-def test_the_default_model_is_logistic_and_two_runs_give_the_same_bytes(features: Path, tmp_path: Path) -> None:
+def test_the_default_model_is_the_forecast_and_two_runs_give_the_same_bytes(features: Path, tmp_path: Path) -> None:
     for run in ("one", "two"):
         assert train(features, tmp_path / run) == 0
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == sorted((*BASELINES, "logistic"))
+    assert names == sorted((*BASELINES, "forecast"))
     for path in (tmp_path / "one").rglob("*"):
         if path.is_file():
             assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes(), path
@@ -75,7 +79,7 @@ def test_the_seed_and_the_label_of_the_flags_are_those_of_the_bundle_and_its_has
 ) -> None:
     assert train(features, tmp_path / "a", "--seed", "1") == 0
     assert train(features, tmp_path / "b", "--seed", "2", "--label", "absolute") == 0
-    one, two = (Bundle.load(tmp_path / run / "logistic").manifest for run in "ab")
+    one, two = (Bundle.load(tmp_path / run / "forecast").manifest for run in "ab")
     assert (one.seed, two.seed) == (1, 2)
     assert (one.label.kind, two.label.kind) == ("relative", "absolute")
     assert set(two.spike_thresholds.by_product) == {"BTC-USD", "ETH-USD"}
@@ -95,6 +99,22 @@ def test_too_little_data_is_said_with_the_counts(tmp_path: Path, capsys: pytest.
     assert train(features, tmp_path / "artifacts") == 1
     assert re.search(r"at least 20 spikes.*train \d+ spikes in \d+ rows, validation", capsys.readouterr().err)
     assert not (tmp_path / "artifacts").exists()
+    (entry,) = trials(tmp_path)
+    assert entry["state"] == "failed: NotEnoughData"
+
+
+def trials(directory: Path) -> list[dict[str, Any]]:
+    lines = (directory / "mlflow" / "ledgers" / TRIALS).read_text().splitlines()
+    return [json.loads(line)["content"] for line in lines]
+
+
+def test_every_training_is_a_trial_with_what_each_detector_came_to(features: Path, tmp_path: Path) -> None:
+    assert train(features, tmp_path / "artifacts") == 0
+    (entry,) = trials(tmp_path)
+    assert (entry["source"], entry["horizon_s"], entry["simulated"], entry["state"]) == ("ticks", 60, False, "complete")
+    assert set(entry["candidates"]) == {*BASELINES, "forecast"} == set(entry["figures"])
+    saved = Bundle.load(tmp_path / "artifacts" / "forecast")
+    assert entry["figures"]["forecast"]["bundle_hash"] == saved.version
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ class Resources:
 
     Attributes
     ----------
-    samples : [(seconds since the start, bytes resident, file handles)] by role.
+    samples : [(seconds since the start, bytes of its own, file handles)] by role. Pages of files (libraries, the data
+        of others) do not count: the system drops and reloads them as it likes.
     """
 
     def __init__(self, *, every_s=0.5, **roles):
@@ -40,7 +41,7 @@ class Resources:
             at = time.monotonic() - self._began
             for role, process in self._processes.items():
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    self.samples[role].append((at, process.memory_info().rss, process.num_fds()))
+                    self.samples[role].append((at, own_bytes(process), process.num_fds()))
 
     def handles_now(self):
         """File handles by role."""
@@ -59,14 +60,28 @@ class Resources:
 
     def slope_mb_a_minute(self, role, share=2 / 3):
         """Regression of a role's memory on time over the last `share` of the samples."""
-        at, rss, _ = np.array(self.samples[role][-round(share * len(self.samples[role])) :], float).T
-        return float(np.polyfit(at / 60, rss / MB, 1)[0])
+        at, held, _ = np.array(self.samples[role][-round(share * len(self.samples[role])) :], float).T
+        return float(np.polyfit(at / 60, held / MB, 1)[0])
 
     def handles(self, role, share=2 / 3):
         """(median of the first fifth, median of the last fifth) of the file handles over the last `share`."""
         held = [row[2] for row in self.samples[role]][-round(share * len(self.samples[role])) :]
         fifth = max(1, len(held) // 5)
         return float(np.median(held[:fifth])), float(np.median(held[-fifth:]))
+
+
+def own_bytes(process):
+    """Bytes resident that no file backs."""
+    memory = process.memory_info()
+    return memory.rss - getattr(memory, "shared", 0)
+
+
+def settled(pids, *, within_mb=1.0, for_s=1.0):
+    """Whether no process grew by more than `within_mb` in `for_s` seconds: all libraries are loaded."""
+    processes = [psutil.Process(pid) for pid in pids]
+    before = [own_bytes(process) for process in processes]
+    time.sleep(for_s)
+    return all(own_bytes(process) - was <= within_mb * MB for process, was in zip(processes, before, strict=True))
 
 
 def crowding():

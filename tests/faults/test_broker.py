@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.figures import record
 from tests.faults.line import wait_for
-from tests.faults.resources import Resources, crowding, publisher_of
+from tests.faults.resources import Resources, crowding, publisher_of, settled
 from tests.faults.watching import Watcher
 
 pytestmark = pytest.mark.kafka
@@ -25,8 +25,8 @@ def run(breakable, fault, disturbances):
     with Watcher(line) as watcher:
         wait_for(lambda: watcher.count, 60, "rows")
         pids = {"capture": ingestor.pid, "publisher": publisher_of(ingestor), "featurizer": featurizer.pid}
-        wait_for(line.dataset.exists, 30, "the dataset's first files")  # by then all libraries are loaded
-        time.sleep(2)
+        wait_for(line.dataset.exists, 30, "the dataset's first files")
+        wait_for(lambda: settled(pids.values()), 30, "no more libraries to load")
         with Resources(**pids) as resources:
             time.sleep(1)
             before = resources.handles_now()
@@ -55,7 +55,7 @@ def run(breakable, fault, disturbances):
         growth_mb=round(growth_mb, 1),
         **{f"{role}_mb": round(mb, 1) for role, mb in resources.growths_mb().items()},
     )
-    assert growth_mb <= GROWTH_MB
+    assert growth_mb <= GROWTH_MB, resources.growths_mb()
 
 
 def fewer(handles, before):

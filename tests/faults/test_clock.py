@@ -10,6 +10,7 @@ import pytest
 from tests.faults import figures
 from tests.faults.line import PRODUCTS, wait_for
 from tests.faults.received import archive_lines
+from tickvol.core.backoff import Backoff
 from tickvol.ingest.archive_follow import FollowedArchive
 from tickvol.ingest.archive_reader import MergedLog, archive_files
 from tickvol.ingest.exchange import SimulatedExchange
@@ -19,7 +20,7 @@ from tickvol.ingest.market import MarketSpec, market_products
 from tickvol.ingest.market_events import market_source
 from tickvol.ingest.raw_archive import ArchiveSpec, RawArchive
 from tickvol.ingest.receive_clock import ReceiveClock, last_receive_time_ns
-from tickvol.ingest.reconnect import Backoff, ConnectLimiter
+from tickvol.ingest.reconnect import ConnectLimiter
 
 pytestmark = pytest.mark.kafka
 

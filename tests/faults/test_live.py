@@ -70,6 +70,7 @@ def test_live_brings_everything_up_and_down_with_a_broker_and_mlflow_of_its_own(
         "TICKVOL_FEATURES__DATASET_DIR": str(tmp_path / "features.parquet"),
         "TICKVOL_MLFLOW__TRACKING_URI": f"sqlite:///{tmp_path}/mlflow/mlflow.db",
         "TICKVOL_MLFLOW__ARTIFACTS_DIR": str(tmp_path / "mlflow" / "artifacts"),
+        "TICKVOL_MLFLOW__LEDGER_DIR": str(tmp_path / "mlflow" / "ledgers"),
         "TICKVOL_MLFLOW__PORT": str(mlflow_port),
     }
     process = live(environment, "--simulate", "--speed", 10)
@@ -83,7 +84,7 @@ def test_live_brings_everything_up_and_down_with_a_broker_and_mlflow_of_its_own(
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 0, process.said()
     ended = re.findall(r"^(\w+) +(?:ended|127\.0\.0\.1:\d+: stopped)$", process.said(), re.M)
-    assert ended == ["ingestor", "exchange", "featurizer", "mlflow", "broker"]
+    assert ended == ["ingestor", "exchange", "featurizer", "scorer", "mlflow", "broker"]
     assert "all of the archive is with the broker" in process.said()
     assert "is not read" not in process.said()
     assert of_ours(tmp_path) == []

@@ -1,4 +1,4 @@
-"""Featurizers as processes, to be killed, paused and woken."""
+"""Featurizers and scorers as processes, to be killed, paused and woken."""
 
 import os
 import signal
@@ -6,25 +6,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parents[2]
 
 
-class FeaturizerProcess:
-    """`tickvol featurize` in a process of its own; its standard error goes to a file."""
+class CommandProcess:
+    """A `tickvol` command in a process of its own; all that it says goes to a file."""
 
-    def __init__(self, env: dict[str, str], out: Path, log: Path, *options: str, instance_id: str = "1") -> None:
+    def __init__(self, env: dict[str, str], log: Path, *arguments: str) -> None:
         self.log = log
         self._sink = log.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tickvol", "featurize", "--out", str(out), *options],
+            [sys.executable, "-m", "tickvol", *arguments],
             cwd=ROOT,
-            env={**os.environ, **env, "TICKVOL_FEATURES__INSTANCE_ID": instance_id},
+            env={**os.environ, **env},
             stdout=self._sink,
             stderr=self._sink,
         )
 
-    def __enter__(self) -> "FeaturizerProcess":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,11 +53,19 @@ class FeaturizerProcess:
         assert self.said().count(text) >= times, self.said()
 
 
-def wait_until(holds, seconds: float = 40) -> None:
+class FeaturizerProcess(CommandProcess):
+    """`tickvol featurize`."""
+
+    def __init__(self, env: dict[str, str], out: Path, log: Path, *options: str, instance_id: str = "1") -> None:
+        named = env | {"TICKVOL_FEATURES__INSTANCE_ID": instance_id}
+        super().__init__(named, log, "featurize", "--out", str(out), *options)
+
+
+def wait_until(holds, seconds: float = 40, *, every_s: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "not within the time given"
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def featurize_to_end(env: dict[str, str], out: Path, log: Path, *options: str) -> str:

@@ -88,7 +88,7 @@ def test_status_as_json_counts_offsets_and_the_groups_lag(kafka_config, kafka_en
 
 
 def test_topics_tells_what_it_made_and_then_nothing(kafka_env):
-    assert run("topics", **kafka_env).stdout.count(": made, ") == 3
+    assert run("topics", **kafka_env).stdout.count(": made, ") == 6
     done = run("topics", **kafka_env)
     assert (done.returncode, done.stdout) == (0, "topics     all as declared\n")
     wrong = run("topics", **kafka_env, TICKVOL_KAFKA__PARTITIONS="5")
@@ -99,7 +99,7 @@ def test_topics_tells_what_it_made_and_then_nothing(kafka_env):
 def test_topics_that_are_missing_are_shown_as_missing(kafka_env):
     done = run("status", **kafka_env)
     assert done.returncode == 0
-    assert done.stdout.count("missing; `tickvol kafka topics` makes it") == 3
+    assert done.stdout.count("missing; `tickvol kafka topics` makes it") == 6
 
 
 @pytest.mark.parametrize(

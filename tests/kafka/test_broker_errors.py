@@ -92,7 +92,7 @@ def test_data_that_another_broker_has_in_use_are_not_touched(broker, tmp_path):
     shutil.copy(broker.directory / "cluster.id", second.directory)
     with pytest.raises(BrokerUnavailable, match=r"data: another broker is using it; end that one"):
         second.start()
-    assert len(make_topics(config_of(environment_of(broker)))) == 3
+    assert len(make_topics(config_of(environment_of(broker)))) == 6
 
 
 def test_a_full_disk_at_start_is_said_and_one_start_later_it_runs(tmp_path):

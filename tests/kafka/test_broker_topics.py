@@ -35,7 +35,10 @@ def test_missing_topics_are_made_and_then_nothing_changes(kafka_env):
     assert make_topics(kafka) == [
         f"{kafka.topic_ticks}: made, 3 partitions",
         f"{kafka.topic_features}: made, 3 partitions",
+        f"{kafka.topic_predictions}: made, 3 partitions",
+        f"{kafka.topic_outcomes}: made, 3 partitions",
         f"{kafka.topic_deadletter}: made, 1 partitions",
+        f"{kafka.topic_alerts}: made, 1 partitions",
     ]
     assert make_topics(kafka) == []
     for spec in declared_topics(kafka):

@@ -139,7 +139,7 @@ def test_a_topic_made_anew_is_a_loud_stop(config, tmp_path):
     (tmp_path / FIRST).write_bytes(capture(FIRST, 30))
     publish(config, tmp_path)
     with contextlib.closing(new_admin(config.kafka)) as admin:
-        make_anew(admin, config.kafka, config.features.group_id)
+        make_anew(admin, config.kafka, (config.features.group_id,))
     with pytest.raises(LogLost, match="tickvol kafka rebuild"):
         publish(config, tmp_path)
     assert held(config) == []

@@ -81,7 +81,7 @@ def test_featurizer_that_is_alive_is_named(raw_dir, kafka_config, kafka_env, tmp
     fill(kafka_config, archive_records(raw_dir))
     with FeaturizerProcess(os.environ, tmp_path / "live.parquet", tmp_path / "log", instance_id="7"):
         wait_until(lambda: feature_rows(kafka_config))
-        assert "featurizer 7 is alive" in refused(capsys, "--yes")
+        assert "instance 7 is alive" in refused(capsys, "--yes")
     assert topic_messages(kafka_config, kafka_config.topic_ticks)
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.kafka.filling import topic_messages
-from tickvol.bus.consume import GroupConsumer, holds_messages
+from tickvol.bus.consume import Group, GroupConsumer, holds_messages
 from tickvol.bus.messages import Message
 from tickvol.bus.transactions import Outgoing, Transactions
 from tickvol.core.errors import BrokerUnavailable, WorkError
@@ -14,22 +14,29 @@ from tickvol.core.errors import BrokerUnavailable, WorkError
 pytestmark = pytest.mark.kafka
 
 
-@contextlib.contextmanager
-def member(kafka, env, instance_id):
-    """A consumer that has its partitions, and a producer of its own."""
-    group = env["TICKVOL_FEATURES__GROUP_ID"]
-    consumer = GroupConsumer(
-        kafka,
-        group_id=group,
+def group_of(kafka, env, instance_id):
+    return Group(
+        section="features",
+        group_id=env["TICKVOL_FEATURES__GROUP_ID"],
         instance_id=instance_id,
         session_timeout_ms=6000,
         max_poll_records=1000,
-        on_revoked=lambda: None,
+        reads=kafka.topic_ticks,
+        writes=(kafka.topic_features, kafka.topic_deadletter),
+        choices="",
     )
+
+
+@contextlib.contextmanager
+def member(kafka, env, instance_id):
+    """A consumer that has its partitions, and a producer of its own."""
+    group = group_of(kafka, env, instance_id)
+    consumer = GroupConsumer(kafka, group, on_revoked=lambda: None)
     transactions = Transactions(
         kafka,
-        transactional_id=f"{group}-{instance_id}",
-        group_topic=kafka.topic_ticks,
+        transactional_id=group.member,
+        group_topic=group.reads,
+        topics=group.writes,
         stopped=lambda: False,
         on_wait=lambda waited_s: None,
     )
@@ -76,14 +83,7 @@ def test_membership_of_an_earlier_generation_commits_nothing(kafka_env, kafka_co
         before = one.group_metadata()
         transactions.run(row(kafka_config, b"a"), {0: (1, "")}, before)
         with contextlib.ExitStack() as stack:
-            other = GroupConsumer(
-                kafka_config,
-                group_id=kafka_env["TICKVOL_FEATURES__GROUP_ID"],
-                instance_id="2",
-                session_timeout_ms=6000,
-                max_poll_records=1000,
-                on_revoked=lambda: None,
-            )
+            other = GroupConsumer(kafka_config, group_of(kafka_config, kafka_env, "2"), on_revoked=lambda: None)
             stack.callback(other.close)
             other.subscribe()
             join(one, other)

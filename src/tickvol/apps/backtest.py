@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--bundle",
         type=Path,
         metavar="DIR",
-        help="default: serving.bundle_dir, else logistic of models.artifacts_dir",
+        help="default: serving.bundle_dir, else that of models.model_type",
     )
     parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; overrides features.dataset_dir")
     parser.add_argument(
@@ -40,7 +40,7 @@ def _backtest(options: argparse.Namespace) -> int:
 
     config = load_config(options.config)
     from_ns, to_ns = parse_span_ns(options.from_, options.to)
-    served = Path(config.serving.bundle_dir) if config.serving.bundle_dir else config.models.artifacts_dir / "logistic"
+    served = Path(config.serving.bundle_dir) if config.serving.bundle_dir else config.models.usual_bundle
     bundle = Bundle.load(options.bundle or served)
     table = read_features(
         options.features or config.features.dataset_dir, products=options.product, from_ns=from_ns, to_ns=to_ns

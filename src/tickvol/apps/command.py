@@ -5,9 +5,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tickvol.core.errors import TickvolError, UsageError
+
+if TYPE_CHECKING:
+    from tickvol.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +32,29 @@ def command_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="configuration file (YAML)")
     parser.add_argument("--verbose", action="store_true", help="log at debug level")
     return parser
+
+
+def configuration(options: argparse.Namespace) -> "Config":
+    """The configuration that `--config` and `--candles` name."""
+    from tickvol.config import load_config
+
+    config = load_config(options.config)
+    return config.of_candles() if options.candles else config
+
+
+def add_candles(parser: argparse.ArgumentParser) -> None:
+    """The flag by which a command works on closed candles: section `candles` in the place of `features`."""
+    parser.add_argument("--candles", action="store_true", help="closed candles in place of ticks: section `candles`")
+
+
+def agreed(question: str) -> bool:
+    """Ask on the terminal; the end of the input is a no."""
+    try:
+        answer = input(f"{question} [yes/no] ")
+    except EOFError:
+        print()
+        return False
+    return answer.strip().lower() in ("yes", "y")
 
 
 def run_command(
@@ -65,6 +93,19 @@ def run_command(
         about = f": {str(error).splitlines()[0]}" if str(error) else ""
         print(f"{parser.prog}: unexpected {type(error).__name__}{about}; --verbose shows where", file=sys.stderr)
         return 1
+
+
+def now_iso() -> str:
+    """The time by the clock, UTC to the second, as ledgers keep it."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a report so that whoever reads it sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
 
 
 def reader_went_away() -> int:

@@ -110,7 +110,7 @@ def _demo(options: argparse.Namespace) -> int:
         files = _recordings(Path(recordings)) if recordings else _capture(stages, options)
         stages.run("features", str(FEATURES), "replay", "--data-file", *map(str, files))
         stages.run("training", f"{ARTIFACTS}, make mlflow", "train", "--model-type", "all")
-        model = str(ARTIFACTS / "logistic")
+        model = str(ARTIFACTS / "forecast")
         scores = DATA / "scores.parquet"
         stages.run("inference", str(scores), "infer", "--model-path", model, "--output", str(scores))
         stages.run("evaluation", str(REPORTS / "model_eval.html"), "evaluate")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tickvol.apps.command import command_parser, run_command
-from tickvol.core.errors import UsageError
+from tickvol.core.errors import NotEnoughData, UsageError
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from tickvol.monitoring.drift_summary import DriftReport, DriftSummary
 
 _DESCRIPTION = """Compare the features of two sides and write evidently_report.html, evidently_report.json (Evidently's
-own) and drift_summary.json. The sides are:
+own) and drift_summary.json, which also says what the sides are to the bundle: which of its inputs moved and matter, and
+whether a classifier tells the sides apart. The sides are:
 
+  --recent                      the newest hours against the same hours of the days before them
   --compare-train-test          the bundle's train split against its test split
   --reference-*, --current-*    two stretches of time; an end that is not named is open
   neither                       the first half of the rows by time against the second
 
-Times are ISO 8601, UTC where no offset is given; a stretch holds its start and not its end.
+Times are ISO 8601, UTC where no offset is given; a stretch holds its start and not its end. On schedule:
+
+  tickvol drift --recent --served --alert
 """
 
 _SHOWN = 10
@@ -36,7 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--bundle", type=Path, help="bundle that scores both sides (PR-AUC); default serving.bundle_dir, else none"
     )
+    parser.add_argument(
+        "--served", action="store_true", help="the bundle that is served: serving.bundle_dir, else the champion"
+    )
     parser.add_argument("--compare-train-test", action="store_true", help="compare the bundle's own splits")
+    parser.add_argument(
+        "--recent", action="store_true", help="the newest monitoring.recent_s against monitoring.reference_days before"
+    )
     for bound in _BOUNDS:
         side, _, end = bound.partition("_")
         rule = "first time" if end == "from" else "time after the last row"
@@ -44,13 +54,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--same-hours", action="store_true", help="keep only those hours of the UTC day that the current side holds"
     )
+    parser.add_argument(
+        "--performance", type=Path, metavar="FILE", help="figures of performance; overrides scoring.report_json"
+    )
+    parser.add_argument(
+        "--alert", action="store_true", help="raise, repeat or clear alerts: of inputs that matter, and of performance"
+    )
     parser.add_argument("--products", nargs="+", metavar="PRODUCT", help="only these; default all of the dataset")
     parser.add_argument("--report-dir", type=Path, help="where to write; overrides monitoring.report_dir")
     return run_command(parser, _drift, argv)
 
 
 def _drift(options: argparse.Namespace) -> int:
+    from tickvol.apps.alerting import open_desk
+    from tickvol.apps.drift_alarms import compare_served, raise_alerts, raise_performance_alerts
     from tickvol.config import load_config
+    from tickvol.core.windows import NS_PER_S
     from tickvol.monitoring.drift_evidently import DriftRules
     from tickvol.monitoring.drift_quality import side_rows
     from tickvol.monitoring.drift_sides import same_hours_only
@@ -60,10 +79,23 @@ def _drift(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     monitoring = config.monitoring
     bundle = _bundle(options, config)
-    table = read_features(options.features or config.features.dataset_dir, products=options.products)
-    sides = _sides(options, table, bundle)
-    if options.same_hours:
-        sides = same_hours_only(sides)
+    if options.alert:
+        _check_sinks(config)
+    features = options.features or config.features.dataset_dir
+    from_ns = _recent_from_ns(config, features, options.products) if options.recent else None
+    table = read_features(features, products=options.products, from_ns=from_ns)
+    try:
+        sides = _sides(options, config, table, bundle)
+        if options.same_hours:
+            sides = same_hours_only(sides)
+        served = None if bundle is None else compare_served(config, sides, bundle, options.performance)
+    except NotEnoughData:
+        if options.alert and bundle is not None and len(table):
+            since_ns = int(table.bar_end_ns.max()) - monitoring.recent_s * NS_PER_S
+            with open_desk(config) as desk:
+                told = raise_performance_alerts(config, desk, bundle, options.performance, since_ns)
+            print("\n".join(told))
+        raise
     report = drift_report(
         sides,
         side_rows(sides.reference, bundle),
@@ -72,40 +104,78 @@ def _drift(options: argparse.Namespace) -> int:
         min_rows=monitoring.min_rows,
         max_rows=monitoring.max_rows,
         bundle=None if bundle is None else bundle.version,
+        served=served,
     )
     directory: Path = options.report_dir or monitoring.report_dir
     _write(directory, report)
     print("\n".join(_told(report.summary, directory)))
+    if options.alert and served is not None:
+        with open_desk(config) as desk:
+            to_ns = report.summary.current.to_ns
+            print("\n".join(raise_alerts(config, desk, served, to_ns, is_served=options.served)))
     return 0
+
+
+def _recent_from_ns(config: "Config", features: Path, products: "Sequence[str] | None") -> int:
+    """From when on rows can matter to `--recent`; the dataset may hold years."""
+    from tickvol.core.windows import DAY_S, NS_PER_S
+    from tickvol.storage.dataset import newest_file_ns
+
+    seconds = config.monitoring.recent_s + config.monitoring.reference_days * DAY_S
+    return newest_file_ns(features, products) - seconds * NS_PER_S
+
+
+def _check_sinks(config: "Config") -> None:
+    """Tell what is wrong with them before a minute is spent on a comparison."""
+    from tickvol.apps.alerting import open_desk
+
+    with open_desk(config):
+        pass
 
 
 def _bundle(options: argparse.Namespace, config: "Config") -> "Bundle | None":
     from tickvol.models.bundle import Bundle
 
+    if options.served:
+        from tickvol.serving.bundle_source import bundle_directory
+
+        if options.bundle is not None:
+            raise UsageError(f"--served: goes without --bundle {options.bundle}")
+        return Bundle.load(bundle_directory(config))
     named = options.bundle or (Path(config.serving.bundle_dir) if config.serving.bundle_dir else None)
-    usual = config.models.artifacts_dir / "logistic"
+    usual = config.models.usual_bundle
     if named is None and usual.is_dir():
         named = usual
-    if named is None and options.compare_train_test:
-        raise UsageError(f"--compare-train-test: needs --bundle (or one in {usual}); train one by `tickvol train`")
+    for flag in ("--compare-train-test", "--alert"):
+        if named is None and getattr(options, flag.strip("-").replace("-", "_")):
+            raise UsageError(f"{flag}: needs --bundle (or one in {usual}); train one by `tickvol train`")
     return None if named is None else Bundle.load(named)
 
 
-def _sides(options: argparse.Namespace, table: "FeatureTable", bundle: "Bundle | None") -> "DriftSides":
+def _sides(
+    options: argparse.Namespace, config: "Config", table: "FeatureTable", bundle: "Bundle | None"
+) -> "DriftSides":
     from tickvol.models.evaluation.backtest import parse_time_ns
-    from tickvol.monitoring.drift_sides import early_against_late, train_against_test, two_stretches
+    from tickvol.monitoring import drift_sides
 
     texts = {bound: getattr(options, bound) for bound in _BOUNDS}
     given = {bound: text for bound, text in texts.items() if text is not None}
+    if options.compare_train_test or options.recent:
+        flag = "--compare-train-test" if options.compare_train_test else "--recent"
+        others = {f"--{bound.replace('_', '-')}" for bound in given} | ({"--recent"} if options.recent else set())
+        if others - {flag}:
+            raise UsageError(f"{flag}: goes without {min(others - {flag})}")
+    if options.recent:
+        return drift_sides.recent_against_earlier(
+            table, recent_s=config.monitoring.recent_s, reference_days=config.monitoring.reference_days
+        )
     if options.compare_train_test:
-        if given:
-            raise UsageError(f"--compare-train-test: goes without --{min(given).replace('_', '-')}")
         assert bundle is not None
-        return train_against_test(table, bundle)
+        return drift_sides.train_against_test(table, bundle)
     if not given:
-        return early_against_late(table)
+        return drift_sides.early_against_late(table)
     times = {bound: parse_time_ns(f"--{bound.replace('_', '-')}", text) for bound, text in given.items()}
-    return two_stretches(table, **times)
+    return drift_sides.two_stretches(table, **times)
 
 
 def _write(directory: Path, report: "DriftReport") -> None:
@@ -119,6 +189,7 @@ def _write(directory: Path, report: "DriftReport") -> None:
 
 
 def _told(summary: "DriftSummary", directory: Path) -> list[str]:
+    from tickvol.apps.drift_alarms import told_of_served
     from tickvol.models.evaluation.report import iso
 
     lines = [summary.note] if summary.note else []
@@ -138,4 +209,6 @@ def _told(summary: "DriftSummary", directory: Path) -> list[str]:
     lines += [f"  {feature.feature:<22} {feature.value:.3f}" for feature in drifted[:_SHOWN]]
     if len(drifted) > _SHOWN:
         lines.append(f"  and {len(drifted) - _SHOWN} more")
+    if summary.served is not None:
+        lines += told_of_served(summary.served)
     return [*lines, f"written    {directory}: evidently_report.html, evidently_report.json, drift_summary.json"]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.apps.command import command_parser, run_command, write_whole
 
 if TYPE_CHECKING:
     from tickvol.config import Config
+    from tickvol.core.windows import FeatureSpec
     from tickvol.models.bundle import Bundle
     from tickvol.models.evaluation.judge import JudgingRules
     from tickvol.models.evaluation.selection import Selection
@@ -51,25 +52,25 @@ def _evaluate(options: argparse.Namespace) -> int:
     bundles = find_bundles(options.bundle, config.models.artifacts_dir)
     json_path, html_path = _outputs(options.output, config)
     table = read_features(options.features or config.features.dataset_dir)
-    rules = judging_rules(config, bundles[0])
+    rules = judging_rules(config, bundles[0].spec, bundles[0].label.horizon_s)
     document, selection = evaluation_report(
         table, bundles, rules, config_hash=config.fingerprint(), tickvol_version=__version__
     )
-    _write(json_path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
-    _write(html_path, _page(document, selection, rules))
+    write_whole(json_path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_whole(html_path, _page(document, selection, rules))
     _summarise(document)
     print(f"report   {json_path}\npage     {html_path}")
     return 0
 
 
-def judging_rules(config: "Config", bundle: "Bundle") -> "JudgingRules":
-    """The rules of the configuration with the horizon and the look-back of a bundle."""
+def judging_rules(config: "Config", spec: "FeatureSpec", horizon_s: int) -> "JudgingRules":
+    """The rules of the configuration for a horizon, with blocks of the look-back of a spec and the horizon."""
     from tickvol.models.evaluation.judge import JudgingRules
 
-    chosen, horizon_s = config.evaluation, bundle.manifest.label.horizon_s
+    chosen = config.evaluation
     return JudgingRules(
         horizon_s=horizon_s,
-        block_s=bundle.spec.lookback_s + horizon_s,
+        block_s=spec.lookback_s + horizon_s,
         alarm_cooldown_s=chosen.alarm_cooldown_s,
         bootstrap_samples=chosen.bootstrap_samples,
         min_blocks=chosen.min_blocks,
@@ -133,13 +134,6 @@ def _page(document: dict[str, Any], selection: "Selection", rules: "JudgingRules
         for model in models
     ]
     return render(document, [(caption, figures.png(figure)) for caption, figure in drawn])
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
 
 
 def _summarise(document: dict[str, Any]) -> None:

@@ -49,10 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _featurize(options: argparse.Namespace) -> int:
-    from tickvol.storage.memory import give_memory_back
+    from tickvol.storage.memory import collect_garbage_rarely, give_memory_back
 
     give_memory_back()
-    from tickvol.apps.featurizing import collect_garbage_rarely, deadletter_dir
+    from tickvol.apps.featurizing import deadletter_dir
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import UsageError
     from tickvol.storage.dataset import looks_like_dataset

@@ -1,11 +1,8 @@
 """Where a featurizer goes on: the committed offset, and how far before it the log is read again in silence.
 
-With each offset a note is committed::
-
-    {"features":"5f0c...","open_since_ns":{"BTC-USD":1775427314000000000},"held_since_ms":null,"simulated":false}
-
-The rewind begins `lookback_s` before whatever is earliest: a bar that was still open, a row that the dataset has not
-got yet. What is computed up to the committed offset is in the topic already and goes to the dataset alone.
+With each offset a note is committed (`offset_note.py`). The rewind begins `lookback_s` before whatever is earliest: a
+bar that was still open, a row that the dataset has not got yet. What is computed up to the committed offset is in the
+topic already and goes to the dataset alone.
 """
 
 import logging
@@ -15,33 +12,18 @@ from pathlib import Path
 
 import msgspec
 
-from tickvol.bus.consume import CHOICES, Partition
+from tickvol.apps.offset_note import ALL, Note
+from tickvol.bus.consume import Partition
 from tickvol.core.errors import LogLost, SchemaMismatch, UsageError
 from tickvol.core.windows import NS_PER_MS, NS_PER_S, FeatureSpec
 from tickvol.storage.dataset import dataset_files, read_hour
 
 logger = logging.getLogger(__name__)
 
-MAX_NOTE_BYTES = 3500
-"""Brokers refuse notes above 4096 bytes."""
-ALL = "*"
-
-
-class Note(msgspec.Struct, frozen=True):
-    """What is committed beside an offset; of a partition with very many products `open_since_ns` names ALL."""
-
-    features: str
-    open_since_ns: dict[str, int]
-    held_since_ms: int | None = None
-    simulated: bool = False
-
-    def encode(self) -> str:
-        """As it is committed."""
-        text = msgspec.json.encode(self).decode()
-        if len(text) > MAX_NOTE_BYTES:
-            earliest = msgspec.structs.replace(self, open_since_ns={ALL: min(self.open_since_ns.values())})
-            text = msgspec.json.encode(earliest).decode()
-        return text
+CHOICES = (
+    "`tickvol kafka rebuild` makes the topics anew from the archive; `tickvol featurize --start earliest --out DIR`"
+    " accepts the hole and goes on from the beginning of what the log holds, into a new dataset"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +123,7 @@ class Recovery:
                 of = f"the dataset holds rows of {', '.join(on_disk)}" if on_disk else "its features are written"
                 return f"{where}: no offset is committed although {of}: the log was made anew, or the group is another"
             return None
-        if partition.committed < partition.begin:
-            return f"{where}: begins at {partition.begin}, beyond the committed offset {partition.committed}: lost"
-        if partition.committed > partition.end:
-            return f"{where}: ends at {partition.end}, before the committed offset {partition.committed}: lost"
-        return None
+        return partition.loss(self._topic)
 
     def _accept(self, lost: str, on_disk: Mapping[str, int]) -> None:
         if not self._accept_hole:

@@ -1,6 +1,5 @@
 """Log to dataset, as `tickvol replay` and `tickvol featurize` share it: decode, track, compute, store, count."""
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -52,12 +51,6 @@ class Computed:
     rows: list[FeatureRows]
     letters: list[DeadLetter]
     simulated: bool
-
-
-def collect_garbage_rarely() -> None:
-    """Batches make many short-lived containers and no cycles; searching them for cycles costs a quarter of the time."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
 
 
 class Featurizer:

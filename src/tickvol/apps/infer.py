@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol infer`."""
     parser = command_parser("infer", DESCRIPTION)
     parser.add_argument(
-        "--model-path", type=Path, metavar="BUNDLE", help="bundle directory; default: logistic in models.artifacts_dir"
+        "--model-path", type=Path, metavar="BUNDLE", help="bundle directory; default: that of models.model_type"
     )
     parser.add_argument(
         "--scaler-path", type=Path, metavar="P", help="default: the bundle's, where scaling lies; no other is taken"
@@ -51,7 +51,7 @@ def _infer(options: argparse.Namespace) -> int:
     output: Path | None = options.output
     if output is not None and output.suffix not in (".parquet", ".csv"):
         raise UsageError(f"--output: {output}: must end in .parquet or .csv")
-    directory: Path = options.model_path or config.models.artifacts_dir / "logistic"
+    directory: Path = options.model_path or config.models.usual_bundle
     bundle = Bundle.load(directory)
     if options.scaler_path is not None:
         _require_own_scaler(options.scaler_path, directory)

@@ -1,7 +1,7 @@
 """Speed of a bundle beside its bare estimator, both timed in turns on the same rows of the same run."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,8 +53,8 @@ class Speed:
         return self.extra_us <= MAX_EXTRA_US if self.batch == 1 else self.ratio <= MAX_RATIO
 
 
-def measure_inference(bundle: Bundle, table: FeatureTable) -> list[Speed]:
-    """Time `Bundle.predict_matrix` (features in, calibrated probability out) for each of `BATCHES`.
+def measure_inference(bundle: Bundle, table: FeatureTable, batches: Sequence[int] = BATCHES) -> list[Speed]:
+    """Time `Bundle.predict_matrix` (features in, calibrated probability out) for each batch size.
 
     Scorable rows of the table are repeated as often as needed. Each size gets `CALLS` calls, a tenth of them for
     batches of more than 1,000 rows, after a tenth as many to warm up.
@@ -67,7 +67,7 @@ def measure_inference(bundle: Bundle, table: FeatureTable) -> list[Speed]:
     rows = np.flatnonzero(bundle.scorable(table))
     if len(rows) == 0:
         raise NotEnoughData(f"none of {len(table)} rows is scorable: nothing to measure; give other --features")
-    return [_measure(bundle, table.take(np.sort(np.resize(rows, batch))), batch) for batch in BATCHES]
+    return [_measure(bundle, table.take(np.sort(np.resize(rows, batch))), batch) for batch in batches]
 
 
 def _measure(bundle: Bundle, table: FeatureTable, batch: int) -> Speed:

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol kafka-consume-check`."""
     parser = command_parser("kafka-consume-check", DESCRIPTION)
     parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds to read at most")
-    parser.add_argument("--topic", metavar="T", help="ticks, features or dead letters; default: kafka.topic_ticks")
+    parser.add_argument("--topic", metavar="T", help="one of the declared topics; default: kafka.topic_ticks")
     parser.add_argument("--from-beginning", action="store_true", help="read the topic from its first message on")
     parser.add_argument(
         "--min-messages",
@@ -69,7 +69,8 @@ def _check(options: argparse.Namespace) -> int:
     topic = options.topic or config.kafka.topic_ticks
     contents = reader_of(topic, config.kafka, config.features.spec(), number_faults)
     with TopicReader(config.kafka, topic, client_id="tickvol-consume-check") as reader:
-        check = LogCheck(contents, counts_numbers=topic != config.kafka.topic_deadletter, live_from=dict(reader.end))
+        unnumbered = topic in (config.kafka.topic_deadletter, config.kafka.topic_alerts)
+        check = LogCheck(contents, counts_numbers=not unnumbered, live_from=dict(reader.end))
         reader.seek(reader.first if options.from_beginning else reader.end)
         seconds, ended = _read(reader, check, options.duration, to_end=options.from_beginning)
         positions, ends = reader.positions(), reader.end_now()

@@ -10,21 +10,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.apps.command import agreed, command_parser, run_command
 from tickvol.core.errors import BrokerUnavailable, InputError, UsageError, WorkError
 
 if TYPE_CHECKING:
     from tickvol.apps.publish_progress import ProgressFile
     from tickvol.config import Config
+    from tickvol.config_sections import FeaturesConfig, ScoringConfig
 
 DESCRIPTION = """Make the topics anew from the raw archive, after the broker's data were lost or damaged.
 
-Deletes the topics of ticks, features and dead letters and the group's offsets, publishes the whole archive, and runs
-the featurizer to the end of it, which fills the topic of features and writes the dataset anew. What was in the topics
-and is not in the archive is gone: dead letters of other producers, and records that were sent in again.
+Deletes all declared topics but that of alerts, and the offsets of featurizer and scorer, publishes the whole archive,
+and runs the featurizer to the end of it, which fills the topic of features and writes the dataset anew. What was in the
+topics and is not in the archive is gone: dead letters of other producers, records that were sent in again, and
+predictions and outcomes. `tickvol score` makes these again, but late, so that they grade nothing: run
+`tickvol performance` before.
 
-No featurizer may run meanwhile and nothing may publish the archive. A capture goes on: what it receives meanwhile is
-published by its own publisher afterwards. Interrupted anywhere it can be started again."""
+No featurizer and no scorer may run meanwhile and nothing may publish the archive. A capture goes on: what it receives
+meanwhile is published by its own publisher afterwards. Interrupted anywhere it can be started again."""
 
 LOCK_PATIENCE_S = 3.0
 MARGIN_S = 3.0
@@ -59,12 +62,13 @@ def _rebuild(options: argparse.Namespace) -> int:
     if not files:
         raise InputError(f"ingestion.raw_dir: {raw_dir}: holds no capture to rebuild from; nothing was deleted")
     with _lock(raw_dir) as progress, contextlib.closing(new_admin(kafka)) as admin:
-        _wait_for_empty_group(admin, config)
+        for section, settings in (("features", config.features), ("scoring", config.scoring)):
+            _wait_for_empty_group(admin, config, section, settings)
         if not options.accept_loss:
             _check_captures(config, {path.name.partition("_")[0] for path in files})
             _check_readable(files)
         _ask(config, files, yes=options.yes)
-        for line in make_anew(admin, kafka, config.features.group_id):
+        for line in make_anew(admin, kafka, (config.features.group_id, config.scoring.group_id)):
             print(f"topics     {line}", flush=True)
         progress.forget()
         _publish(config, raw_dir, progress)
@@ -102,21 +106,22 @@ def _lock(raw_dir: Path) -> "Iterator[ProgressFile]":
         progress.close()
 
 
-def _wait_for_empty_group(admin: object, config: "Config") -> None:
-    """A featurizer that ended without leaving is a member until its session is over; one that runs stays one."""
+def _wait_for_empty_group(
+    admin: object, config: "Config", section: str, settings: "FeaturesConfig | ScoringConfig"
+) -> None:
+    """A member that ended without leaving is one until its session is over; one that runs stays one."""
     from tickvol.bus.anew import group_members
 
-    features = config.features
-    until = time.monotonic() + features.session_timeout_ms / 1000 + MARGIN_S
+    until = time.monotonic() + settings.session_timeout_ms / 1000 + MARGIN_S
     told = False
-    while members := group_members(admin, config.kafka, features.group_id):
+    while members := group_members(admin, config.kafka, settings.group_id):
         if time.monotonic() > until:
             raise WorkError(
-                f"features.group_id: {features.group_id}: featurizer {', '.join(members)} is alive; stop it first"
+                f"{section}.group_id: {settings.group_id}: instance {', '.join(members)} is alive; stop it first"
             )
         if not told:
             told = True
-            print(f"group      {features.group_id}: waits for the session of {', '.join(members)} to end", flush=True)
+            print(f"group      {settings.group_id}: waits for the session of {', '.join(members)} to end", flush=True)
         time.sleep(POLL_S)
 
 
@@ -166,16 +171,18 @@ def _check_captures(config: "Config", captures: set[str]) -> None:
 
 
 def _ask(config: "Config", files: Sequence[Path], *, yes: bool) -> None:
+    from tickvol.bus.topics import declared_topics
+
     kafka = config.kafka
     print(f"broker     {kafka.bootstrap_servers}")
-    print(f"deletes    {kafka.topic_ticks}, {kafka.topic_features}, {kafka.topic_deadletter}, offsets of ", end="")
-    print(f"{config.features.group_id}")
+    print(f"deletes    {', '.join(spec.name for spec in declared_topics(kafka) if spec.of_archive)}")
+    print(f"offsets    of {config.features.group_id}, {config.scoring.group_id}")
     print(f"from       {config.ingestion.raw_dir}: {len(files)} files, {files[0].name} to {files[-1].name}", flush=True)
     if yes:
         return
     if not sys.stdin.isatty():
         raise UsageError("--yes: must be given where there is no terminal to ask on; nothing was deleted")
-    if input("Delete and rebuild? Type yes: ").strip().lower() != "yes":
+    if not agreed("delete and rebuild?"):
         raise WorkError("not confirmed; nothing was deleted")
 
 

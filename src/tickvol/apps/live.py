@@ -1,4 +1,4 @@
-"""`tickvol live`: broker, capture, featurizer and experiment tracker together, until Ctrl-C."""
+"""`tickvol live`: broker, capture, featurizer, scorer and experiment tracker together, until Ctrl-C."""
 
 import argparse
 import fcntl
@@ -11,11 +11,12 @@ from pathlib import Path
 from tickvol.apps.command import command_parser, run_command
 from tickvol.core.errors import UsageError, WorkError
 
-DESCRIPTION = """Run the live path in one terminal: broker (unless one answers), MLflow's pages, capture, featurizer.
+DESCRIPTION = """Run the live path in one terminal: broker (unless one answers), MLflow's pages, capture, featurizer
+and scorer, which scores as soon as the registry has a champion.
 
 Waits until each is healthy, says where everything is, and shows a line of figures now and then. Ctrl-C, SIGTERM or
---duration end it in order: capture, featurizer once it has read everything, MLflow, and the broker if it was started
-here. A second Ctrl-C waits for nothing: what is left then, the next start does.
+--duration end it in order: capture, featurizer once it has read everything, scorer, MLflow, and the broker if it was
+started here. A second Ctrl-C waits for nothing: what is left then, the next start does.
 
 With --simulate a local exchange takes the place of the real one, and topics, archive and dataset are others, below
 data/simulated, unless the environment names them."""
@@ -24,8 +25,11 @@ SIMULATED = {
     "TICKVOL_INGESTION__RAW_DIR": "data/simulated/raw",
     "TICKVOL_FEATURES__DATASET_DIR": "data/simulated/features.parquet",
     "TICKVOL_FEATURES__GROUP_ID": "tickvol-featurizer-simulated",
+    "TICKVOL_SCORING__GROUP_ID": "tickvol-scorer-simulated",
     "TICKVOL_KAFKA__TOPIC_TICKS": "simulated.ticks.raw",
     "TICKVOL_KAFKA__TOPIC_FEATURES": "simulated.ticks.features",
+    "TICKVOL_KAFKA__TOPIC_PREDICTIONS": "simulated.ticks.predictions",
+    "TICKVOL_KAFKA__TOPIC_OUTCOMES": "simulated.ticks.outcomes",
     "TICKVOL_KAFKA__TOPIC_DEADLETTER": "simulated.ticks.deadletter",
 }
 

@@ -20,16 +20,23 @@ _POLL_S = 0.05
 
 
 class Child:
-    """A `tickvol` command that runs until it is stopped, in a session of its own: Ctrl-C is for whoever started it.
+    """A command that runs until it is stopped, in a session of its own: Ctrl-C is for whoever started it.
 
     Parameters
     ----------
     arguments : of the command, asked for anew at each start.
     tell : is told what happens, a line each.
+    module : that Python runs with them.
     """
 
     def __init__(
-        self, name: str, arguments: Callable[[], Sequence[str]], log_dir: Path, tell: Callable[[str], None]
+        self,
+        name: str,
+        arguments: Callable[[], Sequence[str]],
+        log_dir: Path,
+        tell: Callable[[str], None],
+        *,
+        module: str = "tickvol",
     ) -> None:
         self.name = name
         self.log = log_dir / f"{name}.log"
@@ -38,6 +45,7 @@ class Child:
         self.gave_up = False
         """Whether it ended at once too often and is not started again."""
         self._arguments = arguments
+        self._module = module
         self._tell = tell
         self._process: subprocess.Popen[bytes] | None = None
         self._log_begin = 0
@@ -56,7 +64,7 @@ class Child:
         with self.log.open("ab") as sink:
             self._log_begin = sink.tell()
             self._process = subprocess.Popen(
-                _command(self._arguments()),
+                _command(self._module, self._arguments()),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -135,5 +143,5 @@ class Child:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _command(arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "tickvol", *arguments]
+def _command(module: str, arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]

@@ -39,13 +39,17 @@ def scraped(port: int) -> Samples | None:
 class StatusLine:
     """Rates are those since the line before."""
 
-    def __init__(self, ingestor_port: int, featurizer_port: int) -> None:
-        self._ports = {"tickvol_ingestor_": ingestor_port, "tickvol_featurizer_": featurizer_port}
+    def __init__(self, ingestor_port: int, featurizer_port: int, scorer_port: int) -> None:
+        self._ports = {
+            "tickvol_ingestor_": ingestor_port,
+            "tickvol_featurizer_": featurizer_port,
+            "tickvol_scorer_": scorer_port,
+        }
         self._before: dict[str, tuple[float, float]] = {}
 
     def text(self) -> str:
         """The line."""
-        return f"{self._ingestor()} | {self._featurizer()}"
+        return f"{self._ingestor()} | {self._featurizer()} | {self._scorer()}"
 
     def _ingestor(self) -> str:
         prefix = "tickvol_ingestor_"
@@ -69,6 +73,18 @@ class StatusLine:
             f"rows {self._rate(found, prefix + 'rows_total')}"
             f" | lag {found.get(prefix + 'lag_records', 0):,.0f} records"
             f" | late {found[prefix + 'late_ticks_total']:,.0f}"
+        )
+
+    def _scorer(self) -> str:
+        prefix = "tickvol_scorer_"
+        found = scraped(self._ports[prefix])
+        if found is None:
+            return "scorer: no answer"
+        if not found[prefix + "bundle_loaded"]:
+            return "scorer waits for a champion"
+        return (
+            f"predictions {self._rate(found, prefix + 'predictions_total')}"
+            f" | graded {found[prefix + 'graded_total']:,.0f}"
         )
 
     def _rate(self, found: Samples, name: str) -> str:

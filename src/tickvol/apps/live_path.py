@@ -12,6 +12,7 @@ from tickvol.apps.live_broker import LiveBroker
 from tickvol.apps.live_children import Child
 from tickvol.apps.live_figures import StatusLine, fetch, scraped
 from tickvol.bus.broker_files import free_port, port_is_taken
+from tickvol.bus.topics import declared_topics
 from tickvol.config import Config
 from tickvol.core.errors import WorkError
 from tickvol.storage.dataset import dataset_files
@@ -26,7 +27,7 @@ MARGIN_S = 15.0
 
 
 class LivePath:
-    """Broker, MLflow's pages, simulated exchange if there is to be one, capture and featurizer.
+    """Broker, MLflow's pages, simulated exchange if there is to be one, capture, featurizer and scorer.
 
     Parameters
     ----------
@@ -56,9 +57,10 @@ class LivePath:
         self._ports = {
             "ingestor": self._metrics_port("INGESTION", config.ingestion.metrics_port),
             "featurizer": self._metrics_port("FEATURES", config.features.metrics_port),
+            "scorer": self._metrics_port("SCORING", config.scoring.metrics_port),
         }
         self._children: dict[str, Child] = {}
-        self._status = StatusLine(self._ports["ingestor"], self._ports["featurizer"])
+        self._status = StatusLine(self._ports["ingestor"], self._ports["featurizer"], self._ports["scorer"])
 
     def start(self) -> None:
         """Start everything and wait until it is healthy; less, when someone asks to end before.
@@ -74,8 +76,10 @@ class LivePath:
             self._wait("exchange", self._exchange_listens)
         self._start("ingestor", self._ingestor)
         self._start("featurizer", self._featurizer)
+        self._start("scorer", lambda: ["score"])
         self._wait("ingestor", lambda: self._metric("ingestor", "publisher_connected") > 0)
         self._wait("featurizer", lambda: self._metric("featurizer", "rebalances_total") > 0)
+        self._wait("scorer", lambda: scraped(self._ports["scorer"]) is not None)  # it may wait for its first bundle
         if "mlflow" in self._children:
             self._wait("mlflow", self._mlflow_answers)
         if not self._signals():
@@ -106,6 +110,8 @@ class LivePath:
         self._end("exchange", STOP_S, hurry)
         self._let_catch_up(hurry)
         self._end("featurizer", STOP_S, hurry)
+        self._let_scorer_catch_up(hurry)
+        self._end("scorer", STOP_S, hurry)
         self._end("mlflow", STOP_S, hurry)
         self._tell_what_is_left()
         self._broker.stop()
@@ -164,6 +170,16 @@ class LivePath:
             behind = "the broker does not answer" if unread is None else f"{unread:,} records are not read"
             self._tell(f"featurizer: {behind}; the next start goes on there")
 
+    def _let_scorer_catch_up(self, hurry: Callable[[], bool]) -> None:
+        """Wait for the last rows to be scored; what is not, the next start does."""
+        scorer, marks = self._children.get("scorer"), self._config.kafka.partitions
+        if scorer is None or not self._metric("scorer", "rebalances_total"):
+            return
+        deadline = time.monotonic() + CATCH_UP_S
+        time.sleep(POLL_S)  # what came last is known to it by then
+        while self._metric("scorer", "lag_rows") > marks and not hurry() and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+
     def _start_mlflow(self) -> None:
         mlflow = self._config.mlflow
         if mlflow.tracking_uri.startswith("http") or self._mlflow_answers():
@@ -221,7 +237,7 @@ class LivePath:
         config, kafka = self._config, self._config.kafka
         whose = f"started here, data below {kafka.broker_dir}" if self._broker.ours else "was there before"
         self._tell(f"broker     {self._broker.address}, {whose}")
-        self._tell(f"topics     {kafka.topic_ticks}, {kafka.topic_features}, {kafka.topic_deadletter}")
+        self._tell(f"topics     {', '.join(spec.name for spec in declared_topics(kafka))}")
         self._tell(f"archive    {config.ingestion.raw_dir}")
         self._tell(f"dataset    {config.features.dataset_dir}")
         feed = f"simulated, {self._url}, {self._speed} x" if self._speed is not None else self._url

@@ -41,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    from tickvol.apps.featurizing import collect_garbage_rarely
     from tickvol.apps.publishing import Publisher
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError
+    from tickvol.storage.memory import collect_garbage_rarely
 
     config = load_config(options.config)
     raw_dir: Path = options.raw_dir or config.ingestion.raw_dir

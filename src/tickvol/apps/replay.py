@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tickvol.config import Config
     from tickvol.core.records import Record
 
-DESCRIPTION = """Turn recorded frames, or all that is in the topic of ticks, into a feature dataset.
+DESCRIPTION = """Turn recorded frames, all that is in the topic of ticks, or closed candles into a feature dataset.
 
 Files may be wrapped archives, bare frames or recorder lines, plain, .gz or .zst; they are merged in order of time.
 The dataset is written whole and then takes the place of the old one; any --batch-size gives the same bytes."""
@@ -34,7 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--from-kafka", action="store_true", help="read the whole topic of ticks instead of files; default: files"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="dataset directory; default: features.dataset_dir")
+    parser.add_argument(
+        "--klines",
+        nargs="+",
+        metavar="FILE",
+        help="closed candles (.feather, .parquet, .csv), a file a product, as FILE or PRODUCT=FILE; default: none",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="dataset directory; default: features.dataset_dir, candles.dataset_dir"
+    )
     parser.add_argument(
         "--batch-size", type=int, metavar="N", help="frames a micro-batch; default: features.batch_size"
     )
@@ -54,18 +62,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from tickvol.apps.featurizing import Featurizer, Store, collect_garbage_rarely, deadletter_dir
+    from tickvol.apps.featurizing import Featurizer, Store, deadletter_dir
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
     from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_names
     from tickvol.storage.dataset import looks_like_dataset, remove_tree
+    from tickvol.storage.memory import collect_garbage_rarely
 
     config = load_config(options.config)
     batch_size = config.features.batch_size if options.batch_size is None else options.batch_size
     if batch_size < 1:
         raise UsageError(f"--batch-size: {batch_size}: must be at least 1 frame")
     products = check_products(options.products) if options.products else config.products
-    target = Path(os.path.abspath(options.out or config.features.dataset_dir))
+    default = config.candles.dataset_dir if options.klines else config.features.dataset_dir
+    target = Path(os.path.abspath(options.out or default))
     if target.exists() and not (target.is_dir() and looks_like_dataset(target)):
         raise UsageError(f"--out: {target}: exists and is no feature dataset; name another directory")
     started = time.monotonic()
@@ -73,6 +83,8 @@ def _replay(options: argparse.Namespace) -> int:
     new = target.with_name(f".new.{target.name}")
     remove_tree(new)
     remove_tree(deadletter_dir(new))
+    if options.klines:
+        return _replay_klines(options, config, target, new)
     if options.from_kafka:
         return _replay_topic(options, config, products, target, new)
     files = archive_files(options.data_file) if options.data_file else newest_capture(config.ingestion.raw_dir)
@@ -104,6 +116,23 @@ def _replay(options: argparse.Namespace) -> int:
     seconds = time.monotonic() - started
     print(f"files       {len(files)}, {seconds:.1f} s, {featurizer.tracker.counts.frames / seconds:.0f} frames/s")
     print(f"dataset     {target}\nrejected    {deadletter_dir(target)}")
+    return 0
+
+
+def _replay_klines(options: argparse.Namespace, config: "Config", target: Path, new: Path) -> int:
+    from tickvol.apps.replay_klines import replay_klines
+    from tickvol.core.errors import UsageError
+
+    others = {name: getattr(options, name) for name in ("data_file", "from_kafka", "sequence", "records", "products")}
+    problems = [
+        f"--{name.replace('_', '-')}: {value}: does not go with --klines" for name, value in others.items() if value
+    ]
+    if problems:
+        raise UsageError(problems)
+    lines = replay_klines(config, options.klines, new)
+    _swap_in(new, target)
+    print("\n".join(lines))
+    print(f"dataset     {target}")
     return 0
 
 

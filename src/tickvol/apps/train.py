@@ -3,22 +3,28 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.apps.command import add_candles, command_parser, configuration, now_iso, run_command
+from tickvol.apps.training_rows import add_rows, training_rows
+from tickvol.models.training_spec import ModelType
 
 if TYPE_CHECKING:
     from tickvol.config import Config
     from tickvol.core.feature_table import FeatureTable
     from tickvol.models.bundle import Bundle
+    from tickvol.models.leakcheck.result import Fit
+    from tickvol.models.leakcheck.rules import LeakRules
     from tickvol.models.manifest import Provenance
     from tickvol.models.training import Prepared
+    from tickvol.models.training_spec import TrainingSpec
 
 DESCRIPTION = """Train and compare all detectors.
 
-The five baselines are trained every time; a model counts only by its lead over the best of them. Splits go by time,
+The baselines are trained every time; a model counts only by its lead over the best of them. Splits go by time,
 thresholds and calibration come from train and validation alone. Bundles go to models/artifacts/<detector>/, the run to
-MLflow, where the best on validation becomes the challenger (the first one ever also the champion)."""
+MLflow, where the best on validation becomes the challenger (the first one ever also the champion). Every training is
+written to the ledger of trials, failed ones too."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,49 +32,57 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command_parser("train", DESCRIPTION)
     parser.add_argument(
         "--model-type",
-        choices=("logistic", "xgboost", "all"),
+        choices=get_args(ModelType),
         help="which models beside the baselines; default: models.model_type",
     )
-    parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; default: features.dataset_dir")
-    parser.add_argument("--products", nargs="+", metavar="P", help="use only these; default: all of the dataset")
+    add_rows(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="seed of training; default: models.seed")
     parser.add_argument("--label", choices=("relative", "absolute"), help="what a spike is; default: labels.kind")
     parser.add_argument("--artifacts-dir", type=Path, metavar="DIR", help="bundles; default: models.artifacts_dir")
     parser.add_argument("--no-tracking", action="store_true", help="do not log or register anything in MLflow")
+    add_candles(parser)
     return run_command(parser, _train, argv)
 
 
 def _train(options: argparse.Namespace) -> int:
     from tickvol.apps.training_run import track
-    from tickvol.config import load_config
-    from tickvol.core.errors import UsageError
+    from tickvol.models.candidates import detector_names
+    from tickvol.models.leakcheck.result import require_clean
+    from tickvol.models.leakcheck.suite import training_checks
     from tickvol.models.training import best_on_validation, prepare, train_detectors
-    from tickvol.storage.dataset import read_features
+    from tickvol.tracking.trials import TrialLedger, trial_of
 
-    config = _overridden(load_config(options.config), options)
-    if options.seed is not None and options.seed < 0:
-        raise UsageError(f"--seed: {options.seed}: must be at least 0")
+    config = overridden(configuration(options), options)
     artifacts = config.models.artifacts_dir
-    table = read_features(options.features or config.features.dataset_dir, products=options.products)
-    training = config.models.spec(config.labels)
-    prepared = prepare(table, config.labels.spec(), training)
-    print("\n".join(_about(prepared)))
-    bundles = []
-    for bundle in train_detectors(prepared, training, config.models.model_type, _provenance(config, table)):
+    table = training_rows(config, options)
+    training, made = config.models.spec(config.labels), provenance(config, table)
+    about = trial_of("candles" if options.candles else "ticks", config.labels.horizon_s, table)
+    names = detector_names(config.models.model_type)
+    with TrialLedger(config.mlflow.ledger_dir, clock=now_iso).trial(about, made, names) as trial:
+        prepared = prepare(table, config.labels.spec(), training)
+        print("\n".join(_about(prepared)))
+        bundles = list(train_detectors(prepared, training, config.models.model_type, made))
+        trial.ended(bundles)
+        checked = training_checks(prepared, bundles, fitter(training, made), leak_rules(config))
+        require_clean(checked, "no bundle was saved or registered")
+    for bundle in bundles:
         bundle.save(artifacts / bundle.name)
-        bundles.append(bundle)
     best = best_on_validation(bundles)
     print("\n".join(comparison(bundles, best)))
+    print(f"leaks       none by {', '.join(result.name for result in checked if result.passed)}")
     print(f"bundles     {artifacts}/<detector>")
     if not options.no_tracking:
         print("\n".join(track(config, prepared, bundles, best)))
     return 0
 
 
-def _overridden(config: "Config", options: argparse.Namespace) -> "Config":
+def overridden(config: "Config", options: argparse.Namespace) -> "Config":
     """The configuration as the flags make it, so that its hash is that of what was run."""
+    from tickvol.core.errors import UsageError
     from tickvol.core.labels import LabelKind
 
+    if options.seed is not None and options.seed < 0:
+        raise UsageError(f"--seed: {options.seed}: must be at least 0")
     labels = {"kind": LabelKind(options.label)} if options.label else {}
     models = {"seed": options.seed, "model_type": options.model_type, "artifacts_dir": options.artifacts_dir}
     return config.model_copy(
@@ -79,7 +93,20 @@ def _overridden(config: "Config", options: argparse.Namespace) -> "Config":
     )
 
 
-def _provenance(config: "Config", table: "FeatureTable") -> "Provenance":
+def leak_rules(config: "Config") -> "LeakRules":
+    """What counts as a leak: its own section, the evaluation's highest PR-AUC, the seed of training."""
+    return config.leakcheck.rules(max_pr_auc=config.evaluation.max_pr_auc, seed=config.models.seed)
+
+
+def fitter(training: "TrainingSpec", made: "Provenance") -> "Fit":
+    """Trains one detector on whatever rows the checks prepare."""
+    from tickvol.models.training import train_detector
+
+    return lambda name, prepared: train_detector(name, prepared, training, made)
+
+
+def provenance(config: "Config", table: "FeatureTable") -> "Provenance":
+    """Which configuration, program and data a bundle is made by."""
     from tickvol import __version__
     from tickvol.core.feature_table import table_fingerprint
     from tickvol.models.manifest import Provenance
@@ -92,6 +119,8 @@ def _provenance(config: "Config", table: "FeatureTable") -> "Provenance":
 def _about(prepared: "Prepared") -> list[str]:
     from datetime import UTC, datetime
 
+    from tickvol.models.evaluation.report import exact_iso
+
     def when(time_ns: int) -> str:
         return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
 
@@ -100,7 +129,7 @@ def _about(prepared: "Prepared") -> list[str]:
     limit = f"{limits.common:.4g} times the typical" if limits.common is not None else str(limits.by_product)
     lines = ["simulated market: these figures say nothing about real markets"] if table.simulated else []
     lines += [
-        f"rows        {len(table)} of {', '.join(table.products)}",
+        f"rows        {len(table)} of {', '.join(table.products)}, until {exact_iso(int(table.bar_end_ns.max()))}",
         f"label       {prepared.label.kind}, next {prepared.label.horizon_s} s, spike from {limit} volatility",
         f"cuts        {when(split.train_end_ns)}, {when(split.validation_end_ns)} UTC; {split.purged} rows lost there",
     ]

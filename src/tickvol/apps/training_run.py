@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tickvol.apps.command import now_iso
 from tickvol.config import Config
 from tickvol.models.bundle import Bundle
 from tickvol.models.evaluation.judge import JudgedRows, ScoredDetector
 from tickvol.models.evaluation.lead import best_baseline
 from tickvol.models.evaluation.metrics import calibration_bins, ranking
 from tickvol.models.evaluation.regimes import REGIMES
-from tickvol.models.evaluation.selection import select
+from tickvol.models.evaluation.selection import Selection, select
 from tickvol.models.training import Prepared
 from tickvol.monitoring.evaluation_figures import calibration_figure, pr_figure, timeline_figure
 from tickvol.tracking.runs import DetectorRecord, log_training
@@ -31,11 +32,12 @@ def track(config: Config, prepared: Prepared, bundles: Sequence[Bundle], best: B
     baselines = [bundle for bundle in bundles if bundle.manifest.baseline]
     yardstick = best_baseline({bundle.name: _pr_auc(bundle) for bundle in baselines})
     bins = {detector.name: calibration_bins(rows.positive, detector.probability) for detector in scored}
+    metrics = logged_metrics(selection)
     records = [
         DetectorRecord(
             bundle=selection.bundles[detector.name],
             directory=config.models.artifacts_dir / detector.name,
-            metrics=_flat(selection.bundles[detector.name]) | _by_group(rows, detector),
+            metrics=metrics[detector.name],
             figures={"timeline.png": _timeline(config, rows, detector)},
         )
         for detector in scored
@@ -49,6 +51,7 @@ def track(config: Config, prepared: Prepared, bundles: Sequence[Bundle], best: B
         },
         records=records,
         best=best,
+        at=now_iso(),
     )
     aliases = " and ".join(registered.aliases)
     what = "the baseline " if best.manifest.baseline else ""
@@ -90,6 +93,14 @@ def _params(config: Config, prepared: Prepared, best: Bundle) -> Mapping[str, An
             "simulated": prepared.table.simulated,
         }
     )
+
+
+def logged_metrics(selection: Selection) -> dict[str, dict[str, float | None]]:
+    """What is logged of each detector, by its name: the figures of its bundle, and those by product and regime."""
+    return {
+        detector.name: _flat(selection.bundles[detector.name]) | _by_group(selection.rows, detector)
+        for detector in selection.detectors
+    }
 
 
 def _flat(bundle: Bundle) -> dict[str, float | None]:

@@ -130,8 +130,9 @@ def _feed(
     *,
     stop_on_close: bool,
 ) -> "Feed":
+    from tickvol.core.backoff import Backoff
     from tickvol.ingest.feed import Feed, FeedSpec
-    from tickvol.ingest.reconnect import Backoff, ConnectLimiter
+    from tickvol.ingest.reconnect import ConnectLimiter
 
     reconnect = ingestion.reconnect
     return Feed(

@@ -1,0 +1,165 @@
+"""`tickvol alerts`: what was raised, what stands, what became of it; a test of all sinks; delivery of what waits."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tickvol.apps.command import command_parser, run_command
+from tickvol.core.alerts import Severity
+
+if TYPE_CHECKING:
+    from tickvol.config import Config
+    from tickvol.monitoring.alerts.book import Entry
+    from tickvol.monitoring.alerts.desk import AlertDesk, Visit
+
+DESCRIPTION = """Look at alerts and deliver them.
+
+  list    the sinks, what stands now, and the newest notices with what became of each in each sink
+  test    raise and clear an alert named `test`, and deliver it to every sink that takes its severity
+  flush   deliver what waits: what a sink did not take, and digests of what quiet hours held back. For cron
+
+test and flush end with 1 while anything is not delivered; it stays in the ledger and goes with the next flush. What a
+sink refused for good is tried again only with --refused."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol alerts`."""
+    parser = command_parser("alerts", DESCRIPTION)
+    parser.add_argument("action", choices=("list", "test", "flush"), help="what to do")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="list: the newest N")
+    parser.add_argument("--json", action="store_true", help="list: print JSON")
+    parser.add_argument("--severity", choices=list(Severity), default=Severity.WARNING, help="test: of what severity")
+    parser.add_argument("--refused", action="store_true", help="flush: also what a sink has refused for good")
+    parser.add_argument(
+        "--give-up", metavar="SINK", help="flush: write down that what waits there will never be sent; default: none"
+    )
+    return run_command(parser, _alerts, argv)
+
+
+def _alerts(options: argparse.Namespace) -> int:
+    from tickvol.apps.alerting import SINKS, open_desk
+    from tickvol.config import load_config
+    from tickvol.core.errors import UsageError
+
+    config = load_config(options.config)
+    if options.limit < 1:
+        raise UsageError(f"--limit: {options.limit}: must be at least 1")
+    if options.give_up is not None and options.give_up not in SINKS:
+        raise UsageError(f"--give-up: {options.give_up!r}: must be one of {', '.join(SINKS)}")
+    with open_desk(config) as desk:
+        if options.action == "list":
+            return _list(options, desk, config)
+        return _test(options, desk) if options.action == "test" else _flush(options, desk)
+
+
+def _test(options: argparse.Namespace, desk: "AlertDesk") -> int:
+    from tickvol.core.alerts import Subject
+    from tickvol.monitoring.alerts.hysteresis import Reading, Rule
+
+    rule = Rule("test", Severity(options.severity), raise_above=0.5, clear_below=0.5)
+    for value, reason in ((1.0, "a test of the sinks; nothing is wrong"), (0.0, "the test is over")):
+        reading = Reading(Subject(detector="test"), value, {"value": value}, reason, time.time_ns())
+        print(f"made       {len(desk.observe(rule, [reading]))}: {reason}")
+    return _end(desk.deliver())
+
+
+def _flush(options: argparse.Namespace, desk: "AlertDesk") -> int:
+    if options.give_up:
+        print(f"given up   {desk.give_up(options.give_up)} of {options.give_up}")
+    if options.refused:
+        print(f"again      {desk.try_refused_again()} that were refused")
+    return _end(desk.deliver())
+
+
+def _end(visits: "Sequence[Visit]") -> int:
+    from tickvol.apps.alerting import is_settled, told
+
+    print("\n".join(told(visits)))
+    return 0 if is_settled(visits) else 1
+
+
+def _list(options: argparse.Namespace, desk: "AlertDesk", config: "Config") -> int:
+    book = desk.book()
+    newest = list(book.entries.values())[::-1][: options.limit]
+    if options.json:
+        _print_json(
+            {
+                "sinks": _sinks(config),
+                "unreadable_lines": desk.unreadable,
+                "standing": book.standing(),
+                "notices": len(book.entries),
+                "newest": [_as_json(entry) for entry in newest],
+            }
+        )
+        return 0
+    for sink, place in _sinks(config).items():
+        print(f"{sink:<10} {place}")
+    if desk.unreadable:
+        print(f"unreadable {desk.unreadable} lines of {config.alerts.ledger}; the log says which")
+    standing = book.standing()
+    print(f"standing   {len(standing)}")
+    for alert in standing:
+        print(
+            f"  {_moment(alert.made_time_ns)}  {alert.severity:<8}  {alert.name}  {alert.subject.text}: {alert.reason}"
+        )
+    print(f"notices    {len(book.entries)}, newest first")
+    for entry in newest:
+        print(f"  {_line(entry)}")
+    return 0
+
+
+def _sinks(config: "Config") -> dict[str, str]:
+    from tickvol.apps.alerting import FILE, TOPIC, WEBHOOK, new_webhook
+
+    alerts = config.alerts
+    places = {TOPIC: config.kafka.topic_alerts, FILE: str(alerts.file), WEBHOOK: "none"}
+    if alerts.webhook.url.get_secret_value():
+        places[WEBHOOK] = f"{new_webhook(config).place}, signed with {alerts.webhook.secret}"
+    taken = {TOPIC: alerts.topic_severities, FILE: alerts.file_severities, WEBHOOK: alerts.webhook_severities}
+    return {
+        sink: place
+        if place == "none"
+        else f"{place}: {', '.join(s for s in Severity if s in taken[sink]) or 'nothing'}"
+        for sink, place in places.items()
+    }
+
+
+def _line(entry: "Entry") -> str:
+    from tickvol.core.alerts import Alert
+
+    notice = entry.notice
+    fates = ", ".join(f"{sink} {_fate(delivery)}" for sink, delivery in entry.deliveries.items()) or "to no sink"
+    when = _moment(notice.made_time_ns)
+    if not isinstance(notice, Alert):
+        return f"{when}  digest of {len(notice.alerts)} ({notice.severity}) [{fates}]"
+    again = f" again ({notice.repeat})" if notice.repeat else ""
+    what = f"{notice.severity} {notice.name} {notice.state}{again}  {notice.subject.text}: {notice.reason}"
+    return f"{when}  {what} [{fates}]"
+
+
+def _fate(delivery: Any) -> str:
+    from tickvol.monitoring.alerts.book import OPEN, Fate
+
+    if delivery.fate not in (*OPEN, Fate.REFUSED) or not delivery.detail:
+        return str(delivery.fate)
+    return f"{delivery.fate} ({delivery.detail})"
+
+
+def _as_json(entry: "Entry") -> dict[str, Any]:
+    import dataclasses
+
+    deliveries = {sink: dataclasses.asdict(delivery) for sink, delivery in entry.deliveries.items()}
+    return {"key": entry.key, "notice": entry.notice, "deliveries": deliveries}
+
+
+def _moment(at_ns: int) -> str:
+    from tickvol.models.evaluation.report import iso
+
+    return iso(at_ns)
+
+
+def _print_json(about: object) -> None:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(about), indent=2).decode())

@@ -1,0 +1,74 @@
+"""`tickvol champion`: who served when and why, from a ledger that is verified while it is read."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tickvol.apps.command import add_candles, command_parser, configuration, run_command
+
+if TYPE_CHECKING:
+    from tickvol.tracking.ledger import Entry
+
+_DESCRIPTION = """Print who serves, and the ledger: who served when and why, what was refused.
+
+Each line's hash is checked against its content, the line before, the ledger's head and MLflow's note of it; with a line
+that does not hold the exit code is 1, and so it is where the registry's champion is not the one that the ledger names.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("champion", _DESCRIPTION)
+    parser.add_argument("--json", action="store_true", help="print the entries as they are, a JSON line each")
+    add_candles(parser)
+    return run_command(parser, _champion, argv)
+
+
+def _champion(options: argparse.Namespace) -> int:
+    import json
+
+    from tickvol.core.errors import LedgerBroken
+    from tickvol.tracking.champions import champions_ledger, require_witnessed, served_by_ledger
+    from tickvol.tracking.registry import CHAMPION, aliases
+
+    settings = configuration(options).mlflow
+    ledger = champions_ledger(settings)
+    reading = ledger.read()
+    for entry in reading.entries:
+        print(json.dumps({"kind": entry.kind, **entry.content}) if options.json else _line(entry))
+    if reading.problem is not None:
+        raise LedgerBroken(f"{reading.problem}; entries from there on are not shown")
+    require_witnessed(settings, reading.entries)
+    served, named = aliases(settings).get(CHAMPION), served_by_ledger(reading.entries)
+    if served != named:
+        print(
+            f"tickvol champion: the registry says version {served}, the ledger {named}: an alias was moved by other "
+            "means, or a change was interrupted; promote or roll back to settle it",
+            file=sys.stderr,
+        )
+        return 1
+    if not options.json:
+        print(f"serves      {f'version {served}' if served else 'nobody'}; {len(reading.entries)} entries, all hold")
+    return 0
+
+
+def _line(entry: "Entry") -> str:
+    content = entry.content
+    return f"{content.get('at', '')}  {entry.kind:<11} {_told(entry.kind, content)}  [{entry.sha256[:12]}]"
+
+
+def _told(kind: str, content: Mapping[str, Any]) -> str:
+    from tickvol.tracking.champions import PROMOTED
+
+    shut = [gate["name"] for gate in content.get("gates", []) if not gate["passed"]]
+    who = content.get("version") or content.get("candidate")
+    why = content.get("reason") or f"by {content.get('by')}"
+    if content.get("forced"):
+        why += f", forced past {', '.join(shut)}: {content['forced']}"
+    elif kind != PROMOTED and shut:
+        why += f", shut: {', '.join(shut)}"
+    elif content.get("gates"):
+        why += f", {len(content['gates'])} gates passed"
+    before = f" instead of {content['served_before']}" if content.get("served_before") else ""
+    return f"version {who}{before}: {why}"

@@ -1,0 +1,73 @@
+"""`tickvol open-sealed`: the one look at the block that no choice has seen; each look is written down."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tickvol.apps.command import agreed, command_parser, run_command
+
+DESCRIPTION = """Judge the sealed block: train on all rows before walk_forward.*.sealed_from as a fold is trained,
+and judge on the rows from there on. The ledger of openings takes down the opening before anything is computed, and
+bundle hash and result before they are shown.
+
+A block can be opened as often as one likes; every report says how often it was. Each opening after which something was
+changed makes the next one worth less. Bundles go to models.artifacts_dir/sealed/ (candles.artifacts_dir/sealed/)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("open-sealed", DESCRIPTION)
+    parser.add_argument("--source", choices=("ticks", "candles"), required=True, help="whose block to open")
+    parser.add_argument("--horizon", type=int, metavar="S", help="of the ticks, in seconds; default: labels.horizon_s")
+    parser.add_argument("--yes", action="store_true", help="do not ask whether you mean it")
+    return run_command(parser, _open_sealed, argv)
+
+
+def _open_sealed(options: argparse.Namespace) -> int:
+    from tickvol.apps.walk_forward_studies import named_candidates, one_horizon, planned
+    from tickvol.config import load_config
+    from tickvol.core.errors import SuspectedLeak
+    from tickvol.models.walk_forward import cut_sealed
+
+    config = load_config(options.config)
+    (plan,) = planned(config, [options.source], one_horizon(config, options.source, options.horizon))
+    ledger = plan.ledger
+    print(f"sealed      {plan.name}: opened {len(ledger.openings(plan.source))} times before")
+    if not options.yes and not agreed("open it and write that down?"):
+        print("left closed")
+        return 1
+    opening = ledger.opened(plan.about)
+    result = plan.run(
+        cut_sealed(plan.table, plan.label, config.walk_forward.rules(plan.source)), named_candidates(None)
+    )
+    bundle = result.bundles[result.selected]
+    made = {"detector": bundle.name, "bundle_hash": bundle.version, **msgspec.to_builtins(plan.provenance)}
+    try:
+        document, _, _ = plan.judged([result])
+    except SuspectedLeak as error:
+        ledger.sealed_result(opening, made | {"refused": str(error)})
+        raise
+    ledger.sealed_result(opening, made | _result(document))
+    artifacts = plan.config.models.artifacts_dir / "sealed"
+    for name, fitted in result.bundles.items():
+        fitted.save(artifacts / name)
+    document["sealed"]["openings"] = ledger.openings(plan.source)
+    print("\n".join(plan.table_of(document)))
+    print(f"bundles     {artifacts}/<detector>")
+    return 0
+
+
+def _result(document: dict[str, Any]) -> dict[str, Any]:
+    chosen = document["detectors"]["selected"]
+    return {
+        "rows": chosen["rows"],
+        "prevalence": chosen["prevalence"],
+        "pr_auc": chosen["pr_auc"],
+        "best_baseline": document["best_baseline"],
+        "lead": chosen["lead"],
+        "lead_low": chosen["lead_interval"]["low"],
+        "lead_high": chosen["lead_interval"]["high"],
+        "calibration_error": chosen["calibration_error"]["value"],
+    }

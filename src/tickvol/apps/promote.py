@@ -1,0 +1,88 @@
+"""`tickvol promote`: the challenger through the gates, and in the champion's place where all are passed."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.apps.command import add_candles, agreed, command_parser, configuration, now_iso, run_command
+
+if TYPE_CHECKING:
+    from tickvol.apps.promoting import Judged
+    from tickvol.config import Config
+
+_DESCRIPTION = """Judge the challenger beside the champion on rows that neither was trained on, through named gates
+(docs/promotion.md), and let it serve where all of them are passed. The former champion stays as `previous`.
+
+Passed or not, the verdict goes to the ledger. With a gate that is shut nothing changes and the exit code is 1."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("promote", _DESCRIPTION)
+    parser.add_argument(
+        "--candidate",
+        default="challenger",
+        metavar="ALIAS_OR_VERSION",
+        help="alias or number of the version that wants to serve",
+    )
+    parser.add_argument("--features", type=Path, metavar="DIR", help="rows to judge; default: features.dataset_dir")
+    parser.add_argument(
+        "--log",
+        type=Path,
+        nargs="+",
+        metavar="F",
+        help="recorded frames whose features must equal the dataset's; default: not compared",
+    )
+    parser.add_argument("--ask", action="store_true", help="show the gates and ask before promoting")
+    parser.add_argument("--dry-run", action="store_true", help="show the gates, change and write nothing")
+    parser.add_argument("--force", metavar="REASON", help="promote in spite of shut gates; default: never")
+    add_candles(parser)
+    return run_command(parser, _promote, argv)
+
+
+def _promote(options: argparse.Namespace) -> int:
+    from tickvol.apps.promoting import failed_in_words, judge_candidate, settle, told
+    from tickvol.storage.dataset import read_features
+
+    _check(options)
+    config = configuration(options)
+    table = read_features(options.features or config.features.dataset_dir)
+    judged = judge_candidate(config, options.candidate, table, options.log)
+    if judged is None:
+        print(f"{options.candidate} serves already: nothing to do")
+        return 0
+    print("\n".join(told(judged)))
+    if options.dry_run:
+        outcome = "promoted" if judged.passed or options.force else "refused"
+        print(f"dry run     would be {outcome}; nothing was changed")
+        return 0 if judged.passed else 1
+    if options.ask and (judged.passed or options.force) and not _agreed(config, judged):
+        return 1
+    by = "promote --ask" if options.ask else "promote"
+    if settle(config, judged, at=now_iso(), by=by, force=options.force):
+        print(f"promoted    version {judged.candidate.number} is champion; `tickvol rollback` goes back")
+        return 0
+    print(f"tickvol promote: refused, nothing was changed: {failed_in_words(judged)}", file=sys.stderr)
+    return 1
+
+
+def _check(options: argparse.Namespace) -> None:
+    from tickvol.core.errors import UsageError
+
+    if options.force is not None and not options.force.strip():
+        raise UsageError(f"--force: {options.force!r}: must be the reason, in words")
+    if options.ask and not sys.stdin.isatty():
+        raise UsageError("--ask: standard input is no terminal; leave it out to let the gates decide")
+
+
+def _agreed(config: "Config", judged: "Judged") -> bool:
+    """Ask; a no is written down."""
+    from tickvol.tracking.champions import DECLINED, note
+
+    if agreed(f"promote version {judged.candidate.number}?"):
+        return True
+    note(config.mlflow, DECLINED, {"at": now_iso(), "by": "promote --ask", **judged.document()})
+    print("declined    nothing was changed")
+    return False

@@ -1,0 +1,178 @@
+"""`tickvol reproduce`: a recorded training once more, from the same data, configuration and program; what differs."""
+
+import argparse
+import contextlib
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.apps.command import add_candles, command_parser, configuration, run_command
+
+if TYPE_CHECKING:
+    from tickvol.config import Config
+    from tickvol.core.feature_table import FeatureTable
+    from tickvol.models.bundle import Bundle
+
+_DESCRIPTION = """Train again what a run made, and compare bytes of bundles and figures, a line each: equal or differs.
+
+RUN is an MLflow run (a training, or one of its detectors), the hash of a bundle as reports carry it, or a bundle
+directory. Data, configuration and program must be those of the run; which of them is another is said, and nothing is
+trained then. Seed and kind of label are taken from the run. Exit code 1 when anything differs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recorded:
+    """Bundles of a run, by detector: where they are, and what was logged (None of a directory)."""
+
+    directories: Mapping[str, Path]
+    metrics: Mapping[str, Mapping[str, float] | None]
+    products: tuple[str, ...] | None
+    model_type: str | None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("reproduce", _DESCRIPTION)
+    parser.add_argument("run", metavar="RUN", help="MLflow run id, bundle hash, or bundle directory")
+    parser.add_argument("--features", type=Path, metavar="DIR", help="the run's dataset; default: features.dataset_dir")
+    parser.add_argument("--products", nargs="+", metavar="P", help="the run's products; default: as recorded, or all")
+    add_candles(parser)
+    return run_command(parser, _reproduce, argv)
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from tickvol.models.bundle import Bundle
+    from tickvol.storage.dataset import read_features
+
+    config = configuration(options)
+    recorded = _find(config, options.run)
+    bundles = {name: Bundle.load(directory) for name, directory in recorded.directories.items()}
+    products = options.products or recorded.products
+    features = options.features or config.features.dataset_dir
+    first = next(iter(bundles.values()))
+    table = read_features(features, products=products, to_ns=first.manifest.split.last_ns + 1)
+    lines = _origins(config, table, first)
+    print("\n".join(lines))
+    if any(line.startswith("differs") for line in lines):
+        print("nothing was trained: give the run's own data, configuration and program")
+        return 1
+    with tempfile.TemporaryDirectory() as scratch:
+        _train_again(options, recorded, first, features, products, Path(scratch))
+        compared = _compare(recorded, bundles, table, Path(scratch))
+    print("\n".join(compared))
+    differing = sum(line.startswith("differs") for line in compared)
+    print(f"reproduced  {len(compared) - differing} of {len(compared)} equal")
+    return 1 if differing else 0
+
+
+def _find(config: "Config", run: str) -> _Recorded:
+    from tickvol.models.bundle import Bundle
+    from tickvol.tracking.registry import detector_runs, directory_of, run_of_bundle, training_params
+
+    if Path(run).is_dir():
+        name = Bundle.load(Path(run)).name
+        return _Recorded(directories={name: Path(run)}, metrics={name: None}, products=None, model_type=None)
+    run_id = run_of_bundle(config.mlflow, run) if len(run) == 64 else run
+    found = detector_runs(config.mlflow, run_id)
+    params = training_params(config.mlflow, run_id)
+    return _Recorded(
+        directories={detector.name: directory_of(detector.source, f"run {detector.run_id}") for detector in found},
+        metrics={detector.name: detector.metrics for detector in found},
+        products=tuple(params["products"].split(",")) if "products" in params else None,
+        model_type=params.get("models.model_type"),
+    )
+
+
+def _origins(config: "Config", table: "FeatureTable", bundle: "Bundle") -> list[str]:
+    """Whether data, configuration and program at hand are those of the bundle."""
+    from tickvol import __version__
+    from tickvol.apps.train import overridden
+    from tickvol.core.feature_table import table_fingerprint
+
+    of_run = argparse.Namespace(
+        label=bundle.label.kind.value, seed=bundle.manifest.seed, model_type=None, artifacts_dir=None
+    )
+    made = bundle.manifest.provenance
+    return [
+        _line("data", made.data_fingerprint, table_fingerprint(table)),
+        _line("config", made.config_hash, overridden(config, of_run).fingerprint()),
+        _line("code", made.code_version, __version__),
+    ]
+
+
+def _train_again(
+    options: argparse.Namespace,
+    recorded: _Recorded,
+    bundle: "Bundle",
+    features: Path,
+    products: Sequence[str] | None,
+    scratch: Path,
+) -> None:
+    """As `tickvol train` does it, without its words and without MLflow."""
+    from tickvol.apps import train
+    from tickvol.core.errors import InputError
+    from tickvol.models.candidates import model_type_of
+
+    arguments = ["--config", str(options.config), "--features", str(features), "--artifacts-dir", str(scratch)]
+    arguments += ["--no-tracking", "--seed", str(bundle.manifest.seed), "--label", bundle.label.kind.value]
+    arguments += ["--candles"] if options.candles else []
+    arguments += ["--until", str(bundle.manifest.split.last_ns)]  # the dataset may have grown since
+    arguments += ["--model-type", recorded.model_type or model_type_of(bundle.name)]
+    arguments += ["--products", *products] if products else []
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = train.main(arguments)
+    if code != 0:
+        raise InputError("the training could not be repeated, see above")
+
+
+def _compare(recorded: _Recorded, bundles: "Mapping[str, Bundle]", table: "FeatureTable", scratch: Path) -> list[str]:
+    from tickvol.apps.training_run import logged_metrics
+    from tickvol.models.bundle import Bundle
+    from tickvol.models.bundle_files import MANIFEST
+    from tickvol.models.evaluation.selection import select
+
+    trained = {path.parent.name: Bundle.load(path.parent) for path in sorted(scratch.glob(f"*/{MANIFEST}"))}
+    again = logged_metrics(select(table, list(trained.values())))
+    lines = []
+    for name, directory in recorded.directories.items():
+        if name not in trained:
+            lines.append(f"differs  {name}: is not trained any more")
+            continue
+        for path in sorted(directory.iterdir()):
+            other = scratch / name / path.name
+            lines.append(_line(f"{name}/{path.name}", _sha256(path), _sha256(other)))
+        logged = recorded.metrics[name]
+        figures = _flat(bundles[name]) if logged is None else logged
+        lines += [_line(f"{name} {figure}", value, again[name].get(figure)) for figure, value in figures.items()]
+    return lines
+
+
+def _flat(bundle: "Bundle") -> dict[str, float]:
+    parts = bundle.manifest.metrics.items()
+    return {
+        f"{part}.{name}": float(value)
+        for part, figures in parts
+        for name, value in figures.items()
+        if value is not None
+    }
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "absent"
+
+
+def _line(what: str, recorded: str | float, now: str | float | None) -> str:
+    if recorded == now:
+        return f"equal    {what}: {_short(recorded)}"
+    return f"differs  {what}: {_short(recorded)} recorded, {_short(now)} now"
+
+
+def _short(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return value[:12]
+    return "absent" if value is None else f"{value:.10g}"

@@ -1,0 +1,115 @@
+"""`tickvol retrain`: train again when schedule or drift ask for it, and send the challenger through the gates."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.apps.command import command_parser, now_iso, run_command
+
+if TYPE_CHECKING:
+    from tickvol.config import Config
+    from tickvol.models.promotion.retraining import Decision
+    from tickvol.tracking.registry import Version
+
+_DESCRIPTION = """Decide whether to train again; if so train as `tickvol train`, register the challenger and judge it
+beside the champion as `tickvol promote` does. Meant to be called often, by cron or a scheduler.
+
+Drift asks for it when several reports of `tickvol drift` in a row reach a level, and until one falls below a lower one;
+the schedule does so some time after the last training. Neither does within the cool-down. Each decision goes to the
+ledger, "not retrained" too. Exit code 0: nothing to do, or promoted; 1: it failed, or a gate kept the champion."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("retrain", _DESCRIPTION)
+    parser.add_argument("--because", choices=("schedule", "drift"), help="ask for this cause only; default: both")
+    parser.add_argument("--force", action="store_true", help="train whatever schedule, drift and cool-down say")
+    parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; default: features.dataset_dir")
+    parser.add_argument(
+        "--judge-features", type=Path, metavar="DIR", help="rows for the gates; default: those of the training"
+    )
+    return run_command(parser, _retrain, argv)
+
+
+def _retrain(options: argparse.Namespace) -> int:
+    from tickvol.config import load_config
+    from tickvol.orchestration.retraining import alone
+    from tickvol.tracking.retrainings import BEGUN, WAITED, retrainings_ledger
+
+    config = load_config(options.config)
+    ledger = retrainings_ledger(config.mlflow)
+    with alone(config):
+        decision = _decide(config, options)
+        print(f"{'retraining' if decision.retrain else 'not retrained'}: {decision.reason}")
+        content = {"at": now_iso(), "cause": decision.cause, "reason": decision.reason}
+        ledger.append(BEGUN if decision.retrain else WAITED, content)
+        return _train_and_judge(config, options, decision) if decision.retrain else 0
+
+
+def _decide(config: "Config", options: argparse.Namespace) -> "Decision":
+    from tickvol.core.errors import InputError
+    from tickvol.models.promotion.retraining import Cause, Decision
+    from tickvol.orchestration.retraining import decide_now, note_drift
+
+    at = now_iso()
+    try:
+        note_drift(config, at, print)
+    except InputError as error:  # the schedule does not wait for a report
+        print(f"tickvol retrain: {error}", file=sys.stderr)
+    if options.force:
+        return Decision(True, None, "forced")
+    return decide_now(config, at, (Cause(options.because),) if options.because else tuple(Cause))
+
+
+def _train_and_judge(config: "Config", options: argparse.Namespace, decision: "Decision") -> int:
+    from tickvol.core.errors import TickvolError
+    from tickvol.tracking.retrainings import CHALLENGED, FAILED, retrainings_ledger
+
+    ledger = retrainings_ledger(config.mlflow)
+    challenger = _train(options, config)
+    if challenger is None:
+        ledger.append(FAILED, {"at": now_iso(), "reason": "the training ended with an error"})
+        return 1
+    about = {"version": challenger.number, "run": challenger.run_id}
+    try:
+        promoted = _judge(config, options, challenger, by=f"retrain ({decision.cause or 'forced'})")
+    except TickvolError as error:
+        ledger.append(FAILED, {"at": now_iso(), **about, "reason": f"the challenger could not be judged: {error}"})
+        raise
+    ledger.append(CHALLENGED, {"at": now_iso(), **about, "promoted": promoted})
+    return 0 if promoted else 1
+
+
+def _train(options: argparse.Namespace, config: "Config") -> "Version | None":
+    """The new challenger, looked through for leaks; None where training failed and said why."""
+    from tickvol.apps import leakcheck, train
+    from tickvol.tracking.registry import CHALLENGER, bundle_of, find_version
+
+    arguments = ["--config", str(options.config)]
+    arguments += ["--features", str(options.features)] if options.features else []
+    if train.main(arguments) != 0:
+        return None
+    challenger = find_version(config.mlflow, CHALLENGER)
+    until_ns = bundle_of(config.mlflow, challenger).manifest.split.last_ns  # the dataset may have grown since
+    leakcheck.main([*arguments, "--until", str(until_ns)])  # what it finds is in its report, which a gate reads
+    return challenger
+
+
+def _judge(config: "Config", options: argparse.Namespace, challenger: "Version", *, by: str) -> bool:
+    """Whether the challenger serves now."""
+    from tickvol.apps.promoting import failed_in_words, judge_candidate, settle, told
+    from tickvol.storage.dataset import read_features
+
+    table = read_features(options.judge_features or options.features or config.features.dataset_dir)
+    judged = judge_candidate(config, challenger.number, table, None)
+    if judged is None:
+        print(f"version {challenger.number} serves: the first of its kind")
+        return True
+    print("\n".join(told(judged)))
+    if settle(config, judged, at=now_iso(), by=by):
+        print(f"promoted    version {challenger.number} is champion; `tickvol rollback` goes back")
+        return True
+    print(f"tickvol retrain: the champion stays: {failed_in_words(judged)}", file=sys.stderr)
+    return False

@@ -1,0 +1,26 @@
+"""`tickvol rollback`: the previous champion serves again."""
+
+import argparse
+from collections.abc import Sequence
+
+from tickvol.apps.command import add_candles, command_parser, configuration, now_iso, run_command
+
+_DESCRIPTION = """Let the previous champion serve again, at once and without gates: it has served before. A service
+takes it with its next start. Going back twice is refused: the version before is known no longer."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("rollback", _DESCRIPTION)
+    parser.add_argument("--reason", default="not said", metavar="TEXT", help="why, for the ledger")
+    add_candles(parser)
+    return run_command(parser, _rollback, argv)
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    from tickvol.tracking.champions import roll_back
+
+    config = configuration(options)
+    content = roll_back(config.mlflow, at=now_iso(), reason=options.reason).content
+    print(f"rolled back version {content['version']} is champion again, version {content['served_before']} was")
+    return 0

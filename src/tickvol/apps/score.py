@@ -1,0 +1,75 @@
+"""`tickvol score`: feature rows to predictions as they come, and to outcomes when their horizon has passed."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tickvol.apps.command import command_parser, run_command
+
+DESCRIPTION = """Score ticks.features as it grows, until SIGINT or SIGTERM: a prediction a row goes to
+ticks.predictions, and once its horizon has passed an outcome to ticks.outcomes, each exactly once, through every crash.
+
+The bundle is the one of --bundle or serving.bundle_dir, else the registry's champion. Another one that is named there
+is taken within scoring.reload_interval_s; each prediction says which made it. Where there is none yet, it waits for
+one.
+
+Several instances, each with a scoring.instance_id of its own, share the products. `tickvol performance` judges what was
+said."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol score`."""
+    parser = command_parser("score", DESCRIPTION)
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="bundle directory; overrides serving.bundle_dir, else the champion's registry entry",
+    )
+    parser.add_argument("--until-end", action="store_true", help="stop at the end that the topic has at the start")
+    return run_command(parser, _score, argv)
+
+
+def _score(options: argparse.Namespace) -> int:
+    if options.bundle is not None:
+        os.environ["TICKVOL_SERVING__BUNDLE_DIR"] = str(options.bundle.absolute())
+    from tickvol.apps.score_kafka import ScoreRun
+    from tickvol.config import load_config
+    from tickvol.monitoring.metrics import serve_metrics
+    from tickvol.monitoring.metrics_scorer import SCORER_METRICS, scorer_values
+    from tickvol.serving.bundle_watch import ServedBundle
+    from tickvol.storage.memory import collect_garbage_rarely
+
+    config = load_config(options.config)
+    bundles = ServedBundle(config)
+    run = ScoreRun(config, bundles, until_end=options.until_end)
+    run.stop_on_signals()
+    collect_garbage_rarely()
+    metrics = serve_metrics(
+        "scoring.metrics_port",
+        config.scoring.metrics_port,
+        SCORER_METRICS,
+        lambda: scorer_values(
+            run.counts,
+            bundle_loaded=bundles.is_there,
+            bundle_changes=bundles.changes,
+            bundle_failures=bundles.failures,
+        ),
+    )
+    try:
+        if options.until_end:
+            bundles.open()
+        else:
+            bundles.wait(lambda: run.is_stopped)
+        if bundles.is_there:
+            bundles.follow()
+            run.work()
+    finally:
+        bundles.close()
+        if metrics is not None:
+            metrics.close()
+        if run.counts.transactions or run.is_over:
+            print("\n".join(run.counts.summary()))
+    print(f"predictions topic {config.kafka.topic_predictions}\noutcomes    topic {config.kafka.topic_outcomes}")
+    return 0

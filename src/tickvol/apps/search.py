@@ -1,0 +1,145 @@
+"""`tickvol search`: hyper-parameters by Optuna, judged on the validation rows of the folds."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tickvol.apps.command import command_parser, run_command
+
+if TYPE_CHECKING:
+    import optuna
+
+    from tickvol.apps.walk_forward_studies import Plan
+    from tickvol.models.training_spec import TrainingSpec
+
+DESCRIPTION = """Search the hyper-parameters of a candidate.
+
+A trial fits the candidate on the inner train rows of each fold and takes the mean PR-AUC on the folds' validation rows;
+test rows and the sealed block are not looked at. Trials that fall behind the median after a fold are pruned. Every
+trial, pruned and failed ones too, is in the ledger and, nested in one run, in MLflow. The search is seeded, ends after
+--minutes or --trials, and goes on where it ended when it is started again."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    from tickvol.models.search_space import SPACES
+
+    parser = command_parser("search", DESCRIPTION)
+    parser.add_argument("--candidate", choices=sorted(SPACES), required=True, help="whose numbers to search")
+    parser.add_argument("--source", choices=("ticks", "candles"), default="candles", help="on which dataset")
+    parser.add_argument("--horizon", type=int, metavar="S", help="of the ticks, in seconds; default: labels.horizon_s")
+    parser.add_argument("--trials", type=int, default=30, metavar="N", help="end after so many trials of this run")
+    parser.add_argument("--minutes", type=float, default=10.0, metavar="M", help="begin no trial after so many minutes")
+    parser.add_argument("--no-tracking", action="store_true", help="do not log runs in MLflow; the ledger is written")
+    return run_command(parser, _search, argv)
+
+
+def _search(options: argparse.Namespace) -> int:
+    import optuna
+
+    from tickvol.apps.walk_forward_studies import one_horizon, planned
+    from tickvol.config import load_config
+    from tickvol.core.errors import UsageError
+    from tickvol.tracking.search_runs import log_search
+
+    if options.trials < 1 or not options.minutes > 0:
+        raise UsageError(f"--trials, --minutes: {options.trials}, {options.minutes}: must be positive")
+    config = load_config(options.config)
+    (plan,) = planned(config, [options.source], one_horizon(config, options.source, options.horizon))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    objective = Objective(plan, options.candidate)
+    storage = config.mlflow.ledger_dir / "search.db"
+    storage.parent.mkdir(parents=True, exist_ok=True)
+    provenance = plan.provenance
+    study = optuna.create_study(
+        study_name=f"{options.candidate} {plan.name} {provenance.data_fingerprint[:12]} {objective.base_hash[:12]}",
+        storage=f"sqlite:///{storage}",
+        sampler=optuna.samplers.TPESampler(seed=config.models.seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+        direction="maximize",
+        load_if_exists=True,
+    )
+    if not study.trials:
+        study.enqueue_trial(objective.present)
+    study.optimize(
+        objective, n_trials=options.trials, timeout=options.minutes * 60, catch=(ValueError, ArithmeticError)
+    )
+    states = [trial.state.name.lower() for trial in study.trials]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    print(f"trials      {len(states)} of {study.study_name}: {counts}")
+    if "complete" not in states:
+        print("no trial came to its end; give more --minutes")
+        return 1
+    first, best = study.trials[0], study.best_trial
+    print(f"present     {_value(first.value)} mean PR-AUC on validation rows")
+    print(f"best        {best.value:.4f} by trial {best.number}")
+    print("\n".join(f"  {name}: {value:.6g}" for name, value in best.params.items()))
+    print("put them under `models` in the configuration, then judge by `tickvol walk-forward`")
+    if not options.no_tracking:
+        log_search(config.mlflow, study.study_name, study.trials, provenance)
+    return 0
+
+
+def _value(value: float | None) -> str:
+    return "pruned or failed" if value is None else f"{value:.4f}"
+
+
+class Objective:
+    """Mean PR-AUC of a candidate on the validation rows of all folds."""
+
+    def __init__(self, plan: "Plan", candidate: str) -> None:
+        from tickvol.labels.spikes import label_values
+        from tickvol.models.search_space import SPACES, base_hash
+        from tickvol.models.training import prepare_split
+        from tickvol.models.walk_forward import cut_folds
+
+        self._plan, self._candidate = plan, candidate
+        self._space = SPACES[candidate]
+        self._training = plan.training
+        self.base_hash = base_hash(self._training, candidate)
+        self.present = {name: getattr(self._training, name) for name in self._space}
+        values = label_values(plan.table, plan.label)
+        folds = cut_folds(plan.table, plan.label, plan.config.walk_forward.rules(plan.source))
+        self._inner = [prepare_split(plan.table, plan.label, values, fold.inner) for fold in folds]
+
+    def __call__(self, trial: "optuna.Trial") -> float:
+        """Fit and judge fold by fold.
+
+        Raises
+        ------
+        optuna.TrialPruned
+            When it has fallen behind.
+        """
+        import msgspec
+        import optuna
+
+        from tickvol.models.search_space import suggest
+
+        chosen = suggest(trial, self._space)
+        training = msgspec.structs.replace(self._training, **chosen)
+        about = self._plan.about | {"search": self._candidate, "numbers": chosen}
+        with self._plan.ledger.trial(about, self._plan.provenance, [f"{self._candidate}#{trial.number}"]) as kept:
+            found: list[float] = []
+            for step, prepared in enumerate(self._inner):
+                found.append(self._validation(prepared, training))
+                mean = sum(found) / len(found)
+                trial.report(mean, step)
+                if step + 1 < len(self._inner) and trial.should_prune():
+                    kept.scored(mean, pruned=True)
+                    break
+            else:
+                kept.scored(mean)
+        if kept.state == "pruned":
+            raise optuna.TrialPruned
+        return mean
+
+    def _validation(self, prepared: Any, training: "TrainingSpec") -> float:
+        from tickvol.models.candidates import Rows, fit_detector
+        from tickvol.models.evaluation.metrics import average_precision
+        from tickvol.models.training import margins
+
+        sample, split = prepared.sample, prepared.split
+        rows = Rows(sample.take(split.train), sample.take(split.validation))
+        detector = fit_detector(self._candidate, rows, prepared.table.spec, training)
+        value = average_precision(prepared.positive[split.validation], margins(detector, prepared, split.validation))
+        return 0.0 if value is None else value

@@ -1,0 +1,60 @@
+"""`tickvol walk-forward`: every candidate over folds of ticks and candles, with intervals: a table, JSON and a page."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tickvol.apps.command import command_parser, run_command, write_whole
+
+DESCRIPTION = """Compare all candidates over walk-forward folds.
+
+Each fold is trained on all rows before it; every choice (label threshold, calibration, alarm threshold, number of
+trees, which candidate) is made on the last part of these, and the fold's own rows judge it. Rows from
+walk_forward.*.sealed_from on are the sealed block, which this command never looks at.
+
+Ticks are judged at every horizon of walk_forward.horizons_s, candles at candles.horizon_s. Every training is written to
+the ledger of trials, and the best lead is deflated by their number."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    parser = command_parser("walk-forward", DESCRIPTION)
+    parser.add_argument(
+        "--source", nargs="+", choices=("ticks", "candles"), help="which datasets; default: both, as far as they exist"
+    )
+    parser.add_argument(
+        "--horizons",
+        nargs="+",
+        type=int,
+        metavar="S",
+        help="of the ticks, in seconds; default: walk_forward.horizons_s",
+    )
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="candidates beside the baselines; default: all")
+    parser.add_argument("--no-tracking", action="store_true", help="do not log runs in MLflow; the ledger is written")
+    return run_command(parser, _walk_forward, argv)
+
+
+def _walk_forward(options: argparse.Namespace) -> int:
+    from tickvol import __version__
+    from tickvol.apps.walk_forward_studies import Study, named_candidates, planned
+    from tickvol.config import load_config
+    from tickvol.monitoring.study_html import render
+
+    config = load_config(options.config)
+    names = named_candidates(options.models)
+    studies: list[Study] = [
+        plan.carry_out(names, track=not options.no_tracking, tell=print)
+        for plan in planned(config, options.source, options.horizons)
+    ]
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "tickvol_version": __version__,
+        "config_hash": config.fingerprint(),
+        "studies": [study.document for study in studies],
+    }
+    chosen = config.walk_forward
+    write_whole(chosen.report_json, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_whole(chosen.report_html, render(document, [study.figures for study in studies if study.figures]))
+    print(f"report      {chosen.report_json}\npage        {chosen.report_html}")
+    return 0

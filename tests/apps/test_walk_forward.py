@@ -1,0 +1,171 @@
+"""`tickvol walk-forward`, `open-sealed`, `search`: tables, reports and ledgers on synthetic markets."""
+
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from tests.apps.datasets import write_dataset
+from tests.synthetic import START_NS, synthetic_table
+from tickvol.apps import open_sealed, search, train, walk_forward
+from tickvol.config import load_config
+from tickvol.core.feature_table import FeatureTable
+from tickvol.core.windows import NS_PER_S
+from tickvol.models.bundle import Bundle
+from tickvol.models.evaluation.report import iso
+from tickvol.tracking.ledger import Ledger
+
+ROOT = Path(__file__).parents[2]
+SEALED = iso(START_NS + int(8.5 * 3600) * NS_PER_S)
+CANDLES_FROM_NS = START_NS - 60 * 86_400 * NS_PER_S
+
+
+def candles() -> FeatureTable:
+    spec = load_config(ROOT / "config.yaml", env_file=None).candles.spec()
+    return synthetic_table(3, hours=24 * 60, products=("BTC-USDT",), gaps=(), spec=spec, start_ns=CANDLES_FROM_NS)
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("studies")
+    write_dataset(directory / "ticks.parquet", synthetic_table(6, hours=10, products=("BTC-USD",), gaps=()))
+    write_dataset(directory / "candles.parquet", candles())
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def _places(datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for name, value in {
+        "FEATURES__DATASET_DIR": datasets / "ticks.parquet",
+        "CANDLES__DATASET_DIR": datasets / "candles.parquet",
+        "CANDLES__ARTIFACTS_DIR": tmp_path / "bundles" / "candles",
+        "MODELS__ARTIFACTS_DIR": tmp_path / "bundles",
+        "MLFLOW__LEDGER_DIR": tmp_path / "ledgers",
+        "WALK_FORWARD__REPORT_JSON": tmp_path / "walk.json",
+        "WALK_FORWARD__REPORT_HTML": tmp_path / "walk.html",
+        "WALK_FORWARD__TICKS__SEALED_FROM": SEALED,
+        "WALK_FORWARD__TICKS__FOLDS": "2",
+        "WALK_FORWARD__TICKS__FIRST_SHARE": "0.5",
+        "WALK_FORWARD__CANDLES__SEALED_FROM": iso(START_NS - 6 * 86_400 * NS_PER_S),
+        "WALK_FORWARD__CANDLES__FOLDS": "2",
+        "WALK_FORWARD__CANDLES__FIRST_SHARE": "0.7",
+        "WALK_FORWARD__HORIZONS_S": "[60, 18000]",
+        "EVALUATION__BOOTSTRAP_SAMPLES": "30",
+        "EVALUATION__MIN_BLOCKS": "3",
+        "EVALUATION__MIN_EVENTS": "2",
+        "EVALUATION__MAX_PR_AUC": "0.999",
+        "LABELS__MIN_POSITIVES": "5",
+    }.items():
+        monkeypatch.setenv(f"TICKVOL_{name}", str(value))
+
+
+def test_ticks_and_candles_stand_side_by_side_and_what_cannot_be_judged_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert walk_forward.main(["--models", "forecast", "--no-tracking"]) == 0
+    said = capsys.readouterr().out
+    document = json.loads((tmp_path / "walk.json").read_text())
+    judged = {study["name"]: study for study in document["studies"]}
+    assert list(judged) == ["ticks 60 s", "ticks 18000 s", "candles 3600 s"]
+    assert judged["ticks 18000 s"]["not_judged_because"] is not None
+    assert "ticks 18000 s: not judged: " in said
+    for name in ("ticks 60 s", "candles 3600 s"):
+        study = judged[name]
+        assert study["not_judged_because"] is None
+        assert {"selected", "forecast", "har", "seasonal_har", "garch"} <= set(study["detectors"])
+        assert study["trials"] == 9
+        assert study["sealed"]["openings"] == []
+        chosen = study["detectors"]["selected"]
+        assert set(chosen["leads"]) == {n for n, one in study["detectors"].items() if one["baseline"]}
+        assert len(chosen["operating_points"]) == 3
+        assert set(study["ablation"]) >= {"range", "flow", "clock"}
+        assert len(study["folds"]) == 2
+        assert f"{name}: {study['sample']['rows']} rows of 2 folds" in said
+    page = (tmp_path / "walk.html").read_text()
+    assert page.count("data:image/png") == 14
+    assert "All studies side by side" in page
+    assert "opened 0 times" in page
+    for study in (judged["ticks 60 s"], judged["candles 3600 s"]):
+        assert {study["features"]["fingerprint"]} | {f["bundle_hash"][f["selected"]][:12] for f in study["folds"]} <= (
+            set(re.findall(r"<td>([0-9a-f]+)</td>", page))
+        )
+    assert document["config_hash"] in page
+
+
+def test_a_study_too_short_for_intervals_is_shown_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TICKVOL_EVALUATION__MIN_BLOCKS", "1000")
+    assert walk_forward.main(["--source", "ticks", "--horizons", "60", "--models", "forecast", "--no-tracking"]) == 0
+    page = (tmp_path / "walk.html").read_text()
+    assert "blocks, at least 1000 needed" in page
+    assert page.count("<td>none</td>") > 10
+
+
+def test_the_same_study_gives_the_same_bytes_and_counts_no_new_trial(tmp_path: Path) -> None:
+    arguments = ["--source", "ticks", "--horizons", "60", "--models", "forecast", "--no-tracking"]
+    assert walk_forward.main(arguments) == 0
+    first = (tmp_path / "walk.json").read_bytes()
+    assert walk_forward.main(arguments) == 0
+    assert (tmp_path / "walk.json").read_bytes() == first
+    assert len(Ledger(tmp_path / "ledgers" / "trials.jsonl").entries()) == 4
+
+
+def test_opening_the_sealed_block_is_written_down_and_shown_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    assert open_sealed.main(["--source", "ticks"]) == 1
+    assert not (tmp_path / "ledgers" / "sealed.jsonl").exists()
+    assert open_sealed.main(["--source", "ticks", "--yes"]) == 0
+    opened, result = Ledger(tmp_path / "ledgers" / "sealed.jsonl").entries()
+    assert (opened.kind, result.kind, result.content["opening"]) == ("opened", "result", opened.number)
+    bundle = Bundle.load(tmp_path / "bundles" / "sealed" / result.content["detector"])
+    assert bundle.version == result.content["bundle_hash"]
+    assert bundle.manifest.split.train_end_ns == np.datetime64(SEALED.removesuffix("Z"), "ns").astype(np.int64)
+    capsys.readouterr()
+    arguments = ["--source", "ticks", "--horizons", "60", "--models", "forecast", "--no-tracking"]
+    assert walk_forward.main(arguments) == 0
+    assert "sealed block opened 1 times" in capsys.readouterr().out
+    assert f"bundle {bundle.version[:12]}" in (tmp_path / "walk.html").read_text()
+
+
+def test_a_search_goes_on_where_it_ended_and_all_its_trials_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--candidate", "forecast", "--source", "ticks", "--horizon", "60", "--no-tracking", "--trials"]
+    assert search.main([*arguments, "2"]) == 0
+    assert search.main([*arguments, "1"]) == 0
+    said = capsys.readouterr().out
+    assert "trials      2 of forecast ticks 60 s" in said
+    assert "trials      3 of forecast ticks 60 s" in said
+    entries = Ledger(tmp_path / "ledgers" / "trials.jsonl").entries()
+    assert [entry.content["candidates"] for entry in entries] == [["forecast#0"], ["forecast#1"], ["forecast#2"]]
+    assert entries[0].content["numbers"] == {"forecast_ridge": 10.0, "season_ridge": 1.0}
+
+
+def test_candles_are_trained_before_their_sealed_block(tmp_path: Path) -> None:
+    assert train.main(["--candles", "--model-type", "forecast", "--no-tracking"]) == 0
+    bundle = Bundle.load(tmp_path / "bundles" / "candles" / "forecast")
+    assert bundle.manifest.label.horizon_s == 3600
+    assert bundle.manifest.split.last_ns < START_NS - 6 * 86_400 * NS_PER_S
+
+
+@pytest.mark.parametrize(
+    ("app", "arguments", "said"),
+    [
+        (walk_forward, ["--models", "oracle", "--no-tracking"], "--models: 'oracle': must be one of"),
+        (walk_forward, ["--source", "candles", "--horizons", "300"], "horizon: 300: is of ticks"),
+        (search, ["--candidate", "logistic", "--horizon", "300"], "horizon: 300: is of ticks"),
+        (open_sealed, ["--source", "candles", "--horizon", "300"], "horizon: 300: is of ticks"),
+    ],
+)
+def test_wrong_use_is_one_clear_line(
+    app: ModuleType, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.main(arguments) == 2
+    assert said in capsys.readouterr().err
