@@ -30,6 +30,7 @@ TOOL = ROOT / "docker" / "kafka-tool.sh"
     [
         ("ingestor", "usage: tickvol ws-ingest"),
         ("featurizer", "usage: tickvol featurize"),
+        ("scorer", "usage: tickvol score"),
         ("serving", "usage: tickvol serve"),
         ("topics", "usage: tickvol kafka topics"),
         ("mlflow", "Usage: mlflow server"),

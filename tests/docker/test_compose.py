@@ -21,7 +21,7 @@ from tickvol.core.errors import ConfigError
 SCHEMA = json.loads((Path(__file__).parent / "fixtures" / "compose-spec.json").read_text(encoding="utf-8"))
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-ROLES = {"kafka", "mlflow", "ingestor", "featurizer", "serving"}
+ROLES = {"kafka", "mlflow", "ingestor", "featurizer", "scorer", "serving"}
 ONE_SHOT = {"topics"}
 SECRET = re.compile(r"password|secret|token|api_?key|credential", re.I)
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
@@ -270,7 +270,7 @@ def test_ports_are_those_of_the_configuration() -> None:
 def test_health_checks_ask_where_the_process_answers() -> None:
     services = compose()["services"]
     asked = {}
-    for name in ("ingestor", "featurizer", "serving", "mlflow"):
+    for name in ("ingestor", "featurizer", "scorer", "serving", "mlflow"):
         built = image(services[name])
         health = built.health() if built else None
         assert health is not None
@@ -278,6 +278,7 @@ def test_health_checks_ask_where_the_process_answers() -> None:
     assert asked == {
         "ingestor": CONFIG["ingestion"]["metrics_port"],
         "featurizer": CONFIG["features"]["metrics_port"],
+        "scorer": CONFIG["scoring"]["metrics_port"],
         "serving": CONFIG["serving"]["port"],
         "mlflow": CONFIG["mlflow"]["port"],
     }

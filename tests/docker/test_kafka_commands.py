@@ -1,4 +1,4 @@
-"""What the containers run, run here on a real broker: its health check, its tools, topics, ingestor, featurizer."""
+"""What the containers run, run here on a real broker: its health check, its tools, topics, the live path."""
 
 import base64
 import os
@@ -89,7 +89,7 @@ def test_broker_is_healthy_by_its_own_check(composed: Composed, kafka_home: Path
 
 
 def test_topics_are_made_once(topics: list[str]) -> None:
-    assert topics[0].count(": made, ") == 3
+    assert topics[0].count(": made, ") == 6
     assert topics[1] == "topics     all as declared\n"
 
 
@@ -99,17 +99,19 @@ def test_topics_are_listed_by_kafka_s_own_tool(
     listed = tool(
         kafka_home, tmp_path, "kafka-topics", "--list", "--bootstrap-server", composed.broker.bootstrap_servers
     )
-    assert {"ticks.raw", "ticks.features", "ticks.deadletter"} <= set(listed.split())
+    assert {
+        "ticks.raw", "ticks.features", "ticks.predictions", "ticks.outcomes", "ticks.deadletter"
+    } <= set(listed.split())  # fmt: skip
 
 
 def live(name: str, place: Path, composed: Composed, exchange: str) -> Container:
-    """Ingestor or featurizer; the volume `data` is each one's own here, since nothing of it is shared through files."""
+    """One of the live path, with volumes of its own, as none shares files; the scorer finds no MLflow and waits."""
     port = str(free_port())
-    asked, section = {"ingestor": ("9101", "INGESTION"), "featurizer": ("9102", "FEATURES")}[name]
+    sections = {"ingestor": ("9101", "INGESTION"), "featurizer": ("9102", "FEATURES"), "scorer": ("9103", "SCORING")}
+    asked, section = sections[name]
     variables = {f"TICKVOL_{section}__METRICS_PORT": port, "TICKVOL_INGESTION__URL": exchange}
-    return Container(
-        name, place / name, hosts={"kafka:19092": composed.containers}, ports={asked: port}, variables=variables
-    )
+    hosts = {"kafka:19092": composed.containers, "mlflow:5000": "127.0.0.1:9"}
+    return Container(name, place / name, hosts=hosts, ports={asked: port}, variables=variables)
 
 
 def test_live_path_fills_both_topics_and_ends_well(
@@ -129,7 +131,7 @@ def test_live_path_fills_both_topics_and_ends_well(
     assert list((featurizer.app / "data" / "processed" / "features.parquet").rglob("*.parquet"))
 
 
-@pytest.mark.parametrize("name", ["ingestor", "featurizer"])
+@pytest.mark.parametrize("name", ["ingestor", "featurizer", "scorer"])
 def test_live_path_is_healthy_by_its_own_checks(
     name: str, topics: list[str], composed: Composed, exchange: str, tmp_path: Path
 ) -> None:
