@@ -7,7 +7,7 @@ export MPLBACKEND := Agg
 export BENTOML_DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all faults lint format bench kafka live serve mlflow lock clean clean-all
+.PHONY: help install install-dev demo test test-all faults lint format bench kafka live study serve mlflow lock clean clean-all
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,8 +70,13 @@ faults: install-dev ## every fault of the live path in its long form, with a tab
 	$(BIN)/python -m pytest tests/faults
 	$(BIN)/python -m tests.faults.figures
 
-live: install ## broker, capture, featurizer and MLflow until Ctrl-C (ARGS=--simulate: a local exchange)
+live: install ## broker, capture, featurizer, scorer and MLflow until Ctrl-C (ARGS=--simulate: a local exchange)
 	$(BIN)/tickvol live $(ARGS)
+
+study: install ## compare all candidates over folds of recordings: DATA=DIR with ticks in coinbase_ticker/, candles in klines/
+	$(BIN)/tickvol replay --data-file $(DATA)/coinbase_ticker
+	$(BIN)/tickvol replay --klines $(DATA)/klines/*-5m.feather
+	$(BIN)/tickvol walk-forward
 
 serve: install ## the HTTP service on 127.0.0.1:3000
 	$(BIN)/tickvol serve
@@ -84,8 +89,8 @@ lock: install-dev ## pin requirements.txt and requirements-dev.txt anew
 	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements-dev.txt requirements-dev.in
 	echo '-e .' >> requirements.txt
 
-clean: ## delete what can be made again: datasets, models, reports, caches (data/raw, the recordings, and data/kafka stay)
-	if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name raw ! -name kafka -exec rm -rf {} +; fi
+clean: ## delete what can be made again: datasets, models, reports, caches (data/raw, data/kafka and data/alerts stay)
+	if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name raw ! -name kafka ! -name alerts -exec rm -rf {} +; fi
 	rm -rf models/artifacts mlruns .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
 	find reports -mindepth 1 ! -name README.md -delete
 	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +

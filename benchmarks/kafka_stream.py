@@ -86,9 +86,9 @@ def _turn(running: Bench, filled: dict[str, str], poll: int, *arguments: object)
 
 def _ours() -> dict[str, float]:
     from tickvol.apps.featurize_kafka import KafkaRun
-    from tickvol.apps.featurizing import collect_garbage_rarely
     from tickvol.bus.messages import feature_message
     from tickvol.core.feature_row import feature_names
+    from tickvol.storage.memory import collect_garbage_rarely
 
     config = load_config(ROOT / "config.yaml", env_file=None)
     collect_garbage_rarely()

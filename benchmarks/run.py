@@ -18,8 +18,8 @@ from rolling_pandas import against_pandas
 from rolling_river import against_river
 from stream import ROOT, recordings
 
-from tickvol.apps.featurizing import collect_garbage_rarely
 from tickvol.config import Config, load_config
+from tickvol.storage.memory import collect_garbage_rarely
 
 MEASURES = (
     "decoding",
