@@ -103,6 +103,7 @@ CASES = [
     ("leak check", leaks(rules_equal=False), False, "other limits"),
     ("leak check", leaks(bundles={"logistic": "a" * 64}), False, "did not check the challenger's bundle"),
     ("leak check", leaks(bundles={"xgboost": "b" * 64}), False, "leakcheck --model-type logistic --until 2026"),
+    ("leak check", replace(leaks(rules_equal=False), candles=True), False, "leakcheck --candles --model-type logistic"),
     ("leak check", leaks(failed=("shuffled labels",)), False, "leaks found"),
     ("leak check", compared(challenger_pr_auc=0.95), True, "believed up to 0.95"),
     ("leak check", compared(challenger_pr_auc=0.9501), False, "too good"),

@@ -115,6 +115,7 @@ def judge_candidate(config: Config, name: str, table: FeatureTable, log: Sequenc
         p99_us=measure_inference(bundle, table, (1,))[0].p99_us,
         parity=_parity(config, bundle, table, log),
         leakcheck=read_leakcheck(config),
+        candles=bundle.spec == config.candles.spec(),
         rolled_back=rolled_back(entries, candidate.number, bundle.version),
     )
     return Judged(

@@ -166,6 +166,7 @@ class Evidence:
     ----------
     champion : None where nobody serves; the reason, where the one that serves cannot be read.
     leakcheck : the reason, where there is none.
+    candles : the challenger's rows are of closed candles.
     rolled_back : why and when this version was taken out of service before; None where it was not.
     """
 
@@ -175,4 +176,5 @@ class Evidence:
     p99_us: float
     parity: Parity
     leakcheck: LeakCheck | str
+    candles: bool = False
     rolled_back: str | None = None

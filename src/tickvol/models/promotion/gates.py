@@ -117,14 +117,17 @@ def leak_check(evidence: Evidence, rules: PromotionRules) -> Verdict:
     limit = rules.max_pr_auc
     if isinstance(found, str):
         return False, pr_auc, limit, found
-    if found.data_fingerprint != of.data_fingerprint:
-        return False, pr_auc, limit, _other("data", found.data_fingerprint, of.data_fingerprint, of)
-    if found.config_hash != of.config_hash:
-        return False, pr_auc, limit, _other("configuration", found.config_hash, of.config_hash, of)
+    for what, theirs, ours in (
+        ("data", found.data_fingerprint, of.data_fingerprint),
+        ("configuration", found.config_hash, of.config_hash),
+    ):
+        if theirs != ours:
+            other = f"is of other {what} ({theirs[:12]}, the challenger's {ours[:12]})"
+            return False, pr_auc, limit, f"{other}; run `{_leakcheck(evidence)}`"
     if found.bundles.get(of.name) != of.bundle_hash:
-        return False, pr_auc, limit, f"did not check the challenger's bundle; run `{_leakcheck(of)}` on its rows"
+        return False, pr_auc, limit, f"did not check the challenger's bundle; run `{_leakcheck(evidence)}`"
     if not found.rules_equal:
-        return False, pr_auc, limit, f"went by limits other than configured; run `{_leakcheck(of)}` on its rows"
+        return False, pr_auc, limit, f"went by other limits than the configuration's; run `{_leakcheck(evidence)}`"
     if not found.passed or found.failed:
         return False, pr_auc, limit, f"leaks found: {', '.join(found.failed) or 'not said which'}"
     left_out = [name for name in found.unchecked if name not in MAY_BE_UNCHECKED]
@@ -219,12 +222,9 @@ def _figure(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
 
-def _other(what: str, found: str, wanted: str, of: Identity) -> str:
-    return f"is of other {what} ({found[:12]}, the challenger's {wanted[:12]}); run `{_leakcheck(of)}` on its rows"
-
-
-def _leakcheck(of: Identity) -> str:
-    return f"tickvol leakcheck --model-type {model_type_of(of.name)} --until {exact_iso(of.data_until_ns)}"
+def _leakcheck(evidence: Evidence) -> str:
+    of, candles = evidence.challenger, " --candles" if evidence.candles else ""
+    return f"tickvol leakcheck{candles} --model-type {model_type_of(of.name)} --until {exact_iso(of.data_until_ns)}"
 
 
 def _label(kind: str, horizon_s: int, quantile: float) -> str:
