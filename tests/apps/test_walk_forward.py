@@ -13,9 +13,9 @@ from tests.synthetic import START_NS, synthetic_table
 from tickvol.apps import open_sealed, search, train, walk_forward
 from tickvol.config import load_config
 from tickvol.core.feature_table import FeatureTable
+from tickvol.core.times import iso
 from tickvol.core.windows import NS_PER_S
 from tickvol.models.bundle import Bundle
-from tickvol.models.evaluation.report import iso
 from tickvol.tracking.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]

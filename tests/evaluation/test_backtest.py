@@ -1,17 +1,12 @@
 """The backtest: the same figures as the evaluation, a threshold of one's choice, and times as users write them."""
 
-import contextlib
-import doctest
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.evaluation.trained import bundles, market
 from tickvol.core.errors import UsageError
-from tickvol.models.evaluation import backtest as module
-from tickvol.models.evaluation.backtest import backtest, parse_span_ns, parse_time_ns
+from tickvol.models.evaluation.backtest import backtest
 from tickvol.models.evaluation.judge import JudgingRules
 from tickvol.models.evaluation.report import evaluation_report
 
@@ -93,40 +88,3 @@ def test_a_backtest_is_plain_json_without_nan():
 def test_a_threshold_that_is_no_probability_is_wrong_use(threshold):
     with pytest.raises(UsageError, match=r"threshold: .*must be a probability"):
         backtest(market(3), LOGISTIC, threshold)
-
-
-@pytest.mark.parametrize(
-    ("text", "time_ns"),
-    [
-        ("2026-04-05T00:00:00Z", 1_775_347_200_000_000_000),
-        ("2026-04-05", 1_775_347_200_000_000_000),
-        ("2026-04-05T00:00:00", 1_775_347_200_000_000_000),
-        ("2026-04-05T02:00:00+02:00", 1_775_347_200_000_000_000),
-        ("2026-04-05T00:00:00.000001Z", 1_775_347_200_000_001_000),
-        ("1775347200000000000", 1_775_347_200_000_000_000),
-    ],
-)
-def test_times_are_iso_or_nanoseconds_and_utc_without_a_zone(text, time_ns):
-    assert parse_time_ns("from", text) == time_ns
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "1e18", "--1", "0001-01-01", "9" * 30, "²", "nan"])
-def test_what_is_no_time_is_wrong_use(text):
-    with pytest.raises(UsageError, match=r"to: .*must"):
-        parse_time_ns("to", text)
-
-
-@given(st.text(max_size=30))
-def test_no_text_crashes_the_parser(text):
-    with contextlib.suppress(UsageError):
-        assert -(2**63) <= parse_time_ns("from", text) < 2**63
-
-
-def test_from_must_lie_before_to():
-    assert parse_span_ns("10", None) == (10, None)
-    with pytest.raises(UsageError, match="from must lie before to"):
-        parse_span_ns("2026-04-05", "2026-04-05")
-
-
-def test_examples_in_docstrings_hold():
-    assert doctest.testmod(module).failed == 0

@@ -100,5 +100,5 @@ def test_what_lies_in_the_sealed_block_moves_no_cut() -> None:
 
 
 def test_too_few_rows_before_the_sealed_block_are_an_error() -> None:
-    with pytest.raises(NotEnoughData, match=r"walk_forward\.folds: 3: 0 trainable rows"):
+    with pytest.raises(NotEnoughData, match=r"walk_forward\.folds: 3: 0 of \d+ .*sealed_from: 2"):
         walk_forward(TABLE, ROWS, horizon_s=HORIZON_S, rules=rules(sealed_h=0.1))

@@ -154,7 +154,7 @@ def _as_json(entry: "Entry") -> dict[str, Any]:
 
 
 def _moment(at_ns: int) -> str:
-    from tickvol.models.evaluation.report import iso
+    from tickvol.core.times import iso
 
     return iso(at_ns)
 

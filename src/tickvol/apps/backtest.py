@@ -34,8 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _backtest(options: argparse.Namespace) -> int:
     from tickvol.config import load_config
+    from tickvol.core.times import parse_span_ns
     from tickvol.models.bundle import Bundle
-    from tickvol.models.evaluation.backtest import backtest, parse_span_ns
+    from tickvol.models.evaluation.backtest import backtest
     from tickvol.storage.dataset import read_features
 
     config = load_config(options.config)

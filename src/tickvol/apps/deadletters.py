@@ -3,7 +3,6 @@
 import argparse
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,10 +199,11 @@ def _size(letter: "Letter") -> int:
 
 
 def _moment(at_ns: int) -> str:
-    seconds, fraction = divmod(at_ns, NS_PER_S)
+    from tickvol.core.times import iso_millis
+
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction // 1_000_000:03d}Z"
-    except (OverflowError, ValueError, OSError):
+        return iso_millis(at_ns)
+    except OverflowError:
         return f"{at_ns} ns"
 
 

@@ -155,7 +155,7 @@ def _bundle(options: argparse.Namespace, config: "Config") -> "Bundle | None":
 def _sides(
     options: argparse.Namespace, config: "Config", table: "FeatureTable", bundle: "Bundle | None"
 ) -> "DriftSides":
-    from tickvol.models.evaluation.backtest import parse_time_ns
+    from tickvol.core.times import parse_time_ns
     from tickvol.monitoring import drift_sides
 
     texts = {bound: getattr(options, bound) for bound in _BOUNDS}
@@ -190,7 +190,7 @@ def _write(directory: Path, report: "DriftReport") -> None:
 
 def _told(summary: "DriftSummary", directory: Path) -> list[str]:
     from tickvol.apps.drift_alarms import told_of_served
-    from tickvol.models.evaluation.report import iso
+    from tickvol.core.times import iso
 
     lines = [summary.note] if summary.note else []
     lines.append(f"compared   {summary.comparison}")

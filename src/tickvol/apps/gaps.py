@@ -3,7 +3,6 @@
 import argparse
 import math
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,8 +182,10 @@ def _totals(ledger: "GapLedger", gaps: "Sequence[Interruption]") -> dict[str, di
 
 
 def _told(gap: "Interruption") -> dict[str, Any]:
+    from tickvol.core.times import iso_millis
+
     return {
-        "from": _moment(gap.from_ns),
+        "from": iso_millis(gap.from_ns),
         "from_time_ns": gap.from_ns,
         "seconds": (gap.end_ns - gap.from_ns) / NS_PER_S,
         "reason": gap.reason,
@@ -221,17 +222,14 @@ def _print(
 
 
 def _lines(gaps: "Sequence[Interruption]") -> Iterator[str]:
+    from tickvol.core.times import iso_millis
+
     for gap in gaps:
         lengths = {name: (end - gap.from_ns) / NS_PER_S for name, end in gap.until_ns.items()}
         same = len(set(lengths.values())) == 1
         names = ", ".join(name if same else f"{name} ({length:.3f} s)" for name, length in lengths.items())
         counts = ["-" if count is None else str(count) for count in (gap.missing, gap.rows, gap.missing_bars)]
         yield (
-            f"{_moment(gap.from_ns)}  {max(lengths.values()):>12.3f}  {gap.reason:<12}  {counts[0]:>8}  {counts[1]:>8}"
-            f"  {counts[2]:>8}  {names}"
+            f"{iso_millis(gap.from_ns)}  {max(lengths.values()):>12.3f}  {gap.reason:<12}"
+            f"  {counts[0]:>8}  {counts[1]:>8}  {counts[2]:>8}  {names}"
         )
-
-
-def _moment(time_ns: int) -> str:
-    seconds, fraction = divmod(time_ns, NS_PER_S)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction // 1_000_000:03d}Z"

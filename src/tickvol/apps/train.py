@@ -119,7 +119,7 @@ def provenance(config: "Config", table: "FeatureTable") -> "Provenance":
 def _about(prepared: "Prepared") -> list[str]:
     from datetime import UTC, datetime
 
-    from tickvol.models.evaluation.report import exact_iso
+    from tickvol.core.times import exact_iso
 
     def when(time_ns: int) -> str:
         return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S}"

@@ -26,7 +26,7 @@ def training_rows(config: "Config", options: argparse.Namespace) -> "FeatureTabl
     user serves from, and is trained on to its end: the newest time that all products have reached, or `--until`.
     """
     from tickvol.core.feature_table import settled_end_ns
-    from tickvol.models.evaluation.backtest import parse_time_ns
+    from tickvol.core.times import parse_time_ns
     from tickvol.storage.dataset import read_features
 
     sealed_ns = config.walk_forward.rules("candles").sealed_from_ns if options.candles else None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
 from tickvol.core.feature_table import FeatureTable
+from tickvol.core.times import exact_iso
 from tickvol.core.windows import NS_PER_S
 from tickvol.models.splits import Split
 
@@ -71,8 +72,9 @@ def walk_forward(
     cuts = sorted(set(_cuts(spans, opened, wanted, (1 - rules.first_share) / rules.folds / 2)))
     if len(cuts) < MIN_FOLDS:
         raise NotEnoughData(
-            f"walk_forward.folds: {rules.folds}: {int(opened.sum())} trainable rows before the sealed block give "
-            f"{len(cuts)} cuts, at least {MIN_FOLDS} are needed; record more days"
+            f"walk_forward.folds: {rules.folds}: {int(opened.sum())} of {int(trainable.sum())} trainable rows lie "
+            f"before the sealed block (sealed_from: {exact_iso(rules.sealed_from_ns)}) and give {len(cuts)} cuts, at "
+            f"least {MIN_FOLDS} are needed; record more days, or let the sealed block begin later"
         )
     ends = [*cuts[1:], rules.sealed_from_ns]
     return tuple(

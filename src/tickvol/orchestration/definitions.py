@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from tickvol.config import Config, load_config
+from tickvol.core.times import iso
 from tickvol.orchestration.assets import RETRAINING, Commands, RetrainingConfig, asset_checks, assets
 from tickvol.orchestration.commands import Run, run_command
 from tickvol.orchestration.drift_sensor import drift_sensor
@@ -34,7 +34,7 @@ def define(config_path: Path, run: Run = run_command, *, now_ns: Callable[[], in
         asset_checks=asset_checks(config, commands, now_ns),
         jobs=list(made.values()),
         schedules=[_schedule(config, job, made[job.name]) for job in jobs(config) if job.cron],
-        sensors=[drift_sensor(config, ON_DRIFT, lambda: _iso(now_ns()))],
+        sensors=[drift_sensor(config, ON_DRIFT, lambda: iso(now_ns()))],
         executor=dg.in_process_executor,
         loggers={"console": run_log},
     )
@@ -57,7 +57,3 @@ def _schedule(config: Config, job: Job, made: UnresolvedAssetJobDefinition) -> d
         execution_timezone=config.schedules.zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-
-
-def _iso(time_ns: int) -> str:
-    return f"{datetime.fromtimestamp(time_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -10,8 +10,8 @@ import msgspec
 
 from tickvol.config import Config
 from tickvol.core.errors import Busy, InputError
+from tickvol.core.times import parse_time_ns
 from tickvol.core.windows import NS_PER_S
-from tickvol.models.evaluation.backtest import parse_time_ns
 from tickvol.models.promotion.retraining import Cause, Decision, decide
 from tickvol.monitoring.drift_summary import DriftSummary
 from tickvol.tracking.champions import champions_ledger

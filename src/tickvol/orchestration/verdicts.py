@@ -8,11 +8,11 @@ import numpy as np
 from tickvol.config import Config
 from tickvol.core.errors import InputError, SchemaMismatch, TickvolError
 from tickvol.core.feature_table import FeatureTable
+from tickvol.core.times import exact_iso
 from tickvol.core.windows import NS_PER_S
 from tickvol.models.baselines import BASELINES
 from tickvol.models.bundle import Bundle
 from tickvol.models.bundle_files import MANIFEST
-from tickvol.models.evaluation.report import exact_iso
 from tickvol.models.scoring import require_answer
 from tickvol.storage.dataset import read_features
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from tickvol.core.errors import UsageError
 from tickvol.core.feature_table import FeatureTable
+from tickvol.core.times import parse_span_ns
 from tickvol.models.bundle import Bundle
-from tickvol.models.evaluation.backtest import backtest, parse_span_ns
+from tickvol.models.evaluation.backtest import backtest
 from tickvol.serving.problems import RequestError
 from tickvol.storage.dataset import HOUR_NS, dataset_files, file_end_ns, read_features
 

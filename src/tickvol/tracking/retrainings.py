@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tickvol.config_sections import MlflowConfig
-from tickvol.models.evaluation.backtest import parse_time_ns
+from tickvol.core.times import parse_time_ns
 from tickvol.models.promotion.retraining import DriftSeen, Event, Trained
 from tickvol.tracking.champions import BOOTSTRAP
 from tickvol.tracking.ledger import Entry, Ledger

@@ -1,6 +1,5 @@
 """Alarms against spikes of stored features with one bundle, beside what the bundle recorded on its own test rows."""
 
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,16 +7,14 @@ from numpy.typing import NDArray
 
 from tickvol.core.errors import UsageError
 from tickvol.core.feature_table import FeatureTable
+from tickvol.core.times import iso
 from tickvol.core.windows import NS_PER_S
 from tickvol.models.bundle import Bundle
 from tickvol.models.evaluation.events import event_metrics, find_alarms, find_events, match
 from tickvol.models.evaluation.judge import JudgedRows, ScoredDetector
 from tickvol.models.evaluation.metrics import at_threshold, ranking
-from tickvol.models.evaluation.report import SIMULATED_WARNING, iso, label_document, span_document
+from tickvol.models.evaluation.report import SIMULATED_WARNING, label_document, span_document
 from tickvol.models.evaluation.selection import select
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = 1000
 
 
 def backtest(
@@ -108,47 +105,3 @@ def _spikes(rows: JudgedRows, probability: NDArray[np.float64], rules: _Rules) -
         }
         for owner, onset, end, lead in zip(events.product, events.onset_ns, events.end_ns, lead_ns, strict=True)
     ]
-
-
-def parse_time_ns(field: str, text: str) -> int:
-    """A point in time from ISO 8601 (without a zone: UTC) or from digits, ns since the epoch.
-
-    Parameters
-    ----------
-    field : name that the message opens with.
-
-    Raises
-    ------
-    UsageError
-        When it is neither, or lies outside of what int64 ns can hold.
-
-    >>> parse_time_ns("from", "2026-04-05T00:00:00Z") == parse_time_ns("from", "1775347200000000000")
-    True
-    """
-    try:
-        if text.lstrip("-").isdecimal():
-            time_ns = int(text)
-        else:
-            moment = datetime.fromisoformat(text)
-            since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-            time_ns = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * _US
-    except (ValueError, OverflowError):
-        raise UsageError(f"{field}: {text!r}: must be ISO 8601 (2026-04-05T12:00:00Z) or ns since the epoch") from None
-    if not -(2**63) <= time_ns < 2**63:
-        raise UsageError(f"{field}: {text!r}: must lie in the years 1678 to 2261")
-    return time_ns
-
-
-def parse_span_ns(from_text: str | None, to_text: str | None) -> tuple[int | None, int | None]:
-    """Both ends of `from <= bar_end < to`; None is open.
-
-    Raises
-    ------
-    UsageError
-        As `parse_time_ns`; also when nothing can lie between them.
-    """
-    from_ns = None if from_text is None else parse_time_ns("from", from_text)
-    to_ns = None if to_text is None else parse_time_ns("to", to_text)
-    if from_ns is not None and to_ns is not None and from_ns >= to_ns:
-        raise UsageError(f"from, to: {from_text!r}, {to_text!r}: from must lie before to")
-    return from_ns, to_ns

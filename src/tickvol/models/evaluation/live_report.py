@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
+from tickvol.core.times import iso
 from tickvol.core.windows import NS_PER_S
 from tickvol.models.evaluation.expected import expected_performance
 from tickvol.models.evaluation.metrics import calibration, ranking
-from tickvol.models.evaluation.report import SIMULATED_WARNING, iso
+from tickvol.models.evaluation.report import SIMULATED_WARNING
 from tickvol.models.evaluation.rolling import PENDING, SPIKE, LiveRows, RollingRules, rolling_performance, states
 
 SCHEMA_VERSION = 1

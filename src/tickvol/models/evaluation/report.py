@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from tickvol.core.errors import NotEnoughData
 from tickvol.core.feature_table import FeatureTable, table_fingerprint
+from tickvol.core.times import iso
 from tickvol.models.bundle import Bundle
 from tickvol.models.evaluation.judge import JudgingRules, judge
 from tickvol.models.evaluation.selection import Selection, select
@@ -86,24 +86,6 @@ def span_document(selection: Selection) -> dict[str, Any]:
         return {"from": None, "to": None, "from_ns": None, "to_ns": None}
     first, last = int(times.min()), int(times.max())
     return {"from": iso(first), "to": iso(last), "from_ns": first, "to_ns": last}
-
-
-def iso(time_ns: int) -> str:
-    """UTC to the second.
-
-    >>> iso(1_775_347_200_000_000_000)
-    '2026-04-05T00:00:00Z'
-    """
-    return f"{np.datetime64(time_ns, 'ns').astype('datetime64[s]')}Z"
-
-
-def exact_iso(time_ns: int) -> str:
-    """UTC to the millisecond, which is what bars end at; without a fraction where there is none.
-
-    >>> exact_iso(1_775_347_200_000_000_000), exact_iso(1_775_347_200_250_000_000)
-    ('2026-04-05T00:00:00Z', '2026-04-05T00:00:00.250Z')
-    """
-    return str(np.datetime64(time_ns, "ns").astype("datetime64[ms]")).removesuffix(".000") + "Z"
 
 
 def in_words(counts: dict[str, int]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.feature_table import table_fingerprint
+from tickvol.core.times import iso
 from tickvol.core.windows import DAY_S, NS_PER_S
 from tickvol.models.calibration import Calibrator
 from tickvol.models.candidates import Rows, fit_detector, refit_detector
@@ -20,7 +21,6 @@ from tickvol.models.evaluation.losses import loss_figures
 from tickvol.models.evaluation.metrics import average_precision, ranking
 from tickvol.models.evaluation.operating import operating_points
 from tickvol.models.evaluation.power import days_to_settle, deflated_lead
-from tickvol.models.evaluation.report import iso
 from tickvol.models.inputs import GROUPS
 from tickvol.models.training import margins
 from tickvol.models.training_spec import TrainingSpec

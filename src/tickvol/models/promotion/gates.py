@@ -7,8 +7,8 @@ gates that compare with the champion are open.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tickvol.core.times import exact_iso
 from tickvol.models.candidates import model_type_of
-from tickvol.models.evaluation.report import exact_iso
 from tickvol.models.leakcheck.log_future import FUTURE, SERVED
 from tickvol.models.leakcheck.pr_auc import NAME as PR_AUC
 from tickvol.models.promotion.evidence import AgainstChampion, Evidence, Identity, Lead, PromotionRules
