@@ -12,6 +12,7 @@ import pytest
 
 from tests.apps.test_evaluate import write_dataset
 from tests.evaluation.trained import bundles, market
+from tests.pages import assert_readable
 from tickvol.apps.drift import main
 from tickvol.monitoring import drift_summary
 from tickvol.monitoring.drift_evidently import EvidentlyRun, Verdict
@@ -77,6 +78,7 @@ def test_train_against_test_writes_all_three_files_and_both_pr_aucs(run: Run, pl
     assert served["inputs"][0]["reason"] == "3 blocks against 1, at least 6 needed"
     assert served["classifier"]["reason"]
     assert "classifier none: 3 blocks against 1" in out
+    assert_readable(place / "report" / "evidently_report.html", figures=0, words="Dataset Drift")
 
 
 @pytest.mark.usefixtures("quick")

@@ -10,17 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.apps.datasets import write_dataset
 from tests.evaluation.trained import bundles, market
+from tests.pages import assert_readable
 from tickvol.apps.evaluate import main
-from tickvol.storage.dataset import DatasetWriter
 
 ROOT = Path(__file__).parents[2]
-
-
-def write_dataset(directory, table):
-    writer = DatasetWriter(directory, table.spec, table.products)
-    writer.append(table.product, table.bar_end_ns, table.values)
-    writer.flush(simulated=table.simulated)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +52,7 @@ def test_all_bundles_are_judged_and_both_files_written(features, tmp_path, capsy
     assert page.count("data:image/png") == 4
     assert document["config_hash"] in page
     assert "not distinguishable from baseline" in capsys.readouterr().out
+    assert_readable(tmp_path / "new" / "eval.html", figures=4, words="not distinguishable from baseline")
 
 
 def test_same_inputs_give_the_same_bytes(features, tmp_path):

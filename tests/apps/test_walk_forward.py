@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.apps.datasets import write_dataset
+from tests.pages import assert_readable
 from tests.synthetic import START_NS, synthetic_table
 from tickvol.apps import open_sealed, search, train, walk_forward
 from tickvol.config import load_config
@@ -94,6 +95,7 @@ def test_ticks_and_candles_stand_side_by_side_and_what_cannot_be_judged_says_why
             set(re.findall(r"<td>([0-9a-f]+)</td>", page))
         )
     assert document["config_hash"] in page
+    assert_readable(tmp_path / "walk.html", figures=14, words="All studies side by side")
 
 
 def test_a_study_too_short_for_intervals_is_shown_with_the_reason(
