@@ -98,14 +98,18 @@ def test_ticks_and_candles_stand_side_by_side_and_what_cannot_be_judged_says_why
     assert_readable(tmp_path / "walk.html", figures=14, words="All studies side by side")
 
 
-def test_a_study_too_short_for_intervals_is_shown_with_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_study_too_short_for_intervals_or_for_a_fold_is_shown_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TICKVOL_EVALUATION__MIN_BLOCKS", "1000")
+    monkeypatch.setenv("TICKVOL_WALK_FORWARD__TICKS__FIRST_SHARE", "0.02")
+    monkeypatch.setenv("TICKVOL_WALK_FORWARD__TICKS__FOLDS", "3")
     assert walk_forward.main(["--source", "ticks", "--horizons", "60", "--models", "forecast", "--no-tracking"]) == 0
     page = (tmp_path / "walk.html").read_text()
     assert "blocks, at least 1000 needed" in page
     assert page.count("<td>none</td>") > 10
+    assert "left out    ticks 60 s fold 1: labels.min_positives" in capsys.readouterr().out
+    assert '<p class="warning">left out: fold 1: labels.min_positives' in page
 
 
 def test_the_same_study_gives_the_same_bytes_and_counts_no_new_trial(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from tickvol.models.evaluation.metrics import average_precision
 from tickvol.models.folds import FoldRules
 from tickvol.models.training import fit_candidates, margins
 from tickvol.models.training_spec import TrainingSpec
-from tickvol.models.walk_forward import PRIOR, SELECTED, FoldResult, cut_folds, cut_sealed, pool, run_fold
+from tickvol.models.walk_forward import PRIOR, SELECTED, FoldResult, pool, prepare_folds, prepare_sealed, run_fold
 
 LABEL = LabelSpec()
 NAMES = (*BASELINES, "forecast", "xgboost")
@@ -37,10 +38,9 @@ JUDGING = JudgingRules(
 
 
 def results_of(table: FeatureTable, rules: JudgingRules = JUDGING) -> list[FoldResult]:
-    return [
-        run_fold(table, LABEL, fold, TRAINING, NAMES, provenance(table), rules)
-        for fold in cut_folds(table, LABEL, RULES)
-    ]
+    folds, left_out = prepare_folds(table, LABEL, RULES, TRAINING)
+    assert left_out == []
+    return [run_fold(fold, TRAINING, NAMES, provenance(table), rules) for fold in folds]
 
 
 @pytest.fixture(scope="module")
@@ -143,19 +143,35 @@ def test_pr_auc_is_the_mean_of_the_folds_by_their_spikes(results: list[FoldResul
 
 
 def test_the_sealed_block_is_judged_by_what_came_before_alone(market: FeatureTable) -> None:
-    fold = cut_sealed(market, LABEL, RULES)
-    result = run_fold(market, LABEL, fold, TRAINING, ("har", "forecast"), provenance(market), JUDGING)
+    names = ("har", "forecast")
+    sealed = prepare_sealed(market, LABEL, RULES, TRAINING)
+    result = run_fold(sealed, TRAINING, names, provenance(market), JUDGING)
     values = market.values.copy()
     values[market.bar_end_ns > RULES.sealed_from_ns] *= 1.5
-    changed = run_fold(
-        replace(market, values=values), LABEL, fold, TRAINING, ("har", "forecast"), provenance(market), JUDGING
-    )
+    other = prepare_sealed(replace(market, values=values), LABEL, RULES, TRAINING)
+    changed = run_fold(other, TRAINING, names, provenance(market), JUDGING)
     assert fitted_numbers(changed) == fitted_numbers(result)
-    assert result.bundles["har"].manifest.metrics["test"]["rows"] == fold.outer.test.sum() > 0
+    assert result.bundles["har"].manifest.metrics["test"]["rows"] == sealed.fold.outer.test.sum() > 0
 
 
-def test_a_fold_without_spikes_in_validation_is_an_error_that_says_so(market: FeatureTable) -> None:
-    fold = cut_folds(market, LABEL, RULES)[0]
-    strict = TrainingSpec(min_positives=10**6)
-    with pytest.raises(NotEnoughData, match=r"found train \d+ spikes in \d+ rows, validation \d+ spikes in \d+ rows"):
-        run_fold(market, LABEL, fold, strict, NAMES, provenance(market), JUDGING)
+def test_a_fold_that_cannot_be_fitted_is_left_out_and_named(market: FeatureTable) -> None:
+    early = msgspec.structs.replace(RULES, folds=4, first_share=0.02)
+    folds, left_out = prepare_folds(market, LABEL, early, TRAINING)
+    assert [one.fold.number for one in folds] == [2, 3, 4]
+    assert [because.split(":")[0] for because in left_out] == ["fold 1"]
+    assert "validation 0 spikes in" in left_out[0]
+
+
+def test_what_test_rows_hold_leaves_no_fold_out(market: FeatureTable) -> None:
+    (_, last), _ = prepare_folds(market, LABEL, RULES, TRAINING)
+    values = market.values.copy()
+    future = np.isin(np.arange(len(market)), np.flatnonzero(last.outer.split.test))
+    values[np.ix_(future, [market.names.index("realized_vol_60")])] *= 1e-3
+    calm, left_out = prepare_folds(replace(market, values=values), LABEL, RULES, TRAINING)
+    assert (len(calm), left_out) == (2, [])
+
+
+def test_too_few_folds_are_an_error_that_names_them_all(market: FeatureTable) -> None:
+    strict = msgspec.structs.replace(TRAINING, min_positives=10**6)
+    with pytest.raises(NotEnoughData, match=r"fold 1: .* validation \d+ spikes in \d+ rows.*; fold 2: "):
+        prepare_folds(market, LABEL, RULES, strict)

@@ -29,7 +29,7 @@ def _open_sealed(options: argparse.Namespace) -> int:
     from tickvol.apps.walk_forward_studies import named_candidates, one_horizon, planned
     from tickvol.config import load_config
     from tickvol.core.errors import SuspectedLeak
-    from tickvol.models.walk_forward import cut_sealed
+    from tickvol.models.walk_forward import prepare_sealed
 
     config = load_config(options.config)
     (plan,) = planned(config, [options.source], one_horizon(config, options.source, options.horizon))
@@ -39,9 +39,8 @@ def _open_sealed(options: argparse.Namespace) -> int:
         print("left closed")
         return 1
     opening = ledger.opened(plan.about)
-    result = plan.run(
-        cut_sealed(plan.table, plan.label, config.walk_forward.rules(plan.source)), named_candidates(None)
-    )
+    sealed = prepare_sealed(plan.table, plan.label, config.walk_forward.rules(plan.source), plan.training)
+    result = plan.run(sealed, named_candidates(None))
     bundle = result.bundles[result.selected]
     made = {"detector": bundle.name, "bundle_hash": bundle.version, **msgspec.to_builtins(plan.provenance)}
     try:

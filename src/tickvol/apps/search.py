@@ -48,6 +48,8 @@ def _search(options: argparse.Namespace) -> int:
     (plan,) = planned(config, [options.source], one_horizon(config, options.source, options.horizon))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     objective = Objective(plan, options.candidate)
+    for because in objective.left_out:
+        print(f"left out    {plan.name} {because}")
     storage = config.mlflow.ledger_dir / "search.db"
     storage.parent.mkdir(parents=True, exist_ok=True)
     provenance = plan.provenance
@@ -88,19 +90,15 @@ class Objective:
     """Mean PR-AUC of a candidate on the validation rows of all folds."""
 
     def __init__(self, plan: "Plan", candidate: str) -> None:
-        from tickvol.labels.spikes import label_values
         from tickvol.models.search_space import SPACES, base_hash
-        from tickvol.models.training import prepare_split
-        from tickvol.models.walk_forward import cut_folds
 
         self._plan, self._candidate = plan, candidate
         self._space = SPACES[candidate]
         self._training = plan.training
         self.base_hash = base_hash(self._training, candidate)
         self.present = {name: getattr(self._training, name) for name in self._space}
-        values = label_values(plan.table, plan.label)
-        folds = cut_folds(plan.table, plan.label, plan.config.walk_forward.rules(plan.source))
-        self._inner = [prepare_split(plan.table, plan.label, values, fold.inner) for fold in folds]
+        folds, self.left_out = plan.folds()
+        self._inner = [one.inner for one in folds]
 
     def __call__(self, trial: "optuna.Trial") -> float:
         """Fit and judge fold by fold.

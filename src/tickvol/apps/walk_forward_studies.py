@@ -19,12 +19,11 @@ from tickvol.core.labels import LabelSpec
 from tickvol.models.candidates import MODELS, with_baselines
 from tickvol.models.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector
 from tickvol.models.evaluation.study import candidates_of, study_document
-from tickvol.models.folds import Fold
 from tickvol.models.leakcheck.result import require_clean
 from tickvol.models.leakcheck.suite import fold_checks
 from tickvol.models.manifest import Provenance
 from tickvol.models.training_spec import TrainingSpec
-from tickvol.models.walk_forward import FoldResult, cut_folds, run_fold
+from tickvol.models.walk_forward import FoldResult, PreparedFold, prepare_folds, run_fold
 from tickvol.monitoring.evaluation_figures import png
 from tickvol.monitoring.study_figures import study_figures
 from tickvol.storage.dataset import looks_like_dataset, read_features
@@ -112,29 +111,36 @@ class Plan:
             return Study({"name": self.name, "not_judged_because": str(error)}, [])
 
     def _carried_out(self, names: Sequence[str], *, track: bool, tell: Callable[[str], None]) -> Study:
-        folds = cut_folds(self.table, self.label, self.config.walk_forward.rules(self.source))
+        folds, left_out = self.folds()
+        for because in left_out:
+            tell(f"left out    {self.name} {because}")
         results = []
-        for fold in folds:
+        for one in folds:
             started = time.monotonic()
-            results.append(self.run(fold, names))
-            tell(f"fold        {self.name} {fold.number} of {len(folds)}: {time.monotonic() - started:.0f} s")
+            results.append(self.run(one, names))
+            tell(f"fold        {self.name} {one.fold.number}: {time.monotonic() - started:.0f} s")
         document, rows, scored = self.judged(results)
+        document["folds_left_out"] = left_out
         figures = study_figures(document, rows, scored)
         if track:
             log_study(self.config.mlflow, document, results, dict(figures))
         tell("\n".join(self.table_of(document)))
         return Study(document, [(caption, png(figure)) for caption, figure in figures])
 
-    def run(self, fold: Fold, names: Sequence[str]) -> FoldResult:
+    def folds(self) -> tuple[list[PreparedFold], list[str]]:
+        """As `prepare_folds`."""
+        return prepare_folds(self.table, self.label, self.config.walk_forward.rules(self.source), self.training)
+
+    def run(self, prepared: PreparedFold, names: Sequence[str]) -> FoldResult:
         """Train candidates on a fold, look for leaks and write the trial down.
 
         Raises
         ------
-        NotEnoughData, SuspectedLeak
-            As `run_fold` and `require_clean`.
+        SuspectedLeak
+            As `require_clean`.
         """
-        with self.ledger.trial(self.about | {"fold": fold.number}, self.provenance, names) as trial:
-            result = run_fold(self.table, self.label, fold, self.training, names, self.provenance, self.rules)
+        with self.ledger.trial(self.about | {"fold": prepared.fold.number}, self.provenance, names) as trial:
+            result = run_fold(prepared, self.training, names, self.provenance, self.rules)
             trial.ended(list(result.bundles.values()))
             checks = fold_checks(result.inner, result.outer, list(result.bundles.values()), leak_rules(self.config))
             require_clean(checks, "no figure of these folds is to be believed")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tickvol.core.errors import NotEnoughData
 from tickvol.core.feature_table import FeatureTable
 from tickvol.core.labels import LabelSpec
+from tickvol.core.times import iso
 from tickvol.core.windows import NS_PER_S
 from tickvol.labels.spikes import label_values, trainable
 from tickvol.models.bundle import Bundle
@@ -19,7 +20,7 @@ from tickvol.models.evaluation.bootstrap import TimeAxis, why_no_interval
 from tickvol.models.evaluation.events import find_events
 from tickvol.models.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector
 from tickvol.models.evaluation.regimes import regime_of
-from tickvol.models.folds import Fold, FoldRules, sealed_fold, walk_forward
+from tickvol.models.folds import MIN_FOLDS, Fold, FoldRules, sealed_fold, walk_forward
 from tickvol.models.manifest import Provenance
 from tickvol.models.splits import require_positives
 from tickvol.models.training import (
@@ -62,54 +63,79 @@ class FoldResult:
     selected: str
 
 
-def cut_folds(table: FeatureTable, label: LabelSpec, rules: FoldRules) -> tuple[Fold, ...]:
-    """The folds of a table for a label.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedFold:
+    """A fold with the labels of its two splits, as in `FoldResult`."""
+
+    fold: Fold
+    inner: Prepared
+    outer: Prepared
+
+
+def prepare_folds(
+    table: FeatureTable, label: LabelSpec, rules: FoldRules, training: TrainingSpec
+) -> tuple[list[PreparedFold], list[str]]:
+    """The folds on which candidates can be fitted, and of each other fold why not.
+
+    Train and validation rows decide that, and whether there are test rows: never what test rows hold.
 
     Raises
     ------
     NotEnoughData
-        As `walk_forward`.
+        As `walk_forward`, and when fewer than two folds are left.
     """
-    return walk_forward(table, trainable(table, label), horizon_s=label.horizon_s, rules=rules)
+    values = label_values(table, label)
+    prepared, left_out = [], []
+    for fold in walk_forward(table, trainable(table, label, values), horizon_s=label.horizon_s, rules=rules):
+        try:
+            prepared.append(_prepare(table, label, values, fold, training))
+        except NotEnoughData as error:
+            left_out.append(f"fold {fold.number}: {error}")
+    if len(prepared) < MIN_FOLDS:
+        raise NotEnoughData("; ".join(left_out))
+    return prepared, left_out
 
 
-def cut_sealed(table: FeatureTable, label: LabelSpec, rules: FoldRules) -> Fold:
-    """The fold whose test rows are the sealed block."""
-    return sealed_fold(table, trainable(table, label), horizon_s=label.horizon_s, rules=rules)
+def prepare_sealed(table: FeatureTable, label: LabelSpec, rules: FoldRules, training: TrainingSpec) -> PreparedFold:
+    """The fold whose test rows are the sealed block.
+
+    Raises
+    ------
+    NotEnoughData
+        When train or validation holds too few spikes or calm rows, or the block no row.
+    """
+    values = label_values(table, label)
+    fold = sealed_fold(table, trainable(table, label, values), horizon_s=label.horizon_s, rules=rules)
+    return _prepare(table, label, values, fold, training)
+
+
+def _prepare(
+    table: FeatureTable, label: LabelSpec, values: NDArray[np.float64], fold: Fold, training: TrainingSpec
+) -> PreparedFold:
+    inner = prepare_split(table, label, values, fold.inner)
+    outer = prepare_split(table, label, values, fold.outer)
+    require_positives(inner.split, inner.positive, training.min_positives, parts=("train", "validation"))
+    if not outer.split.test.any():
+        raise NotEnoughData(f"no test row from {iso(fold.outer.train_end_ns)} on: record longer stretches without gaps")
+    return PreparedFold(fold=fold, inner=inner, outer=outer)
 
 
 def run_fold(
-    table: FeatureTable,
-    label: LabelSpec,
-    fold: Fold,
-    training: TrainingSpec,
-    names: Sequence[str],
-    provenance: Provenance,
-    rules: JudgingRules,
+    prepared: PreparedFold, training: TrainingSpec, names: Sequence[str], provenance: Provenance, rules: JudgingRules
 ) -> FoldResult:
     """Choose on the inner split, fit again on all earlier rows, one candidate after the other.
 
     The candidate that does best on validation is selected, where validation holds the blocks and events of `rules`;
     with fewer its order is chance, and `PRIOR` is taken.
-
-    Raises
-    ------
-    NotEnoughData
-        When train or validation holds too few spikes or calm rows, or the fold has no test row.
     """
-    values = label_values(table, label)
-    inner = prepare_split(table, label, values, fold.inner)
-    outer = prepare_split(table, label, values, fold.outer)
-    require_positives(inner.split, inner.positive, training.min_positives, parts=("train", "validation"))
-    if not outer.split.test.any():
-        raise NotEnoughData(f"fold {fold.number}: no test row; record more days, or fewer folds (walk_forward.folds)")
+    inner, outer = prepared.inner, prepared.outer
     bundles, spike_log_odds = {}, {}
     for fitted, bundle in _fit_again(inner, outer, training, names, provenance):
         bundles[bundle.name], spike_log_odds[bundle.name] = bundle, fitted.spike_log_odds
     by_rank = best_on_validation(list(bundles.values())).name
     selected = PRIOR if PRIOR in bundles and not _can_choose(inner, rules) else by_rank
     return FoldResult(
-        fold=fold, inner=inner, outer=outer, bundles=bundles, spike_log_odds=spike_log_odds, selected=selected
+        fold=prepared.fold, inner=inner, outer=outer, bundles=bundles, spike_log_odds=spike_log_odds, selected=selected
     )
 
 

@@ -84,6 +84,7 @@ def _study(study: Mapping[str, Any]) -> list[str]:
         _leads(study),
         "<h2>Folds</h2>",
         _folds(study),
+        *(f'<p class="warning">left out: {escape(because)}</p>' for because in study["folds_left_out"]),
         "<h2>Events at bearable rates of false alarms: caught, of them early, median lead time</h2>",
         _operating(study),
         "<h2>What the forecast loses without a group of inputs</h2>",
