@@ -165,10 +165,11 @@ def test_a_fold_that_cannot_be_fitted_is_left_out_and_named(market: FeatureTable
 def test_what_test_rows_hold_leaves_no_fold_out(market: FeatureTable) -> None:
     (_, last), _ = prepare_folds(market, LABEL, RULES, TRAINING)
     values = market.values.copy()
-    future = np.isin(np.arange(len(market)), np.flatnonzero(last.outer.split.test))
-    values[np.ix_(future, [market.names.index("realized_vol_60")])] *= 1e-3
+    behind = np.flatnonzero(market.bar_end_ns > last.outer.split.train_end_ns)
+    values[behind, market.names.index("bar_log_return")] *= 1e-3
     calm, left_out = prepare_folds(replace(market, values=values), LABEL, RULES, TRAINING)
     assert (len(calm), left_out) == (2, [])
+    assert not calm[1].outer.positive[calm[1].outer.split.test].any()
 
 
 def test_too_few_folds_are_an_error_that_names_them_all(market: FeatureTable) -> None:
