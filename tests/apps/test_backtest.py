@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps.test_evaluate import write_dataset
+from tests.apps.datasets import write_dataset
 from tests.evaluation.trained import bundles, market
 from tickvol.apps.backtest import main
 from tickvol.models.evaluation.backtest import backtest

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.apps.test_evaluate import write_dataset
+from tests.apps.datasets import write_dataset
 from tests.evaluation.trained import bundles, market
 from tests.pages import assert_readable
 from tickvol.apps.drift import main

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.apps.test_evaluate import write_dataset
+from tests.apps.datasets import write_dataset
 from tests.evaluation.trained import bundles, market
 from tests.serving.samples import frames, row, rows_body
 from tickvol.apps.serve import main

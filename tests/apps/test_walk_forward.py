@@ -141,14 +141,17 @@ def test_opening_the_sealed_block_is_written_down_and_shown_from_then_on(
 
 
 def test_a_search_goes_on_where_it_ended_and_all_its_trials_count(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("TICKVOL_WALK_FORWARD__TICKS__FIRST_SHARE", "0.02")
+    monkeypatch.setenv("TICKVOL_WALK_FORWARD__TICKS__FOLDS", "3")
     arguments = ["--candidate", "forecast", "--source", "ticks", "--horizon", "60", "--no-tracking", "--trials"]
     assert search.main([*arguments, "2"]) == 0
     assert search.main([*arguments, "1"]) == 0
     said = capsys.readouterr().out
     assert "trials      2 of forecast ticks 60 s" in said
     assert "trials      3 of forecast ticks 60 s" in said
+    assert "left out    ticks 60 s fold 1: labels.min_positives" in said
     entries = Ledger(tmp_path / "ledgers" / "trials.jsonl").entries()
     assert [entry.content["candidates"] for entry in entries] == [["forecast#0"], ["forecast#1"], ["forecast#2"]]
     assert entries[0].content["numbers"] == {"forecast_ridge": 10.0, "season_ridge": 1.0}

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.apps.test_evaluate import write_dataset
+from tests.apps.datasets import write_dataset
 from tests.docker.files import ROOT
 from tests.docker.native import Container
 from tests.evaluation.trained import market

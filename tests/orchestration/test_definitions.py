@@ -174,7 +174,7 @@ def test_a_job_of_real_commands_trains_and_checks_what_it_trained(
     outcome = run_job(define(PATH, run_command, now_ns=lambda: NOW_NS), "train", instance)
     assert outcome.success, outcome.problems
     assert set(outcome.done) == {"features", "check_features", "training", "check_bundles", "check_leaks"}
-    made = Bundle.load(config().models.artifacts_dir / "logistic").manifest.provenance
+    made = Bundle.load(config().models.artifacts_dir / "forecast").manifest.provenance
     assert made.config_hash == config().fingerprint()
     assert config().leakcheck.report_json.exists()
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.apps.test_evaluate import write_dataset
+from tests.apps.datasets import write_dataset
 from tests.evaluation.trained import bundles, market
 from tests.serving.samples import frames, row, rows_body
 from tickvol.config import Config, load_config

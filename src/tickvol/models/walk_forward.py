@@ -43,33 +43,34 @@ PRIOR = "forecast"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldResult:
-    """A fold with what every candidate says of its test rows.
+class PreparedFold:
+    """A fold with the labels of its rows.
 
     Attributes
     ----------
-    outer : the table with the fold's labels; its split holds the rows that bundles were fitted and are judged on.
-    inner : the same with the rows on which choices were made.
-    bundles : by name, fitted on all earlier rows.
-    spike_log_odds : by name, of the spikes of validation, by the detector that was not fitted on them.
-    selected : the candidate that did best on validation.
+    outer : the table with the fold's labels; its split holds the rows that bundles are fitted and judged on.
+    inner : the same with the rows on which choices are made.
     """
 
     fold: Fold
     inner: Prepared
     outer: Prepared
-    bundles: dict[str, Bundle]
-    spike_log_odds: dict[str, NDArray[np.float64]]
-    selected: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedFold:
-    """A fold with the labels of its two splits, as in `FoldResult`."""
+class FoldResult(PreparedFold):
+    """What every candidate says of a fold's test rows.
 
-    fold: Fold
-    inner: Prepared
-    outer: Prepared
+    Attributes
+    ----------
+    bundles : by name, fitted on all earlier rows.
+    spike_log_odds : by name, of the spikes of validation, by the detector that was not fitted on them.
+    selected : the candidate that did best on validation.
+    """
+
+    bundles: dict[str, Bundle]
+    spike_log_odds: dict[str, NDArray[np.float64]]
+    selected: str
 
 
 def prepare_folds(
@@ -116,7 +117,7 @@ def _prepare(
     outer = prepare_split(table, label, values, fold.outer)
     require_positives(inner.split, inner.positive, training.min_positives, parts=("train", "validation"))
     if not outer.split.test.any():
-        raise NotEnoughData(f"no test row from {iso(fold.outer.train_end_ns)} on: record longer stretches without gaps")
+        raise NotEnoughData(f"no test row behind {iso(fold.outer.train_end_ns)}: record longer stretches without gaps")
     return PreparedFold(fold=fold, inner=inner, outer=outer)
 
 
