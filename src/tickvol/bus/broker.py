@@ -32,6 +32,7 @@ from tickvol.bus.broker_files import (
     write_whole,
 )
 from tickvol.bus.broker_jars import ensure_jars, find_java
+from tickvol.bus.sockets import new_client
 from tickvol.core.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
@@ -272,7 +273,8 @@ class LocalBroker:
 
     def _new_admin(self, patience_s: float) -> KafkaAdminClient:
         patience_ms = max(1, min(5000, int(patience_s * 1000)))
-        return KafkaAdminClient(
+        return new_client(
+            KafkaAdminClient,
             bootstrap_servers=[self.bootstrap_servers],
             bootstrap_timeout_ms=patience_ms,
             request_timeout_ms=patience_ms,

@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
-from tickvol.bus.sockets import PROXY_URL
+from tickvol.bus.sockets import new_client
 from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, WorkError
 
@@ -32,7 +32,6 @@ def connection(kafka: KafkaConfig) -> dict[str, Any]:
         "request_timeout_ms": kafka.request_timeout_ms,
         "bootstrap_timeout_ms": min(kafka.request_timeout_ms, BOOTSTRAP_TIMEOUT_MS),
         "reconnect_backoff_max_ms": 1000,
-        "proxy_url": PROXY_URL,
         "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     }
     if kafka.security_protocol.startswith("SASL"):
@@ -75,7 +74,7 @@ def reaching(kafka: KafkaConfig) -> Iterator[None]:
 def new_admin(kafka: KafkaConfig) -> KafkaAdminClient:
     """An admin client; connects."""
     with reaching(kafka):
-        return KafkaAdminClient(client_id="tickvol-admin", **connection(kafka))
+        return new_client(KafkaAdminClient, client_id="tickvol-admin", **connection(kafka))
 
 
 def new_producer(
@@ -90,7 +89,8 @@ def new_producer(
 ) -> KafkaProducer:
     """An idempotent producer: what it was given is written once and in order, or its future fails."""
     with reaching(kafka):
-        return KafkaProducer(
+        return new_client(
+            KafkaProducer,
             client_id=client_id,
             enable_idempotence=True,
             acks="all",
@@ -118,7 +118,8 @@ def new_consumer(
 ) -> KafkaConsumer:
     """A consumer of committed records that commits nothing by itself and never jumps over a lost offset."""
     with reaching(kafka):
-        consumer = KafkaConsumer(
+        consumer = new_client(
+            KafkaConsumer,
             client_id=client_id,
             group_id=group_id,
             enable_auto_commit=False,
