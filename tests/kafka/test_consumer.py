@@ -58,3 +58,20 @@ def test_an_answer_that_comes_before_the_next_fetch_does_not_hold_its_partition_
         consumer.close()
     assert count > 50
     assert longest < 0.8 * HELD_S
+
+
+def test_a_poll_that_finds_nothing_waits_while_a_heartbeat_is_not_answered(kafka_config):
+    consumer = new_consumer(kafka_config, client_id="test-late", group_id=f"test-late.{kafka_config.topic_ticks}")
+    try:
+        places = [TopicPartition(kafka_config.topic_ticks, number) for number in range(kafka_config.partitions)]
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        consumer._coordinator.time_to_next_heartbeat = lambda: (
+            0.0
+        )  # what it says while one is due and another on its way
+        looks, look = [], consumer._fetcher.fetch_records
+        consumer._fetcher.fetch_records = lambda *given, **named: looks.append(1) or look(*given, **named)
+        assert consumer.poll(timeout_ms=1000) == {}
+    finally:
+        consumer.close()
+    assert 1 <= len(looks) <= 40

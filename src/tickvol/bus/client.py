@@ -22,6 +22,7 @@ BATCH_BYTES = 1 << 18
 FETCH_BYTES = 1 << 23
 MAX_MESSAGE_BYTES = 1 << 22
 """A frame of `ingestion.max_message_bytes` travels whole as a dead letter, whatever its bytes."""
+LEAST_WAIT_S = 0.05
 
 
 def connection(kafka: KafkaConfig) -> dict[str, Any]:
@@ -133,6 +134,7 @@ def new_consumer(
             **settings,
         )
     _fetch_all_or_none(consumer)
+    _wait_while_a_heartbeat_is_late(consumer)
     return consumer
 
 
@@ -151,3 +153,15 @@ def _fetch_all_or_none(consumer: KafkaConsumer) -> None:
         return [] if fetcher._completed_fetches else await send()
 
     fetcher._send_fetches_async = send_unless_answered
+
+
+def _wait_while_a_heartbeat_is_late(consumer: KafkaConsumer) -> None:
+    """Let a poll that finds no records wait, though a heartbeat is due.
+
+    kafka-python (3.0.12, `KafkaConsumer._poll_once`) waits no longer than until the next heartbeat. While a broker
+    leaves one unanswered, the next one is due and not sent, and a poll turns without a pause until its own time is
+    over: each turn adds to what the fetch on its way will call, 10 MB a second. Heartbeats have a thread of their own.
+    """
+    coordinator = consumer._coordinator
+    due_in_s = coordinator.time_to_next_poll
+    coordinator.time_to_next_poll = lambda: max(LEAST_WAIT_S, due_in_s())
