@@ -64,7 +64,9 @@ def test_a_client_closed_while_it_has_something_to_send_leaves_nothing(kafka_con
         def write_and_hold(data):
             write(data)
             wrote.set()
-            time.sleep(0.1)  # the loop stands still while the client is closed
+            until = time.monotonic() + 10
+            while not admin._net._stop and time.monotonic() < until:  # the loop stands still until the client is closed
+                time.sleep(0.001)
 
         connection.transport.write = write_and_hold
         admin._manager.cluster.request_update()

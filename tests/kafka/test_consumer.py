@@ -66,9 +66,8 @@ def test_a_poll_that_finds_nothing_waits_while_a_heartbeat_is_not_answered(kafka
         places = [TopicPartition(kafka_config.topic_ticks, number) for number in range(kafka_config.partitions)]
         consumer.assign(places)
         consumer.seek_to_beginning(*places)
-        consumer._coordinator.time_to_next_heartbeat = lambda: (
-            0.0
-        )  # what it says while one is due and another on its way
+        # What it says while one is on its way and the next one is due.
+        consumer._coordinator.time_to_next_heartbeat = lambda: 0.0
         looks, look = [], consumer._fetcher.fetch_records
         consumer._fetcher.fetch_records = lambda *given, **named: looks.append(1) or look(*given, **named)
         assert consumer.poll(timeout_ms=1000) == {}

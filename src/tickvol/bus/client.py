@@ -23,6 +23,7 @@ FETCH_BYTES = 1 << 23
 MAX_MESSAGE_BYTES = 1 << 22
 """A frame of `ingestion.max_message_bytes` travels whole as a dead letter, whatever its bytes."""
 LEAST_WAIT_S = 0.05
+"""How long a poll that finds nothing waits at least, where its own time is not over before."""
 
 
 def connection(kafka: KafkaConfig) -> dict[str, Any]:
