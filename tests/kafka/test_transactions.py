@@ -4,7 +4,9 @@ import contextlib
 import time
 
 import pytest
+from kafka import OffsetAndMetadata, TopicPartition
 
+from tests.broker_fixtures import config_of, environment_of, make_topics
 from tests.kafka.filling import topic_messages
 from tickvol.bus.consume import Group, GroupConsumer, holds_messages
 from tickvol.bus.messages import Message
@@ -152,3 +154,35 @@ def test_membership_stays_that_of_the_last_assignment(kafka_config, kafka_env):
         coordinator._generation.generation_id += 1  # as the answer to a join does, before partitions change hands
         assert consumer.group_metadata().generation_id == before
         transactions.run(row(kafka_config, b"still ours"), {0: (0, "")}, consumer.group_metadata())
+
+
+def test_an_offset_that_an_open_transaction_hides_is_named(kafka_env):
+    kafka = config_of(kafka_env, request_timeout_ms=1500)
+    make_topics(kafka)
+    with member(kafka, kafka_env, "1") as (consumer, transactions):
+        producer = transactions._producer
+        producer.begin_transaction()
+        offsets = {TopicPartition(kafka.topic_ticks, 0): OffsetAndMetadata(7, "", -1)}
+        producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
+        with pytest.raises(BrokerUnavailable, match=f"{kafka.topic_ticks}-0 was not told within 1.5 s; where this"):
+            committed(consumer)
+        producer.commit_transaction()
+        assert committed(consumer) == 7
+
+
+def test_what_was_committed_the_moment_before_the_broker_was_killed_stays_committed(own_broker):
+    broker = own_broker()
+    env = environment_of(broker)
+    kafka = config_of(env)
+    make_topics(kafka)
+    for number in range(1, 4):
+        with member(kafka, env, "1") as (consumer, transactions):
+            assert committed(consumer) == (number - 1 or None)
+            rows = [Outgoing(kafka.topic_features, place, Message(b"k", b"%d" % number, 1)) for place in range(3)]
+            transactions.run(rows, {0: (number, "")}, consumer.group_metadata())
+            broker.kill()  # the decision is in its log, the marks that tell it to the partitions are not
+        broker.start()
+    with member(kafka, env, "1") as (consumer, _):
+        assert committed(consumer) == number
+    values = [message.value for message in topic_messages(kafka, kafka.topic_features)]
+    assert sorted(values) == sorted(b"%d" % written for written in range(1, number + 1) for _ in range(3))

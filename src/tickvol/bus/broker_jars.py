@@ -14,7 +14,7 @@ from tickvol.core.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
 
-KAFKA_VERSION = "4.3.1"
+KAFKA_VERSION = "4.2.1"
 OLDEST_JAVA = 17
 _FETCH_TIMEOUT_S = 600
 _LIST = "complete.txt"

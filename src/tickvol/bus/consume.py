@@ -15,6 +15,7 @@ from kafka.errors import (
     AuthorizationError,
     FencedInstanceIdError,
     KafkaError,
+    KafkaTimeoutError,
     LogTruncationError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
@@ -161,7 +162,7 @@ class GroupConsumer:
             ends = self._consumer.end_offsets(places, timeout_ms=self._timeout_ms) if places else {}
             found = []
             for place in places:
-                committed = self._consumer.committed(place, metadata=True, timeout_ms=self._timeout_ms)
+                committed = self._committed(place)
                 known = committed is not None and committed.offset >= 0
                 found.append(
                     Partition(
@@ -173,6 +174,16 @@ class GroupConsumer:
                     )
                 )
         return found
+
+    def _committed(self, place: TopicPartition) -> Any:
+        try:
+            return self._consumer.committed(place, metadata=True, timeout_ms=self._timeout_ms)
+        except KafkaTimeoutError:  # the client asks again and again while a transaction is open
+            raise BrokerUnavailable(
+                f"{self._group.group_id}: its offset of {place.topic}-{place.partition} was not told within"
+                f" {self._timeout_ms / 1000:g} s; where this lasts, a transaction with that offset never ended"
+                " (docs/runbook.md, The broker)"
+            ) from None
 
     def offset_at(self, partition: int, time_ms: int) -> int | None:
         """The first offset whose message has this timestamp or a later one; None where there is none."""
