@@ -56,7 +56,7 @@ class Faults:
     def jump(self, count):
         said = len(self.exchange.said)
         self.exchange.jump(count)
-        wait_for(lambda: len(self.exchange.said) > said + count + EVENTS, 10, "events after the jump")
+        wait_for(lambda: len(self.exchange.said) > said + count + EVENTS, 30, "events after the jump")
 
     def silence(self):
         before = self.exchange.connections
@@ -68,7 +68,7 @@ class Faults:
         before = self.exchange.connections
         self.exchange.ignore_subscriptions(on=True)
         self.exchange.close(1012)
-        wait_for(lambda: self.exchange.connections > before, 10, "another connection")
+        wait_for(lambda: self.exchange.connections > before, 30, "another connection")
         self.noticed.append(("no answer to subscribe", time.time_ns()))
         self.exchange.ignore_subscriptions(on=False)
         self.settle(before + 1)

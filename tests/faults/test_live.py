@@ -103,7 +103,7 @@ def test_live_starts_again_what_is_killed_and_leaves_a_broker_that_was_there(lin
     assert "was there before" in process.said()
     for name in ("featurizer", "ingestor"):
         os.kill(pid_of(process, name), signal.SIGKILL)
-        wait_for(lambda name=name: f"{name}: ended with exit code -9 after" in process.said(), 10, "told")
+        wait_for(lambda name=name: f"{name}: ended with exit code -9 after" in process.said(), 30, "told")
     wait_for(lambda: line.lag() == 0, 60, "caught up")
     rows = sum(map(len, line.features().values()))
     wait_for(lambda: sum(map(len, line.features().values())) > rows, 60, "rows again")

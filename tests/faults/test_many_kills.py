@@ -38,7 +38,7 @@ def run(breakable, seed, messages, ticks_per_s, pause_s):
         wait_for(lambda: line.lag() == 0, 60, "caught up")
         line.end(featurizer)
         written = line.features()
-        wait_for(lambda: watcher.rows == written, 10, "the reader saw each row once and in order")
+        wait_for(lambda: watcher.rows == written, 30, "the reader saw each row once and in order")
     twice, rows = line.check_all()
     record(
         "featurizer and broker killed",
