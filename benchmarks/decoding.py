@@ -5,7 +5,7 @@ from outcome import Outcome, cpu_seconds
 from stream import Input, Pipeline, exhaust
 
 from tickvol.config import Config
-from tickvol.ingest.frames import Frame
+from tickvol.eventlog.frames import Frame
 
 GOAL = 0.4
 

@@ -6,14 +6,14 @@ import numpy as np
 from outcome import Outcome
 from stream import SEED, START_NS, Pipeline
 
-from tickvol.apps.inference_speed import MAX_EXTRA_US, MAX_RATIO, Speed, measure_inference
 from tickvol.config import Config
-from tickvol.core.feature_table import FeatureTable
-from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.market import MarketSpec, market_products
-from tickvol.models.bundle import Bundle
-from tickvol.models.manifest import Provenance
-from tickvol.models.training import prepare, train_detectors
+from tickvol.simulator.market import MarketSpec, market_products
+from tickvol.simulator.session import market_frames
+from tickvol.volatility.evaluation.inference_speed import MAX_EXTRA_US, MAX_RATIO, Speed, measure_inference
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.models.manifest import Provenance
+from tickvol.volatility.models.training import prepare, train_detectors
+from tickvol.volatility.schema.feature_table import FeatureTable
 
 
 def inference(config: Config, *, hours: int) -> list[Outcome]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from stream import ROOT
 
-from tickvol.bus.broker import LocalBroker
-from tickvol.bus.broker_files import free_port
+from tickvol.broker.files import free_port
+from tickvol.broker.local import LocalBroker
 from tickvol.bus.client import new_admin
 from tickvol.bus.topics import ensure_topics
 from tickvol.config import load_config

@@ -19,9 +19,9 @@ from outcome import Outcome
 from stream import ROOT, SEED, START_NS
 
 from tickvol.config import Config, load_config
-from tickvol.ingest.archive_lines import Control, control_line, frame_line
-from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.market import MarketSpec, market_products
+from tickvol.eventlog.archive_lines import Control, control_line, frame_line
+from tickvol.simulator.market import MarketSpec, market_products
+from tickvol.simulator.session import market_frames
 
 GOAL = 0.6
 POLLS = {"many_small": 500, "few_large": 100_000}
@@ -85,10 +85,10 @@ def _turn(running: Bench, filled: dict[str, str], poll: int, *arguments: object)
 
 
 def _ours() -> dict[str, float]:
-    from tickvol.apps.featurize_kafka import KafkaRun
     from tickvol.bus.messages import feature_message
-    from tickvol.core.feature_row import feature_names
-    from tickvol.storage.memory import collect_garbage_rarely
+    from tickvol.core.memory import collect_garbage_rarely
+    from tickvol.volatility.featurizer.kafka_worker import KafkaRun
+    from tickvol.volatility.schema.feature_row import feature_names
 
     config = load_config(ROOT / "config.yaml", env_file=None)
     collect_garbage_rarely()

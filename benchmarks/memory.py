@@ -19,8 +19,8 @@ from outcome import Outcome
 from stream import ROOT, SEED, START_NS
 
 from tickvol.config import Config
-from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.market import MarketSpec, market_products
+from tickvol.simulator.market import MarketSpec, market_products
+from tickvol.simulator.session import market_frames
 
 GOAL = 1.1
 WARM_UP_FRAMES = 100

@@ -10,10 +10,10 @@ from outcome import Outcome, cpu_seconds
 from stream import SEED, START_NS, Pipeline, exhaust
 
 from tickvol.config import Config
-from tickvol.features.engine import FeatureRows
-from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.market import MarketProduct, MarketSpec
-from tickvol.storage.dataset import HOUR_NS, DatasetWriter
+from tickvol.simulator.market import MarketProduct, MarketSpec
+from tickvol.simulator.session import market_frames
+from tickvol.volatility.dataset import HOUR_NS, DatasetWriter
+from tickvol.volatility.features.engine import FeatureRows
 
 GOAL = 1.5
 PRODUCTS = tuple(f"P{number:02}-USD" for number in range(100))

@@ -19,7 +19,7 @@ from rolling_river import against_river
 from stream import ROOT, recordings
 
 from tickvol.config import Config, load_config
-from tickvol.storage.memory import collect_garbage_rarely
+from tickvol.core.memory import collect_garbage_rarely
 
 MEASURES = (
     "decoding",

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tickvol.config import Config
-from tickvol.core.windows import NS_PER_S
-from tickvol.features.engine import FeatureEngine, FeatureRows
-from tickvol.ingest.archive_reader import bare_connection, control_row, open_frames, source_name
-from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.frame_columns import FrameColumns, Kind
-from tickvol.ingest.frames import FrameDecoder, Layout
-from tickvol.ingest.market import MarketSpec, market_products
-from tickvol.ingest.tracker import FrameTracker
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[1]
+from tickvol.config import Config
+from tickvol.eventlog.archive_reader import bare_connection, control_row, open_frames, source_name
+from tickvol.eventlog.frame_columns import FrameColumns, Kind
+from tickvol.eventlog.frames import FrameDecoder, Layout
+from tickvol.eventlog.tracker import FrameTracker
+from tickvol.simulator.market import MarketSpec, market_products
+from tickvol.simulator.session import market_frames
+from tickvol.volatility.features.engine import FeatureEngine, FeatureRows
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+
 START_NS = 1_775_347_200 * NS_PER_S
 SEED = 7
 

@@ -1,1 +1,1 @@
-"""Tests mirror the source; `tests.synthetic` makes feature tables from seeded random walks."""
+"""Tests mirror the source; `tests.support.synthetic` makes feature tables from seeded random walks."""

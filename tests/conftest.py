@@ -1,10 +1,10 @@
-"""Being here puts the project's root on `sys.path`, so that tests can import `tests.synthetic`."""
+"""Being here puts the project's root on `sys.path`, so that tests can import `tests.support.synthetic`."""
 
 import os
 
 from hypothesis import settings
 
-from tests.broker_fixtures import broker, kafka_config, kafka_env, own_broker
+from tests.support.brokers import broker, kafka_config, kafka_env, own_broker
 
 __all__ = ["broker", "kafka_config", "kafka_env", "own_broker"]
 

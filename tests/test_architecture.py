@@ -3,13 +3,12 @@
 import ast
 import importlib.util
 import tomllib
-from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
 from tickvol.apps.cli import COMMANDS
 
-ROOT = Path(__file__).parents[1]
 FOLDERS = ("features", "models", "serving", "scripts", "notebooks")
 SCRIPTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.py"))
 MODULES = sorted((ROOT / "src" / "tickvol").rglob("*.py"))

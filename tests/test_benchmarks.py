@@ -5,12 +5,12 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from benchmarks.outcome import Outcome, cpu_seconds
 
-ROOT = Path(__file__).parents[1]
+from tests.support import ROOT
+
 FIELDS = {"name", "value", "unit", "yardstick", "yardstick_value", "ratio", "goal", "met", "input", "machine"}
 SMALL = ("--quick", "--repeats", "1", "--memory-frames", "300")
 

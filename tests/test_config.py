@@ -2,16 +2,15 @@
 
 import copy
 import os
-from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.support import ROOT
 from tickvol.apps import replay
 from tickvol.config import DEFAULT_CONFIG, load_config
 from tickvol.core.errors import ConfigError
 
-ROOT = Path(__file__).parents[1]
 SHIPPED = yaml.safe_load((ROOT / DEFAULT_CONFIG).read_text(encoding="utf-8"))
 
 

@@ -6,15 +6,14 @@ import io
 import re
 import shlex
 from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.support import ROOT
 from tickvol.apps.cli import COMMANDS
 from tickvol.config import ENV_PREFIX, NOT_CONFIGURATION
 
-ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.monitoring.alerts.test_webhook import Receiver
+from tests.alerts.test_webhook import Receiver
+from tests.support import ROOT
+from tickvol.alerts.notifications import decode_notice
 from tickvol.apps.alerts import main
-from tickvol.core.alerts import decode_notice
 
-ROOT = Path(__file__).parents[2]
 SECRET = "not for your eyes"
 
 
@@ -121,7 +121,7 @@ def test_a_webhook_without_a_secret_is_refused(receiver: Receiver, monkeypatch, 
 def test_quiet_hours_show_what_they_hold(receiver: Receiver, monkeypatch, capsys) -> None:
     receiver.answers = [200]
     monkeypatch.setenv("TICKVOL_ALERTS__QUIET_WARNING", "00:00-23:59")
-    monkeypatch.setattr("tickvol.apps.alerting.time.time_ns", lambda: 1_775_390_400 * 10**9)
+    monkeypatch.setattr("tickvol.alerts.configured.time.time_ns", lambda: 1_775_390_400 * 10**9)
     code, said = run(capsys, "test")
     assert (code, "webhook   0 delivered, 2 held for a digest" in said) == (0, True)
     assert run(capsys, "test", "--severity", "critical")[0] == 0

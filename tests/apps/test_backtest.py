@@ -1,16 +1,15 @@
 """`tickvol backtest`: what it prints, and what it refuses."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from tests.apps.datasets import write_dataset
-from tests.evaluation.trained import bundles, market
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.trained import bundles, market
 from tickvol.apps.backtest import main
-from tickvol.models.evaluation.backtest import backtest
+from tickvol.volatility.evaluation.backtest import backtest
 
-ROOT = Path(__file__).parents[2]
 LOGISTIC = bundles()[-1]
 
 

@@ -7,15 +7,14 @@ import re
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
 from tickvol.apps import cli
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core import errors
 
-ROOT = Path(__file__).parents[2]
 MODULES = {name: f"tickvol.apps.{name.replace('-', '_')}" for name in cli.COMMANDS}
 SCRIPTS = sorted(path for folder in ("scripts", "features", "models") for path in (ROOT / folder).glob("*.py"))
 
@@ -155,7 +154,7 @@ def test_every_error_of_the_tree_is_wrong_use_or_failed_work():
 
 def test_verbose_shows_where_an_unexpected_error_came_from():
     code = (
-        "import sys; from tickvol.apps.command import *\n"
+        "import sys; from tickvol.command import *\n"
         "sys.exit(run_command(command_parser('test', ''), lambda options: 1 / 0, sys.argv[1:]))"
     )
     quiet, verbose = run("-c", code), run("-c", code, "--verbose")

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.apps.datasets import write_dataset
-from tests.evaluation.trained import bundles, market
-from tests.pages import assert_readable
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.pages import assert_readable
+from tests.support.trained import bundles, market
 from tickvol.apps.drift import main
-from tickvol.monitoring import drift_summary
-from tickvol.monitoring.drift_evidently import EvidentlyRun, Verdict
-from tickvol.storage.dataset import DatasetWriter
+from tickvol.volatility.dataset import DatasetWriter
+from tickvol.volatility.drift import summary as drift_summary
+from tickvol.volatility.drift.evidently_report import EvidentlyRun, Verdict
 
-ROOT = Path(__file__).parents[2]
 LOGISTIC = bundles()[-1]
 FILES = ("evidently_report.html", "evidently_report.json", "drift_summary.json")
 Run = Callable[..., tuple[int, str, str]]

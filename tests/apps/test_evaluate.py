@@ -5,17 +5,15 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.apps.datasets import write_dataset
-from tests.evaluation.trained import bundles, market
-from tests.pages import assert_readable
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.pages import assert_readable
+from tests.support.trained import bundles, market
 from tickvol.apps.evaluate import main
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

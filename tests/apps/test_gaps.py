@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.ingest import wire
+from tests.eventlog import wire
 from tickvol.apps import gaps, replay
 from tickvol.core.records import GapReason
 

@@ -7,16 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.apps.datasets import write_dataset
-from tests.models.conftest import train_all
-from tests.synthetic import synthetic_table
-from tickvol.apps import inference_speed
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.synthetic import synthetic_table
+from tests.volatility.models.conftest import train_all
 from tickvol.apps.infer import main
-from tickvol.core.feature_table import FeatureTable
-from tickvol.core.labels import LabelSpec
-from tickvol.models.bundle import Bundle
-
-ROOT = Path(__file__).parents[2]
+from tickvol.volatility.evaluation import inference_speed
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.schema.feature_table import FeatureTable
+from tickvol.volatility.schema.label_spec import LabelSpec
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.apps.datasets import write_dataset
-from tests.synthetic import synthetic_table
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.synthetic import synthetic_table
 from tickvol.apps import leakcheck, replay, simulate_exchange, train
 from tickvol.config import load_config
-from tickvol.core.feature_table import FeatureTable, table_fingerprint
-from tickvol.labels.spikes import fit_thresholds
-from tickvol.models.bundle import Bundle
-from tickvol.storage.dataset import read_features
+from tickvol.volatility.dataset import read_features
+from tickvol.volatility.labels.spikes import fit_thresholds
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.schema.feature_table import FeatureTable, table_fingerprint
 
-ROOT = Path(__file__).parents[2]
 RECORDINGS = Path(os.environ.get("TICKVOL_DATA", ROOT.parent / "shared" / "data")) / "coinbase_ticker"
 CHECKS = [
     "split_overlap",
@@ -118,7 +118,7 @@ def test_training_saves_nothing_after_a_threshold_was_fitted_on_all_rows(
     def on_all_rows(table, label, values, train):
         return fit_thresholds(table, label, values, np.isfinite(values))
 
-    monkeypatch.setattr("tickvol.models.training.fit_thresholds", on_all_rows)
+    monkeypatch.setattr("tickvol.volatility.models.training.fit_thresholds", on_all_rows)
     artifacts = tmp_path / "artifacts"
     assert train.main(["--features", str(features), "--artifacts-dir", str(artifacts)]) == 1
     error = capsys.readouterr().err

@@ -7,10 +7,11 @@ import time
 import psutil
 import pytest
 
-from tickvol.apps import live, live_children
-from tickvol.apps.live_children import Child
-from tickvol.apps.live_figures import StatusLine
+from tickvol.apps import live
 from tickvol.core.errors import WorkError
+from tickvol.supervisor import child as live_children
+from tickvol.supervisor.child import Child
+from tickvol.supervisor.status_line import StatusLine
 
 
 @pytest.fixture

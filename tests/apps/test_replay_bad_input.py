@@ -10,11 +10,11 @@ import shutil
 import pytest
 import zstandard
 
-from tests.ingest import wire
-from tests.ingest.test_frames import REJECTED
-from tests.ingest.wire import SECOND, START_NS
+from tests.eventlog import wire
+from tests.eventlog.test_frames import REJECTED
+from tests.eventlog.wire import SECOND, START_NS
 from tickvol.apps import replay
-from tickvol.storage import dataset
+from tickvol.volatility import dataset
 
 MINUTE = wire.file_of(wire.minute_of_ticks())
 CONFIG = os.path.abspath("config.yaml")

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.support import ROOT
 from tickvol.apps import replay
-from tickvol.storage.dataset import read_features
+from tickvol.volatility.dataset import read_features
 
-ROOT = Path(__file__).parents[2]
 COUNT = 400
 
 

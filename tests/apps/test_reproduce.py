@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from tests.apps.datasets import write_dataset
-from tests.synthetic import synthetic_table
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.synthetic import synthetic_table
 from tickvol.apps import train
 from tickvol.apps.reproduce import main
 from tickvol.config import load_config
-from tickvol.models.bundle import Bundle
-
-ROOT = Path(__file__).parents[2]
+from tickvol.volatility.models.bundle import Bundle
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
@@ -31,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         places(patch, directory)
         for name in ("pr_figure", "calibration_figure", "timeline_figure"):
-            patch.setattr(f"tickvol.apps.training_run.{name}", lambda *_, **__: Figure())
+            patch.setattr(f"tickvol.volatility.workflows.training_run.{name}", lambda *_, **__: Figure())
         arguments = ["--features", str(directory / "features.parquet"), "--artifacts-dir", str(directory / "bundles")]
         assert train.main([*arguments, "--products", "BTC-USD", "ETH-USD", "--seed", "11"]) == 0
     return directory
@@ -121,7 +120,7 @@ def test_a_training_that_gives_other_bytes_is_a_difference(
 ) -> None:
     import numpy as np
 
-    from tickvol.models import training
+    from tickvol.volatility.models import training
 
     right = training.tercile_boundaries
     monkeypatch.setattr(training, "tercile_boundaries", lambda vol: right(np.asarray(vol) * (1 + 1e-15)))

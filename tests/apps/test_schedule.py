@@ -12,14 +12,14 @@ import httpx
 import psutil
 import pytest
 
-from tests.apps.datasets import write_dataset
 from tests.apps.test_serve import free_port
-from tests.evaluation.trained import market
-from tests.promotion.store import config, places
+from tests.support.datasets import write_dataset
+from tests.support.trained import market
+from tests.volatility.promotion.store import config, places
 from tickvol.apps.cli import COMMANDS
 from tickvol.apps.schedule import main
 from tickvol.orchestration.home import only_scheduler
-from tickvol.orchestration.plan import jobs
+from tickvol.volatility.jobs.plan import jobs
 
 
 @pytest.fixture(autouse=True)

@@ -15,13 +15,13 @@ import httpx
 import psutil
 import pytest
 
-from tests.apps.datasets import write_dataset
-from tests.evaluation.trained import bundles, market
-from tests.serving.samples import frames, row, rows_body
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.trained import bundles, market
+from tests.volatility.answers.samples import frames, row, rows_body
 from tickvol.apps.serve import main
-from tickvol.core.feature_row import SCHEMA_VERSION
+from tickvol.volatility.schema.feature_row import SCHEMA_VERSION
 
-ROOT = Path(__file__).parents[2]
 LOGISTIC = bundles()[-1]
 TICKVOL = [sys.executable, "-c", "import sys; from tickvol.apps.cli import main; sys.exit(main(sys.argv[1:]))"]
 READY_S = 60.0

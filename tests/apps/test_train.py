@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.apps.datasets import write_dataset
-from tests.synthetic import synthetic_table
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.synthetic import synthetic_table
 from tickvol.apps.train import main
-from tickvol.models.baselines import BASELINES
-from tickvol.models.bundle import Bundle
-from tickvol.models.candidates import MODELS
-from tickvol.tracking.trials import TRIALS
-
-ROOT = Path(__file__).parents[2]
+from tickvol.volatility.models.baselines import BASELINES
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.models.candidates import MODELS
+from tickvol.volatility.registry.trials import TRIALS
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
@@ -144,7 +143,7 @@ def test_tracking_registers_the_best_and_keeps_bundles_where_it_is_down(
     assert best is not None
     assert re.search(rf"registered +tickvol-spike version 1: .*{best[1]}, as challenger and champion", output)
     from tickvol.config import load_config
-    from tickvol.tracking.runs import resolve_alias
+    from tickvol.volatility.registry.runs import resolve_alias
 
     served = Bundle.load(resolve_alias(load_config(env_file=None).mlflow))
     assert served.version == Bundle.load(tmp_path / "artifacts" / best[1]).version

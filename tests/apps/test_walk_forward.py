@@ -8,18 +8,18 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tests.apps.datasets import write_dataset
-from tests.pages import assert_readable
-from tests.synthetic import START_NS, synthetic_table
+from tests.support import ROOT
+from tests.support.datasets import write_dataset
+from tests.support.pages import assert_readable
+from tests.support.synthetic import START_NS, synthetic_table
 from tickvol.apps import open_sealed, search, train, walk_forward
 from tickvol.config import load_config
-from tickvol.core.feature_table import FeatureTable
 from tickvol.core.times import iso
-from tickvol.core.windows import NS_PER_S
-from tickvol.models.bundle import Bundle
-from tickvol.tracking.ledger import Ledger
+from tickvol.storage.journal import Ledger
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.volatility.schema.feature_table import FeatureTable
 
-ROOT = Path(__file__).parents[2]
 SEALED = iso(START_NS + int(8.5 * 3600) * NS_PER_S)
 CANDLES_FROM_NS = START_NS - 60 * 86_400 * NS_PER_S
 

@@ -1,14 +1,13 @@
 """Connection options reach the client as they are configured, and the password reaches nothing else."""
 
-from pathlib import Path
-
 import pytest
 
+from tests.support import ROOT
 from tickvol.bus.client import connection
 from tickvol.config import load_config
 from tickvol.core.errors import ConfigError
 
-CONFIG = Path(__file__).parents[2] / "config.yaml"
+CONFIG = ROOT / "config.yaml"
 PASSWORD = "c0rrect-horse"
 
 

@@ -3,17 +3,17 @@
 import msgspec
 import pytest
 
+from tickvol.alerts.notifications import Alert, AlertState, Severity, Subject, digest_of
 from tickvol.bus import messages
 from tickvol.bus.contents import Content, reader_of
 from tickvol.bus.reading import Stored
 from tickvol.config import load_config
-from tickvol.core.alerts import Alert, AlertState, Severity, Subject, digest_of
 from tickvol.core.errors import UsageError
-from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
-from tickvol.core.labels import LabelKind
 from tickvol.core.records import Gap, Heartbeat, Tick
-from tickvol.core.windows import FeatureSpec
-from tickvol.labels.maturing import Outcome
+from tickvol.volatility.labels.maturing import Outcome
+from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
+from tickvol.volatility.schema.feature_spec import FeatureSpec
+from tickvol.volatility.schema.label_spec import LabelKind
 
 KAFKA = load_config(env_file=None).kafka
 SPEC = FeatureSpec()

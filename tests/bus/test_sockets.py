@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tests.broker_fixtures import config_of
-from tickvol.bus.broker_files import free_port
+from tests.support.brokers import config_of
+from tickvol.broker.files import free_port
 from tickvol.bus.client import new_admin, new_consumer, new_producer
 from tickvol.core.errors import BrokerUnavailable
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.docker.files import broker_properties, compose
-from tickvol.bus.broker import LocalBroker
-from tickvol.bus.broker_files import free_port
-from tickvol.bus.broker_jars import KAFKA_VERSION, find_java
+from tickvol.broker.files import free_port
+from tickvol.broker.jars import KAFKA_VERSION, find_java
+from tickvol.broker.local import LocalBroker
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>

@@ -14,12 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.apps.datasets import write_dataset
 from tests.docker.files import ROOT
 from tests.docker.native import Container
-from tests.evaluation.trained import market
-from tickvol.bus.broker_files import free_port
-from tickvol.models.bundle import Bundle
+from tests.support.datasets import write_dataset
+from tests.support.trained import market
+from tickvol.broker.files import free_port
+from tickvol.volatility.models.bundle import Bundle
 
 IS_HEALTHY = ROOT / "docker" / "is_healthy.py"
 TOOL = ROOT / "docker" / "kafka-tool.sh"

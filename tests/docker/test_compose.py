@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 
 from tests.docker.files import DOCKERFILES, ROOT, argv, broker_properties, compose, environment, image
 from tickvol.apps.cli import COMMANDS
-from tickvol.bus.broker_files import broker_settings
-from tickvol.bus.broker_jars import KAFKA_VERSION
+from tickvol.broker.files import broker_settings
+from tickvol.broker.jars import KAFKA_VERSION
 from tickvol.config import ENV_PREFIX, load_config
 from tickvol.core.errors import ConfigError
 

@@ -12,7 +12,7 @@ import pytest
 from tests.docker.conftest import Composed
 from tests.docker.files import COMPOSE, compose
 from tests.docker.native import BIN, Container
-from tickvol.bus.broker_files import free_port
+from tickvol.broker.files import free_port
 
 pytestmark = pytest.mark.kafka
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.broker_fixtures import environment_of
 from tests.faults.line import Line
+from tests.support.brokers import environment_of
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from tests.ingest import wire
-from tickvol.ingest.exchange import _half_frame
+from tests.eventlog import wire
+from tickvol.simulator.exchange import _half_frame
 
 TICK_S = 0.025
 PRODUCTS = (wire.BTC, wire.ETH)

@@ -4,9 +4,10 @@ python -m tests.faults.figures
 """
 
 import json
-from pathlib import Path
 
-FILE = Path(__file__).parents[2] / "reports" / "faults.ndjson"
+from tests.support import ROOT
+
+FILE = ROOT / "reports" / "faults.ndjson"
 NAMES = ("fault", "repetitions", "records", "lost", "twice", "recovery_s")
 
 

@@ -19,18 +19,18 @@ from pathlib import Path
 import psutil
 from kafka import TopicPartition
 
-from tests.broker_fixtures import ROOT, config_of, make_topics
 from tests.faults.received import ticks_received
+from tests.support.brokers import ROOT, config_of, make_topics
 from tickvol.bus.client import new_consumer
 from tickvol.bus.messages import decode_features, decode_letter, decode_record
 from tickvol.config import load_config
 from tickvol.core.records import Gap, Tick
-from tickvol.ingest.archive_reader import MergedLog, archive_files, source_names
-from tickvol.ingest.frame_columns import Reject
-from tickvol.ingest.frames import FrameDecoder
-from tickvol.ingest.record_text import records_of
-from tickvol.ingest.tracker import FrameTracker
-from tickvol.storage.dataset import read_features
+from tickvol.eventlog.archive_reader import MergedLog, archive_files, source_names
+from tickvol.eventlog.frame_columns import Reject
+from tickvol.eventlog.frames import FrameDecoder
+from tickvol.eventlog.record_text import records_of
+from tickvol.eventlog.tracker import FrameTracker
+from tickvol.volatility.dataset import read_features
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 

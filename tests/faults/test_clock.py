@@ -10,17 +10,17 @@ import pytest
 from tests.faults import figures
 from tests.faults.line import PRODUCTS, wait_for
 from tests.faults.received import archive_lines
+from tickvol.capture.feed import Feed, FeedSpec
+from tickvol.capture.reconnect import ConnectLimiter
 from tickvol.core.backoff import Backoff
-from tickvol.ingest.archive_follow import FollowedArchive
-from tickvol.ingest.archive_reader import MergedLog, archive_files
-from tickvol.ingest.exchange import SimulatedExchange
-from tickvol.ingest.feed import Feed, FeedSpec
-from tickvol.ingest.frames import FrameDecoder
-from tickvol.ingest.market import MarketSpec, market_products
-from tickvol.ingest.market_events import market_source
-from tickvol.ingest.raw_archive import ArchiveSpec, RawArchive
-from tickvol.ingest.receive_clock import ReceiveClock, last_receive_time_ns
-from tickvol.ingest.reconnect import ConnectLimiter
+from tickvol.eventlog.archive_follow import FollowedArchive
+from tickvol.eventlog.archive_reader import MergedLog, archive_files
+from tickvol.eventlog.frames import FrameDecoder
+from tickvol.eventlog.raw_archive import ArchiveSpec, RawArchive
+from tickvol.eventlog.receive_clock import ReceiveClock, last_receive_time_ns
+from tickvol.simulator.exchange import SimulatedExchange
+from tickvol.simulator.market import MarketSpec, market_products
+from tickvol.simulator.market_events import market_source
 
 pytestmark = pytest.mark.kafka
 

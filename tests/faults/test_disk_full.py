@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from tests.broker_fixtures import environment_of
 from tests.faults import figures
 from tests.faults.line import Line, wait_for
 from tests.faults.received import controls
 from tests.faults.small_disk import SmallDisk
 from tests.kafka.conftest import ROOT
-from tickvol.storage.dataset import read_features
+from tests.support.brokers import environment_of
+from tickvol.volatility.dataset import read_features
 
 pytestmark = pytest.mark.kafka
 

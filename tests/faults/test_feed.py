@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import pytest
 
+from tests.capture.certificates import self_signed
 from tests.faults import figures
 from tests.faults.exchange import UnrulyExchange
 from tests.faults.line import PRODUCTS, wait_for
 from tests.faults.received import archive_lines, controls
-from tests.ingest.certificates import self_signed
 from tickvol.core.records import Gap
 
 pytestmark = pytest.mark.kafka

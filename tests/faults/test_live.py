@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults.line import assert_same_tree, wait_for
 from tests.kafka.conftest import ROOT
-from tickvol.bus.broker_files import free_port, port_is_taken
-from tickvol.storage.dataset import read_features
+from tickvol.broker.files import free_port, port_is_taken
+from tickvol.volatility.dataset import read_features
 
 pytestmark = pytest.mark.kafka
 NO_MLFLOW = {"TICKVOL_MLFLOW__TRACKING_URI": "http://127.0.0.1:9"}

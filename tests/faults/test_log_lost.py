@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.broker_fixtures import make_topics
 from tests.faults.figures import record
 from tests.faults.line import wait_for
+from tests.support.brokers import make_topics
 
 pytestmark = pytest.mark.kafka
 

@@ -7,9 +7,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.faults.line import wait_for
-from tickvol.apps.capture_metrics import INGESTOR_METRICS
-from tickvol.bus.broker_files import free_port
-from tickvol.monitoring.metrics_featurizer import FEATURIZER_METRICS
+from tickvol.broker.files import free_port
+from tickvol.capture.metrics import INGESTOR_METRICS
+from tickvol.volatility.featurizer.metrics import FEATURIZER_METRICS
 
 pytestmark = pytest.mark.kafka
 

@@ -10,17 +10,17 @@ from collections import Counter
 import pytest
 from kafka import TopicPartition
 
-from tests.broker_fixtures import make_topics
 from tests.faults.figures import record
 from tests.faults.line import PRODUCTS, wait_for
 from tests.faults.watching import Watcher
 from tests.kafka import poison
 from tests.kafka.filling import producing, put
-from tickvol.apps.featurizing_records import RecordFeaturizer
+from tests.support.brokers import make_topics
 from tickvol.bus.client import new_consumer
 from tickvol.bus.messages import decode_letter, record_message
 from tickvol.config import load_config
 from tickvol.core.records import Tick
+from tickvol.volatility.featurizer.record_featurizer import RecordFeaturizer
 
 pytestmark = pytest.mark.kafka
 

@@ -1,5 +1,5 @@
 """What the tests here take from the broker's fixtures, which tests/conftest.py gives to all."""
 
-from tests.broker_fixtures import ROOT, config_of, environment_of, make_topics
+from tests.support.brokers import ROOT, config_of, environment_of, make_topics
 
 __all__ = ["ROOT", "config_of", "environment_of", "make_topics"]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
 
 
 class CommandProcess:

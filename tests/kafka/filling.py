@@ -10,10 +10,10 @@ from kafka import KafkaProducer, TopicPartition
 from tickvol.bus.client import new_consumer, new_producer
 from tickvol.bus.messages import Message, decode_features, partition_of, record_message
 from tickvol.core.records import Record
-from tickvol.ingest.archive_follow import FollowedArchive
-from tickvol.ingest.frames import FrameDecoder
-from tickvol.ingest.record_text import records_of
-from tickvol.ingest.tracker import FrameTracker
+from tickvol.eventlog.archive_follow import FollowedArchive
+from tickvol.eventlog.frames import FrameDecoder
+from tickvol.eventlog.record_text import records_of
+from tickvol.eventlog.tracker import FrameTracker
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 

@@ -18,7 +18,7 @@ from tickvol.bus.messages import (
     feature_message,
     partition_of,
 )
-from tickvol.core.feature_table import FeatureTable
+from tickvol.volatility.schema.feature_table import FeatureTable
 
 CLOSED_AFTER_NS = 260_000_000
 

@@ -17,15 +17,15 @@ from tickvol.bus.client import new_consumer
 from tickvol.bus.messages import decode_prediction
 from tickvol.core.errors import InputError
 from tickvol.core.records import Gap, Record
-from tickvol.ingest import market
-from tickvol.ingest.archive_reader import MergedLog, archive_files
-from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.frames import FrameDecoder
-from tickvol.ingest.market import MarketSpec, market_products
-from tickvol.ingest.record_text import records_of
-from tickvol.ingest.recording import write_lines
-from tickvol.ingest.tracker import FrameTracker
-from tickvol.storage.dataset import read_features
+from tickvol.eventlog.archive_reader import MergedLog, archive_files
+from tickvol.eventlog.frames import FrameDecoder
+from tickvol.eventlog.record_text import records_of
+from tickvol.eventlog.tracker import FrameTracker
+from tickvol.simulator import market
+from tickvol.simulator.market import MarketSpec, market_products
+from tickvol.simulator.recording import write_lines
+from tickvol.simulator.session import market_frames
+from tickvol.volatility.dataset import read_features
 
 DAY_NS = 86_400 * 10**9
 FIRST_NS = 1_767_628_800 * 10**9

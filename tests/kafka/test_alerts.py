@@ -5,18 +5,18 @@ import itertools
 
 import pytest
 
+from tests.alerts.samples import NOON_NS, Clock, new_desk, reading, rule
 from tests.kafka.conftest import config_of, make_topics
-from tests.monitoring.alerts.samples import NOON_NS, Clock, new_desk, reading, rule
+from tickvol.alerts.hysteresis import decide
+from tickvol.alerts.notifications import Subject, decode_notice, digest_of, notice_key
+from tickvol.alerts.topic_sink import AlertTopic
 from tickvol.apps import kafka_consume_check
-from tickvol.bus.alert_topic import AlertTopic
-from tickvol.bus.anew import make_anew
 from tickvol.bus.client import new_admin
 from tickvol.bus.contents import Content, reader_of
 from tickvol.bus.reading import TopicReader
-from tickvol.core.alerts import Subject, decode_notice, digest_of, notice_key
+from tickvol.bus.recreate import make_anew
 from tickvol.core.errors import BrokerUnavailable, DeliveryRefused, TopicMismatch
-from tickvol.core.windows import FeatureSpec
-from tickvol.monitoring.alerts.hysteresis import decide
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 pytestmark = pytest.mark.kafka
 

@@ -5,20 +5,18 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from tests.kafka.conftest import environment_of
-from tickvol.bus.broker import LocalBroker
-from tickvol.bus.broker_files import free_port
+from tests.support import ROOT
+from tickvol.broker.files import free_port
+from tickvol.broker.local import LocalBroker
 from tickvol.bus.client import new_admin, new_producer
 
 pytestmark = pytest.mark.kafka
-
-ROOT = Path(__file__).parents[2]
 
 
 def run(*words, **environment):
@@ -139,7 +137,8 @@ def test_no_action_is_wrong_use(words):
 def test_a_container_is_started_where_an_engine_answers_unless_native_is_asked(tmp_path, monkeypatch, capsys):
     """With a stub for the engine: that the right broker is chosen, not that Docker works."""
     from tickvol.apps import kafka as app
-    from tickvol.bus import broker, broker_compose
+    from tickvol.broker import compose as broker_compose
+    from tickvol.broker import local as broker
 
     done = []
     monkeypatch.setattr(broker_compose, "compose_answers", lambda: True)

@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from tests.kafka.conftest import config_of, environment_of, make_topics
-from tickvol.bus.broker import LocalBroker
-from tickvol.bus.broker_files import free_port
+from tickvol.broker.files import free_port
+from tickvol.broker.local import LocalBroker
 from tickvol.core.errors import BrokerUnavailable
 
 pytestmark = pytest.mark.kafka

@@ -13,8 +13,8 @@ import pytest
 from kafka import TopicPartition
 
 from tests.kafka.conftest import config_of, environment_of, make_topics
-from tickvol.bus.broker import LocalBroker
-from tickvol.bus.broker_files import free_port, read_pid, remembered_controller_port
+from tickvol.broker.files import free_port, read_pid, remembered_controller_port
+from tickvol.broker.local import LocalBroker
 from tickvol.bus.client import new_admin, new_consumer, new_producer
 from tickvol.core.errors import BrokerUnavailable
 
@@ -136,7 +136,7 @@ def test_lost_data_and_a_taken_controllers_port_give_an_empty_broker_and_a_warni
 def test_it_outlives_its_starter_and_its_terminals_signals(tmp_path):
     broker = LocalBroker(tmp_path, free_port())
     script = (
-        "import pathlib, sys, time; from tickvol.bus.broker import LocalBroker;"
+        "import pathlib, sys, time; from tickvol.broker.local import LocalBroker;"
         "LocalBroker(pathlib.Path(sys.argv[1]), int(sys.argv[2])).start(); print('started', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", script, str(tmp_path), str(broker.port)]

@@ -2,18 +2,18 @@
 
 import contextlib
 import logging
-from pathlib import Path
 
 import pytest
 
 from tests.kafka.conftest import config_of, environment_of, make_topics
+from tests.support import ROOT
 from tickvol.bus.client import new_admin
 from tickvol.config import load_config
 from tickvol.core.errors import BrokerUnavailable
 
 pytestmark = pytest.mark.kafka
 
-CONFIG = Path(__file__).parents[2] / "config.yaml"
+CONFIG = ROOT / "config.yaml"
 USER, PASSWORD = "desk", "c0rrect-horse"
 LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 

@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from tests.ingest import wire
+from tests.eventlog import wire
 from tickvol.apps import kafka_consume_check
 from tickvol.bus import messages
 from tickvol.bus.client import new_producer
 from tickvol.bus.reading import TopicReader
 from tickvol.config import load_config
-from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
 from tickvol.core.records import Gap, Heartbeat, Tick
+from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
 
 pytestmark = pytest.mark.kafka
 

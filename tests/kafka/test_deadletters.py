@@ -6,7 +6,7 @@ import json
 import msgspec
 import pytest
 
-from tests.ingest import wire
+from tests.eventlog import wire
 from tickvol.apps import deadletters
 from tickvol.bus import messages
 from tickvol.bus.client import new_producer

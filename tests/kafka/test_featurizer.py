@@ -20,7 +20,7 @@ from tests.parity.test_follow_parity import tree, write_archive
 from tickvol.apps import replay
 from tickvol.bus.messages import decode_letter, event_time_ns, record_message
 from tickvol.core.records import Tick
-from tickvol.storage.dataset import read_features
+from tickvol.volatility.dataset import read_features
 
 pytestmark = pytest.mark.kafka
 

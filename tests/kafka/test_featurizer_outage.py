@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from tests.broker_fixtures import config_of, environment_of, make_topics
 from tests.kafka.featurizers import FeaturizerProcess, wait_until
 from tests.kafka.filling import feature_rows, fill
 from tests.kafka.test_featurizer import FAST, archive, assert_rows_once, expected_ends  # noqa: F401
 from tests.parity.test_follow_parity import tree
+from tests.support.brokers import config_of, environment_of, make_topics
 
 pytestmark = pytest.mark.kafka
 

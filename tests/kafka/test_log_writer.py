@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from tests.broker_fixtures import config_of, environment_of, make_topics
 from tests.kafka.filling import topic_messages
+from tests.support.brokers import config_of, environment_of, make_topics
 from tickvol.bus.log_writer import LogWriter
 from tickvol.bus.messages import Message
 

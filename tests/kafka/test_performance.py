@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from tests.evaluation.trained import bundles, market
 from tests.kafka.scored import put_rows, row_messages, score_to_end
+from tests.support.trained import bundles, market
 from tickvol.apps import performance
 
 pytestmark = pytest.mark.kafka

@@ -18,23 +18,23 @@ from matplotlib.figure import Figure
 from tests.kafka.filling import topic_messages
 from tests.kafka.scored import keys_of, said
 from tests.kafka.stream_days import DAY_NS, LivePath, live_path, market_day
+from tickvol.alerts.notifications import Alert, AlertState, decode_notice
 from tickvol.apps import champion, drift, performance, promote, reproduce, retrain, rollback, train
 from tickvol.config import load_config
-from tickvol.core.alerts import Alert, AlertState, decode_notice
-from tickvol.core.feature_table import FeatureTable
 from tickvol.core.records import Record
-from tickvol.labels.spikes import label_values, spikes
-from tickvol.models.bundle import Bundle
-from tickvol.models.promotion.gates import GATES
-from tickvol.monitoring import drift_summary
-from tickvol.monitoring.drift_evidently import EvidentlyRun, Verdict
-from tickvol.monitoring.performance_figures import performance_figures, read_performance
-from tickvol.monitoring.served_drift import ServedDrift
-from tickvol.storage.dataset import read_features
-from tickvol.tracking.champions import champions_ledger
-from tickvol.tracking.registry import aliases
-from tickvol.tracking.retrainings import retrainings_ledger
-from tickvol.tracking.runs import resolve_alias
+from tickvol.volatility.dataset import read_features
+from tickvol.volatility.drift import summary as drift_summary
+from tickvol.volatility.drift.evidently_report import EvidentlyRun, Verdict
+from tickvol.volatility.drift.performance_figures import performance_figures, read_performance
+from tickvol.volatility.drift.served_drift import ServedDrift
+from tickvol.volatility.labels.spikes import label_values, spikes
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.promotion.gates import GATES
+from tickvol.volatility.registry.champions import champions_ledger
+from tickvol.volatility.registry.retrainings import retrainings_ledger
+from tickvol.volatility.registry.runs import resolve_alias
+from tickvol.volatility.registry.versions import aliases
+from tickvol.volatility.schema.feature_table import FeatureTable
 
 pytestmark = [
     pytest.mark.kafka,
@@ -91,7 +91,7 @@ def env(kafka_env, kafka_config, tmp_path, monkeypatch):
     for name, value in found.items():
         monkeypatch.setenv(name, value)
     for name in ("pr_figure", "calibration_figure", "timeline_figure"):
-        monkeypatch.setattr(f"tickvol.apps.training_run.{name}", lambda *_, **__: Figure())
+        monkeypatch.setattr(f"tickvol.volatility.workflows.training_run.{name}", lambda *_, **__: Figure())
 
     def judged(reference, current, rules, notes):
         drifted = Verdict(rules.method, 1.0, rules.threshold, drifted=True)

@@ -13,19 +13,19 @@ import msgspec
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from tests.broker_fixtures import ROOT
+from tests.eventlog import wire
 from tests.faults.line import Line, distinct, wait_for
-from tests.ingest import wire
 from tests.kafka.filling import topic_messages
-from tickvol.apps.publish_progress import ProgressFile
-from tickvol.apps.publishing import Publisher
-from tickvol.bus.anew import make_anew
+from tests.support.brokers import ROOT
 from tickvol.bus.client import new_admin
 from tickvol.bus.messages import decode_letter, decode_record
+from tickvol.bus.recreate import make_anew
+from tickvol.capture.publish_progress import ProgressFile
+from tickvol.capture.publisher import Publisher
 from tickvol.config import load_config
 from tickvol.core.errors import BrokerUnavailable, CorruptFile, LogLost, TopicMismatch, WorkError
 from tickvol.core.records import Gap, Tick
-from tickvol.ingest.archive_upkeep import PROGRESS_NAME, delete_old
+from tickvol.eventlog.archive_upkeep import PROGRESS_NAME, delete_old
 
 pytestmark = pytest.mark.kafka
 

@@ -4,11 +4,11 @@ import contextlib
 
 import pytest
 
-from tests.broker_fixtures import config_of
+from tests.support.brokers import config_of
 from tickvol.bus.client import new_producer
 from tickvol.config import load_config
 from tickvol.core.errors import BrokerUnavailable
-from tickvol.orchestration.live_topics import why_nothing_to_judge
+from tickvol.volatility.jobs.live_topics import why_nothing_to_judge
 
 pytestmark = pytest.mark.kafka
 

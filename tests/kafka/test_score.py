@@ -8,16 +8,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.broker_fixtures import config_of, environment_of, make_topics
-from tests.evaluation.trained import bundles, market
 from tests.kafka.featurizers import CommandProcess, wait_until
 from tests.kafka.filling import producing, put, topic_messages
 from tests.kafka.scored import column, keys_of, put_rows, row_messages, said, score_to_end
-from tickvol.bus.anew import group_members, make_anew
+from tests.support.brokers import config_of, environment_of, make_topics
+from tests.support.trained import bundles, market
 from tickvol.bus.client import new_admin
 from tickvol.bus.messages import Message, decode_letter
-from tickvol.labels.maturing import Outcome
-from tickvol.labels.spikes import label_values, spikes
+from tickvol.bus.recreate import group_members, make_anew
+from tickvol.volatility.labels.maturing import Outcome
+from tickvol.volatility.labels.spikes import label_values, spikes
 
 pytestmark = pytest.mark.kafka
 

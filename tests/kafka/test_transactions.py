@@ -6,8 +6,8 @@ import time
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 
-from tests.broker_fixtures import config_of, environment_of, make_topics
 from tests.kafka.filling import topic_messages
+from tests.support.brokers import config_of, environment_of, make_topics
 from tickvol.bus.consume import Group, GroupConsumer, holds_messages
 from tickvol.bus.messages import Message
 from tickvol.bus.transactions import Outgoing, Transactions

@@ -1,16 +1,16 @@
 """The notebook runs from top to bottom on a small dataset, says when it is simulated, and has no outputs."""
 
 import asyncio
-from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.synthetic import synthetic_table
-from tickvol.storage.dataset import DatasetWriter
+from tests.support import ROOT
+from tests.support.synthetic import synthetic_table
+from tickvol.volatility.dataset import DatasetWriter
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "eda.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "eda.ipynb"
 DAY_NS = 86_400 * 10**9
 START_NS = 1_775_347_200 * 10**9
 

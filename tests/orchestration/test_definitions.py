@@ -7,17 +7,17 @@ import dagster as dg
 import psutil
 import pytest
 
-from tests.evaluation.trained import bundles
 from tests.orchestration.conftest import NOW_NS, Commands
-from tests.promotion.store import config
+from tests.support.trained import bundles
+from tests.volatility.promotion.store import config
 from tickvol.apps.cli import COMMANDS
 from tickvol.core.errors import ConfigError
-from tickvol.models.bundle import Bundle
 from tickvol.orchestration import assets
 from tickvol.orchestration.commands import run_command
 from tickvol.orchestration.definitions import define
 from tickvol.orchestration.in_process import Outcome, run_job
-from tickvol.orchestration.plan import jobs, steps
+from tickvol.volatility.jobs.plan import jobs, steps
+from tickvol.volatility.models.bundle import Bundle
 
 PATH = Path("config.yaml")
 LEAKCHECK = ("leakcheck", "--until", "2026-04-05T04:00:00Z")
@@ -123,7 +123,7 @@ def test_without_live_predictions_performance_is_left_alone_and_no_failure(
     place: Path, commands: Commands, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for reason, calls in (("no such topic", []), (None, [("performance",)])):
-        monkeypatch.setattr("tickvol.orchestration.live_topics.why_nothing_to_judge", lambda _, told=reason: told)
+        monkeypatch.setattr("tickvol.volatility.jobs.live_topics.why_nothing_to_judge", lambda _, told=reason: told)
         assert run("performance", commands, instance).success
         assert commands.calls == calls
 

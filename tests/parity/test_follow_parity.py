@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tickvol.apps import featurize, featurize_archive, replay
+from tickvol.apps import featurize, replay
 from tickvol.core.records import GapReason
-from tickvol.ingest.archive_lines import Control, control_line, frame_line
-from tickvol.ingest.exchange_session import market_frames
-from tickvol.ingest.market import MarketSpec, market_products
+from tickvol.eventlog.archive_lines import Control, control_line, frame_line
+from tickvol.simulator.market import MarketSpec, market_products
+from tickvol.simulator.session import market_frames
+from tickvol.volatility.featurizer import archive_worker as featurize_archive
 
 START_NS = 1_767_571_200_000_000_000
 

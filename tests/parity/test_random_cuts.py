@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ingest.wire import BTC, ETH, SECOND, control, wrap
+from tests.eventlog.wire import BTC, ETH, SECOND, control, wrap
 from tests.parity.test_replay_parity import market, stirred
-from tickvol.apps.featurizing import Featurizer, RowCounts
+from tests.support import ROOT
 from tickvol.config import load_config
 from tickvol.core.records import GapReason
-from tickvol.ingest.frames import Layout
-from tickvol.ingest.tracker import FrameCounts
+from tickvol.eventlog.frames import Layout
+from tickvol.eventlog.tracker import FrameCounts
 from tickvol.storage.deadletters import DeadLetter
+from tickvol.volatility.featurizer.frame_featurizer import Featurizer, RowCounts
 
-CONFIG = load_config(Path(__file__).parents[2] / "config.yaml")
+CONFIG = load_config(ROOT / "config.yaml")
 SEEDS = 4
 
 Outcome = tuple[list[tuple[int, int, bytes]], list[DeadLetter], RowCounts, FrameCounts]

@@ -6,18 +6,18 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from tests.ingest.test_tracker import opened, tick
+from tests.eventlog.test_tracker import opened, tick
 from tests.parity.test_follow_parity import write_archive
 from tickvol.apps import replay
 from tickvol.bus.messages import partition_of, record_message
 from tickvol.core.records import VOUCHED, Gap, Heartbeat, Record, Tick
-from tickvol.core.windows import NS_PER_S, FeatureSpec
-from tickvol.features.engine import FeatureEngine
-from tickvol.ingest.frames import FrameDecoder, Layout
-from tickvol.ingest.record_reader import RecordReader
-from tickvol.ingest.record_text import records_of
-from tickvol.ingest.tracker import FrameTracker
-from tickvol.storage.dataset import read_features
+from tickvol.eventlog.frames import FrameDecoder, Layout
+from tickvol.eventlog.record_reader import RecordReader
+from tickvol.eventlog.record_text import records_of
+from tickvol.eventlog.tracker import FrameTracker
+from tickvol.volatility.dataset import read_features
+from tickvol.volatility.features.engine import FeatureEngine
+from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 

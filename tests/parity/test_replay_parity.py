@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.ingest.wire import BTC, ETH, MS, SECOND, START_NS, control, file_of, heartbeat, ticker, wrap
+from tests.eventlog.wire import BTC, ETH, MS, SECOND, START_NS, control, file_of, heartbeat, ticker, wrap
+from tests.support import ROOT
 from tickvol.apps import replay
-from tickvol.apps.featurizing import deadletter_dir
 from tickvol.core.records import GapReason
+from tickvol.volatility.featurizer.frame_featurizer import deadletter_dir
 
-ROOT = Path(__file__).parents[2]
 RECORDINGS = Path(os.environ.get("TICKVOL_DATA", ROOT.parent / "shared" / "data")) / "coinbase_ticker"
 BATCH_SIZES = (1, 7, 1000, 8192)
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import command_parser, run_command
-from tickvol.core.alerts import Severity
+from tickvol.alerts.notifications import Severity
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
+    from tickvol.alerts.book import Entry
+    from tickvol.alerts.dispatcher import AlertDesk, Visit
     from tickvol.config import Config
-    from tickvol.monitoring.alerts.book import Entry
-    from tickvol.monitoring.alerts.desk import AlertDesk, Visit
 
 DESCRIPTION = """Look at alerts and deliver them.
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _alerts(options: argparse.Namespace) -> int:
-    from tickvol.apps.alerting import SINKS, open_desk
+    from tickvol.alerts.configured import SINKS, open_desk
     from tickvol.config import load_config
     from tickvol.core.errors import UsageError
 
@@ -54,8 +54,8 @@ def _alerts(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace, desk: "AlertDesk") -> int:
-    from tickvol.core.alerts import Subject
-    from tickvol.monitoring.alerts.hysteresis import Reading, Rule
+    from tickvol.alerts.hysteresis import Reading, Rule
+    from tickvol.alerts.notifications import Subject
 
     rule = Rule("test", Severity(options.severity), raise_above=0.5, clear_below=0.5)
     for value, reason in ((1.0, "a test of the sinks; nothing is wrong"), (0.0, "the test is over")):
@@ -73,7 +73,7 @@ def _flush(options: argparse.Namespace, desk: "AlertDesk") -> int:
 
 
 def _end(visits: "Sequence[Visit]") -> int:
-    from tickvol.apps.alerting import is_settled, told
+    from tickvol.alerts.configured import is_settled, told
 
     print("\n".join(told(visits)))
     return 0 if is_settled(visits) else 1
@@ -110,7 +110,7 @@ def _list(options: argparse.Namespace, desk: "AlertDesk", config: "Config") -> i
 
 
 def _sinks(config: "Config") -> dict[str, str]:
-    from tickvol.apps.alerting import FILE, TOPIC, WEBHOOK, new_webhook
+    from tickvol.alerts.configured import FILE, TOPIC, WEBHOOK, new_webhook
 
     alerts = config.alerts
     places = {TOPIC: config.kafka.topic_alerts, FILE: str(alerts.file), WEBHOOK: "none"}
@@ -126,7 +126,7 @@ def _sinks(config: "Config") -> dict[str, str]:
 
 
 def _line(entry: "Entry") -> str:
-    from tickvol.core.alerts import Alert
+    from tickvol.alerts.notifications import Alert
 
     notice = entry.notice
     fates = ", ".join(f"{sink} {_fate(delivery)}" for sink, delivery in entry.deliveries.items()) or "to no sink"
@@ -139,7 +139,7 @@ def _line(entry: "Entry") -> str:
 
 
 def _fate(delivery: Any) -> str:
-    from tickvol.monitoring.alerts.book import OPEN, Fate
+    from tickvol.alerts.book import OPEN, Fate
 
     if delivery.fate not in (*OPEN, Fate.REFUSED) or not delivery.detail:
         return str(delivery.fate)

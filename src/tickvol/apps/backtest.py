@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 _DESCRIPTION = """Recompute alarms against spikes of stored features with a bundle: caught, lead times, false alarms an
 hour, beside the figures that the bundle recorded on its own test rows."""
@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _backtest(options: argparse.Namespace) -> int:
     from tickvol.config import load_config
     from tickvol.core.times import parse_span_ns
-    from tickvol.models.bundle import Bundle
-    from tickvol.models.evaluation.backtest import backtest
-    from tickvol.storage.dataset import read_features
+    from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.evaluation.backtest import backtest
+    from tickvol.volatility.models.bundle import Bundle
 
     config = load_config(options.config)
     from_ns, to_ns = parse_span_ns(options.from_, options.to)
@@ -55,7 +55,7 @@ def _backtest(options: argparse.Namespace) -> int:
 
 
 def _summarise(found: dict[str, Any]) -> None:
-    from tickvol.models.evaluation.report import in_words
+    from tickvol.volatility.evaluation.report import in_words
 
     if found["warning"]:
         print(found["warning"])

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import add_candles, command_parser, configuration, run_command
+from tickvol.command import add_candles, command_parser, configuration, run_command
 
 if TYPE_CHECKING:
-    from tickvol.tracking.ledger import Entry
+    from tickvol.storage.journal import Entry
 
 _DESCRIPTION = """Print who serves, and the ledger: who served when and why, what was refused.
 
@@ -29,8 +29,8 @@ def _champion(options: argparse.Namespace) -> int:
     import json
 
     from tickvol.core.errors import LedgerBroken
-    from tickvol.tracking.champions import champions_ledger, require_witnessed, served_by_ledger
-    from tickvol.tracking.registry import CHAMPION, aliases
+    from tickvol.volatility.registry.champions import champions_ledger, require_witnessed, served_by_ledger
+    from tickvol.volatility.registry.versions import CHAMPION, aliases
 
     settings = configuration(options).mlflow
     ledger = champions_ledger(settings)
@@ -59,7 +59,7 @@ def _line(entry: "Entry") -> str:
 
 
 def _told(kind: str, content: Mapping[str, Any]) -> str:
-    from tickvol.tracking.champions import PROMOTED
+    from tickvol.volatility.registry.champions import PROMOTED
 
     shut = [gate["name"] for gate in content.get("gates", []) if not gate["passed"]]
     who = content.get("version") or content.get("candidate")

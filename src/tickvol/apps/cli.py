@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from tickvol import __version__
-from tickvol.apps.command import reader_went_away
+from tickvol.command import reader_went_away
 
 COMMANDS = {
     "ws-ingest": "capture the exchange's feed into the raw archive",

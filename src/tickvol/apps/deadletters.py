@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
-    from tickvol.bus.letters import Letter
+    from tickvol.bus.dead_letters import Letter
     from tickvol.config import Config
     from tickvol.core.records import Record
 
@@ -65,7 +65,7 @@ def _deadletters(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace, config: "Config") -> int:
-    from tickvol.bus.letters import read_letters
+    from tickvol.bus.dead_letters import read_letters
 
     book = read_letters(config.kafka, limit=options.limit, reason=options.reason)
     newest = book.newest[::-1]
@@ -86,7 +86,7 @@ def _list(options: argparse.Namespace, config: "Config") -> int:
 
 
 def _show(options: argparse.Namespace, config: "Config") -> int:
-    from tickvol.bus.letters import read_letter
+    from tickvol.bus.dead_letters import read_letter
 
     for letter_id in options.ids:
         letter = read_letter(config.kafka, letter_id)
@@ -107,9 +107,9 @@ def _show(options: argparse.Namespace, config: "Config") -> int:
 
 
 def _resubmit(options: argparse.Namespace, config: "Config") -> int:
-    from tickvol.apps.resubmitting import records_again
-    from tickvol.bus.letters import read_letter
+    from tickvol.bus.dead_letters import read_letter
     from tickvol.core.errors import InputError
+    from tickvol.eventlog.resubmit import records_again
 
     refused = 0
     for letter_id in options.ids:
@@ -146,7 +146,7 @@ def _check_again(letter: "Letter", *, again: bool) -> None:
 
 def _late(records: "Sequence[Record]", config: "Config") -> list[str]:
     """A line for each record whose bar the log has most probably left behind."""
-    from tickvol.bus.letters import CLIENT_ID
+    from tickvol.bus.dead_letters import CLIENT_ID
     from tickvol.bus.messages import event_time_ns
     from tickvol.bus.reading import TopicReader
 
@@ -167,7 +167,7 @@ def _late(records: "Sequence[Record]", config: "Config") -> list[str]:
 def _send(letter: "Letter", records: "Sequence[Record]", content: bytes, config: "Config") -> None:
     """Records first, then the fate: a crash between them repeats records, which the log bears, and hides none."""
     from tickvol.bus.client import new_producer, reaching
-    from tickvol.bus.letters import CLIENT_ID, RESUBMITTED
+    from tickvol.bus.dead_letters import CLIENT_ID, RESUBMITTED
     from tickvol.bus.messages import letter_message, record_message
 
     kafka = config.kafka

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core.errors import InputError, WorkError
 
 DESCRIPTION = """Run the main job end to end: frames, features, training of all detectors, evaluation, drift report, and
@@ -208,8 +208,8 @@ def _short(answer: str) -> str:
 
 def _last_frames(files: list[Path]) -> list[str]:
     """The last frames of the log as the exchange sent them, about as many as a request may hold."""
-    from tickvol.ingest.archive_reader import archive_files
-    from tickvol.ingest.recording import frame_batches
+    from tickvol.eventlog.archive_reader import archive_files
+    from tickvol.simulator.recording import frame_batches
 
     frames: list[str] = []
     for path in reversed(archive_files(files)):
@@ -225,8 +225,8 @@ def _last_row() -> dict[str, object]:
     """The last scorable row of the dataset, as a request."""
     import numpy as np
 
-    from tickvol.labels.scorable import scorable
-    from tickvol.storage.dataset import read_features
+    from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.labels.scorable import scorable
 
     table = read_features(FEATURES)
     row = int(np.flatnonzero(scorable(table))[-1])

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core.errors import NotEnoughData, UsageError
 
 if TYPE_CHECKING:
     from tickvol.config import Config
-    from tickvol.core.feature_table import FeatureTable
-    from tickvol.models.bundle import Bundle
-    from tickvol.monitoring.drift_sides import DriftSides
-    from tickvol.monitoring.drift_summary import DriftReport, DriftSummary
+    from tickvol.volatility.drift.sides import DriftSides
+    from tickvol.volatility.drift.summary import DriftReport, DriftSummary
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.schema.feature_table import FeatureTable
 
 _DESCRIPTION = """Compare the features of two sides and write evidently_report.html, evidently_report.json (Evidently's
 own) and drift_summary.json, which also says what the sides are to the bundle: which of its inputs moved and matter, and
@@ -66,15 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _drift(options: argparse.Namespace) -> int:
-    from tickvol.apps.alerting import open_desk
-    from tickvol.apps.drift_alarms import compare_served, raise_alerts, raise_performance_alerts
+    from tickvol.alerts.configured import open_desk
     from tickvol.config import load_config
-    from tickvol.core.windows import NS_PER_S
-    from tickvol.monitoring.drift_evidently import DriftRules
-    from tickvol.monitoring.drift_quality import side_rows
-    from tickvol.monitoring.drift_sides import same_hours_only
-    from tickvol.monitoring.drift_summary import drift_report
-    from tickvol.storage.dataset import read_features
+    from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.drift.alarms import compare_served, raise_alerts, raise_performance_alerts
+    from tickvol.volatility.drift.evidently_report import DriftRules
+    from tickvol.volatility.drift.quality import side_rows
+    from tickvol.volatility.drift.sides import same_hours_only
+    from tickvol.volatility.drift.summary import drift_report
+    from tickvol.volatility.schema.feature_spec import NS_PER_S
 
     config = load_config(options.config)
     monitoring = config.monitoring
@@ -118,8 +118,8 @@ def _drift(options: argparse.Namespace) -> int:
 
 def _recent_from_ns(config: "Config", features: Path, products: "Sequence[str] | None") -> int:
     """From when on rows can matter to `--recent`; the dataset may hold years."""
-    from tickvol.core.windows import DAY_S, NS_PER_S
-    from tickvol.storage.dataset import newest_file_ns
+    from tickvol.volatility.dataset import newest_file_ns
+    from tickvol.volatility.schema.feature_spec import DAY_S, NS_PER_S
 
     seconds = config.monitoring.recent_s + config.monitoring.reference_days * DAY_S
     return newest_file_ns(features, products) - seconds * NS_PER_S
@@ -127,17 +127,17 @@ def _recent_from_ns(config: "Config", features: Path, products: "Sequence[str] |
 
 def _check_sinks(config: "Config") -> None:
     """Tell what is wrong with them before a minute is spent on a comparison."""
-    from tickvol.apps.alerting import open_desk
+    from tickvol.alerts.configured import open_desk
 
     with open_desk(config):
         pass
 
 
 def _bundle(options: argparse.Namespace, config: "Config") -> "Bundle | None":
-    from tickvol.models.bundle import Bundle
+    from tickvol.volatility.models.bundle import Bundle
 
     if options.served:
-        from tickvol.serving.bundle_source import bundle_directory
+        from tickvol.volatility.scorer.bundle_source import bundle_directory
 
         if options.bundle is not None:
             raise UsageError(f"--served: goes without --bundle {options.bundle}")
@@ -156,7 +156,7 @@ def _sides(
     options: argparse.Namespace, config: "Config", table: "FeatureTable", bundle: "Bundle | None"
 ) -> "DriftSides":
     from tickvol.core.times import parse_time_ns
-    from tickvol.monitoring import drift_sides
+    from tickvol.volatility.drift import sides as drift_sides
 
     texts = {bound: getattr(options, bound) for bound in _BOUNDS}
     given = {bound: text for bound, text in texts.items() if text is not None}
@@ -189,8 +189,8 @@ def _write(directory: Path, report: "DriftReport") -> None:
 
 
 def _told(summary: "DriftSummary", directory: Path) -> list[str]:
-    from tickvol.apps.drift_alarms import told_of_served
     from tickvol.core.times import iso
+    from tickvol.volatility.drift.alarms import told_of_served
 
     lines = [summary.note] if summary.note else []
     lines.append(f"compared   {summary.comparison}")

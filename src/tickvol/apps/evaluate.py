@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import command_parser, run_command, write_whole
+from tickvol.command import command_parser, run_command, write_whole
 
 if TYPE_CHECKING:
     from tickvol.config import Config
-    from tickvol.core.windows import FeatureSpec
-    from tickvol.models.bundle import Bundle
-    from tickvol.models.evaluation.judge import JudgingRules
-    from tickvol.models.evaluation.selection import Selection
+    from tickvol.volatility.evaluation.judge import JudgingRules
+    from tickvol.volatility.evaluation.selection import Selection
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 _DESCRIPTION = """Judge bundles on rows that none of them was trained on: the test split of their own dataset, or all
 unseen rows of another one. Writes a JSON document (docs/evaluation.md) and a page that needs nothing beside it.
@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from tickvol import __version__
     from tickvol.config import load_config
-    from tickvol.models.evaluation.report import evaluation_report
-    from tickvol.storage.dataset import read_features
+    from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.evaluation.report import evaluation_report
 
     config = load_config(options.config)
     bundles = find_bundles(options.bundle, config.models.artifacts_dir)
@@ -65,7 +65,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def judging_rules(config: "Config", spec: "FeatureSpec", horizon_s: int) -> "JudgingRules":
     """The rules of the configuration for a horizon, with blocks of the look-back of a spec and the horizon."""
-    from tickvol.models.evaluation.judge import JudgingRules
+    from tickvol.volatility.evaluation.judge import JudgingRules
 
     chosen = config.evaluation
     return JudgingRules(
@@ -89,8 +89,8 @@ def find_bundles(named: Sequence[Path] | None, artifacts_dir: Path) -> "list[Bun
         When there is none.
     """
     from tickvol.core.errors import InputError
-    from tickvol.models.bundle import Bundle
-    from tickvol.models.bundle_files import MANIFEST
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.models.bundle_files import MANIFEST
 
     if named:
         asked = [Bundle.load(path) for path in named]
@@ -115,8 +115,8 @@ def _outputs(output: Path | None, config: "Config") -> tuple[Path, Path]:
 
 
 def _page(document: dict[str, Any], selection: "Selection", rules: "JudgingRules") -> str:
-    from tickvol.monitoring import evaluation_figures as figures
-    from tickvol.monitoring.evaluation_html import render
+    from tickvol.volatility.reports import evaluation_figures as figures
+    from tickvol.volatility.reports.evaluation_html import render
 
     rows, detectors, best = selection.rows, selection.detectors, document["best_baseline"]
     bins = {name: found["calibration_bins"] for name, found in document["detectors"].items()}

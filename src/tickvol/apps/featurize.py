@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -49,13 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _featurize(options: argparse.Namespace) -> int:
-    from tickvol.storage.memory import collect_garbage_rarely, give_memory_back
+    from tickvol.core.memory import collect_garbage_rarely, give_memory_back
 
     give_memory_back()
-    from tickvol.apps.featurizing import deadletter_dir
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import UsageError
-    from tickvol.storage.dataset import looks_like_dataset
+    from tickvol.volatility.dataset import looks_like_dataset
+    from tickvol.volatility.featurizer.frame_featurizer import deadletter_dir
 
     config = load_config(options.config)
     source = options.source or config.features.source
@@ -67,7 +67,7 @@ def _featurize(options: argparse.Namespace) -> int:
     collect_garbage_rarely()
     if source == "kafka":
         return _from_kafka(options, config, products, target)
-    from tickvol.apps.featurize_archive import featurize_archive
+    from tickvol.volatility.featurizer.archive_worker import featurize_archive
 
     batch_size = config.features.batch_size if options.batch_size is None else options.batch_size
     raw_dir = options.raw_dir or config.ingestion.raw_dir
@@ -97,9 +97,9 @@ def _check(options: argparse.Namespace, source: str) -> None:
 
 
 def _from_kafka(options: argparse.Namespace, config: "Config", products: Sequence[str], target: Path) -> int:
-    from tickvol.apps.featurize_kafka import KafkaRun
-    from tickvol.monitoring.metrics import serve_metrics
-    from tickvol.monitoring.metrics_featurizer import FEATURIZER_METRICS, featurizer_values
+    from tickvol.metrics.server import serve_metrics
+    from tickvol.volatility.featurizer.kafka_worker import KafkaRun
+    from tickvol.volatility.featurizer.metrics import FEATURIZER_METRICS, featurizer_values
 
     run = KafkaRun(config, products, target, until_end=options.until_end, accept_hole=options.start == "earliest")
     run.stop_on_signals()

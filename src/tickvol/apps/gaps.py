@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
-    from tickvol.apps.gap_ledger import BarsOf, GapLedger, Interruption
     from tickvol.config import Config
+    from tickvol.volatility.featurizer.gap_ledger import BarsOf, GapLedger, Interruption
 
 DESCRIPTION = """List the gaps of the log, a line each: when, how long, why, how many sequence numbers are known to be
 lost, how many rows of the dataset have a window that overlaps it, how many of these are missing bars (no mid), and
@@ -48,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _gaps(options: argparse.Namespace) -> int:
-    from tickvol.apps.gap_ledger import GapLedger, touched
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import UsageError
+    from tickvol.volatility.featurizer.gap_ledger import GapLedger, touched
 
     config = load_config(options.config)
     if options.from_kafka and options.data_file:
@@ -91,9 +91,9 @@ def _from_archive(
 
     from tickvol.core.errors import InputError
     from tickvol.core.record_columns import RecordKind
-    from tickvol.ingest.archive_reader import MergedLog, archive_files
-    from tickvol.ingest.frames import FrameDecoder
-    from tickvol.ingest.tracker import FrameTracker
+    from tickvol.eventlog.archive_reader import MergedLog, archive_files
+    from tickvol.eventlog.frames import FrameDecoder
+    from tickvol.eventlog.tracker import FrameTracker
 
     if not all(path.exists() for path in paths):
         absent = next(path for path in paths if not path.exists())
@@ -142,10 +142,10 @@ def _bars_of(dataset: Path, products: Sequence[str], gaps: "Sequence[Interruptio
     """Rows of the hours that a gap can have touched: spec, and for each product its bars and which are missing."""
     import numpy as np
 
-    from tickvol.apps.gap_ledger import BarsOf
     from tickvol.core.errors import InputError, SchemaMismatch
-    from tickvol.core.feature_row import feature_names
-    from tickvol.storage.dataset import HOUR_NS, dataset_files, read_hour
+    from tickvol.volatility.dataset import HOUR_NS, dataset_files, read_hour
+    from tickvol.volatility.featurizer.gap_ledger import BarsOf
+    from tickvol.volatility.schema.feature_row import feature_names
 
     files = dataset_files(dataset, products)
     if not files:
@@ -167,7 +167,7 @@ def _bars_of(dataset: Path, products: Sequence[str], gaps: "Sequence[Interruptio
 
 
 def _totals(ledger: "GapLedger", gaps: "Sequence[Interruption]") -> dict[str, dict[str, float]]:
-    from tickvol.apps.gap_ledger import unknown_ns
+    from tickvol.volatility.featurizer.gap_ledger import unknown_ns
 
     totals = {}
     for product_id, (first, last) in ledger.spans().items():

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tickvol.apps.inference_speed import Speed
-    from tickvol.core.feature_table import FeatureTable
-    from tickvol.models.bundle import Bundle
+    from tickvol.volatility.evaluation.inference_speed import Speed
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.schema.feature_table import FeatureTable
 
 DESCRIPTION = """Score feature rows with a bundle.
 
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _infer(options: argparse.Namespace) -> int:
     from tickvol.config import load_config
     from tickvol.core.errors import UsageError
-    from tickvol.models.bundle import Bundle
-    from tickvol.storage.dataset import read_features
+    from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.models.bundle import Bundle
 
     config = load_config(options.config)
     output: Path | None = options.output
@@ -60,7 +60,7 @@ def _infer(options: argparse.Namespace) -> int:
         print("simulated market: these figures say nothing about real markets")
     print(f"bundle      {directory}, {bundle.name}, {bundle.version[:12]}")
     if options.benchmark:
-        from tickvol.apps.inference_speed import measure_inference
+        from tickvol.volatility.evaluation.inference_speed import measure_inference
 
         boosted = bundle.manifest.family == "boosted"
         print("\n".join(speed_table(measure_inference(bundle, table), boosted=boosted)))
@@ -75,7 +75,7 @@ def _infer(options: argparse.Namespace) -> int:
 
 def _require_own_scaler(path: Path, bundle: Path) -> None:
     from tickvol.core.errors import UsageError
-    from tickvol.models.bundle_files import refuse_pickle
+    from tickvol.volatility.models.bundle_files import refuse_pickle
 
     refuse_pickle(path, "--scaler-path")
     if not path.exists() or not path.resolve().is_relative_to(bundle.resolve()):

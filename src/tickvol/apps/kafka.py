@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core.errors import BrokerUnavailable, UsageError
 
 if TYPE_CHECKING:
-    from tickvol.bus.broker import LocalBroker
-    from tickvol.bus.broker_status import TopicStatus
+    from tickvol.broker.local import LocalBroker
+    from tickvol.bus.topic_status import TopicStatus
     from tickvol.config_sections import KafkaConfig
 
 DESCRIPTION = """Run a broker on this machine, and look after the topics. ACTION is one of:
@@ -82,8 +82,8 @@ ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {
 
 
 def _start(options: argparse.Namespace) -> None:
-    from tickvol.bus.broker_compose import COMPOSE_ADDRESS, compose_answers, compose_up
-    from tickvol.bus.broker_jars import KAFKA_VERSION
+    from tickvol.broker.compose import COMPOSE_ADDRESS, compose_answers, compose_up
+    from tickvol.broker.jars import KAFKA_VERSION
     from tickvol.config import load_config
 
     kafka = load_config(options.config).kafka
@@ -107,7 +107,7 @@ def _start(options: argparse.Namespace) -> None:
 
 
 def _stop(options: argparse.Namespace) -> None:
-    from tickvol.bus.broker_compose import compose_runs, compose_stop
+    from tickvol.broker.compose import compose_runs, compose_stop
     from tickvol.config import load_config
 
     broker = _local_broker(load_config(options.config).kafka)
@@ -137,8 +137,8 @@ def _status(options: argparse.Namespace) -> int:
     import contextlib
     import json
 
-    from tickvol.bus.broker_status import topics_status
     from tickvol.bus.client import new_admin
+    from tickvol.bus.topic_status import topics_status
     from tickvol.config import load_config
 
     config = load_config(options.config)
@@ -161,8 +161,8 @@ def _status(options: argparse.Namespace) -> int:
 def _local_told(broker: "LocalBroker", told: dict[str, Any]) -> None:
     import time
 
-    from tickvol.bus.broker_jars import KAFKA_VERSION
-    from tickvol.bus.broker_status import directory_bytes
+    from tickvol.broker.jars import KAFKA_VERSION
+    from tickvol.bus.topic_status import directory_bytes
 
     process = broker.process()
     if process is not None:
@@ -222,7 +222,7 @@ def _local_broker(kafka: "KafkaConfig") -> "LocalBroker":
     """
     import ipaddress
 
-    from tickvol.bus.broker import LocalBroker
+    from tickvol.broker.local import LocalBroker
 
     first = kafka.bootstrap_servers.split(",")[0]
     host, _, port_text = first.rpartition(":")

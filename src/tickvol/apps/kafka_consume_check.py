@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
     from tickvol.bus.reading import TopicReader
@@ -114,8 +114,8 @@ def number_faults(ticks: "Sequence[Tick]") -> list[str | None]:
     """The first rule that each tick's numbers break, the rules being those for frames of the exchange."""
     import numpy as np
 
-    from tickvol.ingest.frame_columns import Reject
-    from tickvol.ingest.tickers import Tickers, parse_numbers
+    from tickvol.eventlog.frame_columns import Reject
+    from tickvol.eventlog.tickers import Tickers, parse_numbers
 
     if not ticks:
         return []

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import agreed, command_parser, run_command
+from tickvol.command import agreed, command_parser, run_command
 from tickvol.core.errors import BrokerUnavailable, InputError, UsageError, WorkError
 
 if TYPE_CHECKING:
-    from tickvol.apps.publish_progress import ProgressFile
+    from tickvol.capture.publish_progress import ProgressFile
     from tickvol.config import Config
     from tickvol.config_sections import FeaturesConfig, ScoringConfig
 
@@ -50,11 +50,11 @@ def rebuild_main(argv: Sequence[str] | None = None) -> int:
 
 def _rebuild(options: argparse.Namespace) -> int:
     from tickvol.apps import featurize
-    from tickvol.bus.anew import make_anew
     from tickvol.bus.client import new_admin
+    from tickvol.bus.recreate import make_anew
     from tickvol.config import load_config
-    from tickvol.ingest.archive_reader import frame_files
-    from tickvol.storage.dataset import remove_tree, swap_in
+    from tickvol.eventlog.archive_reader import frame_files
+    from tickvol.volatility.dataset import remove_tree, swap_in
 
     config = load_config(options.config)
     raw_dir, kafka = config.ingestion.raw_dir, config.kafka
@@ -90,7 +90,7 @@ def _rebuild(options: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _lock(raw_dir: Path) -> "Iterator[ProgressFile]":
     """The archive's note, with the right to publish; a capture's publisher waits meanwhile."""
-    from tickvol.apps.publish_progress import ProgressFile
+    from tickvol.capture.publish_progress import ProgressFile
 
     progress = ProgressFile(raw_dir)
     try:
@@ -110,7 +110,7 @@ def _wait_for_empty_group(
     admin: object, config: "Config", section: str, settings: "FeaturesConfig | ScoringConfig"
 ) -> None:
     """A member that ended without leaving is one until its session is over; one that runs stays one."""
-    from tickvol.bus.anew import group_members
+    from tickvol.bus.recreate import group_members
 
     until = time.monotonic() + settings.session_timeout_ms / 1000 + MARGIN_S
     told = False
@@ -128,7 +128,7 @@ def _wait_for_empty_group(
 def _check_readable(files: Sequence[Path]) -> None:
     """Refuse to delete what a damaged file can no longer give back."""
     from tickvol.core.errors import CorruptFile
-    from tickvol.ingest.archive_reader import why_unreadable
+    from tickvol.eventlog.archive_reader import why_unreadable
 
     for path in files:
         if why := why_unreadable(path):
@@ -187,7 +187,7 @@ def _ask(config: "Config", files: Sequence[Path], *, yes: bool) -> None:
 
 
 def _publish(config: "Config", raw_dir: Path, progress: "ProgressFile") -> None:
-    from tickvol.apps.publishing import Publisher
+    from tickvol.capture.publisher import Publisher
 
     publisher = Publisher(
         config, raw_dir, config.products, follow=lambda: False, stopped=lambda: False, progress=progress

@@ -7,15 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from tickvol.apps.command import add_candles, command_parser, configuration, run_command
-from tickvol.apps.training_rows import add_rows, training_rows
-from tickvol.models.training_spec import ModelType
+from tickvol.command import add_candles, command_parser, configuration, run_command
+from tickvol.volatility.models.training_spec import ModelType
+from tickvol.volatility.workflows.training_rows import add_rows, training_rows
 
 if TYPE_CHECKING:
     from tickvol.config import Config
-    from tickvol.models.bundle import Bundle
-    from tickvol.models.leakcheck.result import CheckResult, Fit
-    from tickvol.models.training import Prepared
+    from tickvol.volatility.leakcheck.result import CheckResult, Fit
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.models.training import Prepared
 
 DESCRIPTION = """Look for leaks of the future (docs/leakcheck.md says what each check finds and what it cannot).
 
@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _leakcheck(options: argparse.Namespace) -> int:
-    from tickvol.apps.command import write_whole
     from tickvol.apps.train import fitter, overridden, provenance
-    from tickvol.models.leakcheck.result import require_clean
-    from tickvol.models.training import prepare, train_detectors
+    from tickvol.command import write_whole
+    from tickvol.volatility.leakcheck.result import require_clean
+    from tickvol.volatility.models.training import prepare, train_detectors
 
     config = overridden(configuration(options), options)
     table = training_rows(config, options)
@@ -80,9 +80,9 @@ def _checks(
     options: argparse.Namespace, config: "Config", prepared: "Prepared", bundles: "Sequence[Bundle]", fit: "Fit"
 ) -> "Iterator[CheckResult]":
     """Cheap ones first; each is shown as soon as it is there."""
-    from tickvol.apps.leakcheck_log import log_checks
     from tickvol.apps.train import leak_rules
-    from tickvol.models.leakcheck.suite import control_checks, training_checks
+    from tickvol.volatility.leakcheck.suite import control_checks, training_checks
+    from tickvol.volatility.workflows.leakcheck_log import log_checks
 
     rules = leak_rules(config)
     yield from training_checks(prepared, bundles, fit, rules)
@@ -98,7 +98,7 @@ def _document(
     import msgspec
 
     from tickvol.apps.train import leak_rules
-    from tickvol.models.leakcheck.result import leaks
+    from tickvol.volatility.leakcheck.result import leaks
 
     manifest = bundles[0].manifest
     return {

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core.errors import UsageError, WorkError
 
 DESCRIPTION = """Run the live path in one terminal: broker (unless one answers), MLflow's pages, capture, featurizer
@@ -51,8 +51,8 @@ def _live(options: argparse.Namespace) -> int:
     stop = _Signals()
     if options.simulate:
         os.environ.update({name: os.environ.get(name, value) for name, value in SIMULATED.items()})
-    from tickvol.apps.live_path import LivePath
     from tickvol.config import load_config
+    from tickvol.supervisor.live import LivePath
 
     config = load_config(options.config)
     with _Alone(options.log_dir):

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 DESCRIPTION = """Show experiments, runs and registered models in a browser (MLflow), until SIGINT or SIGTERM."""
 

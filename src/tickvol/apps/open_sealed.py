@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tickvol.apps.command import agreed, command_parser, run_command
+from tickvol.command import agreed, command_parser, run_command
 
 DESCRIPTION = """Judge the sealed block: train on all rows before walk_forward.*.sealed_from as a fold is trained,
 and judge on the rows from there on. The ledger of openings takes down the opening before anything is computed, and
@@ -26,10 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_sealed(options: argparse.Namespace) -> int:
-    from tickvol.apps.walk_forward_studies import named_candidates, one_horizon, planned
     from tickvol.config import load_config
     from tickvol.core.errors import SuspectedLeak
-    from tickvol.models.walk_forward import prepare_sealed
+    from tickvol.volatility.models.walk_forward import prepare_sealed
+    from tickvol.volatility.workflows.studies import named_candidates, one_horizon, planned
 
     config = load_config(options.config)
     (plan,) = planned(config, [options.source], one_horizon(config, options.source, options.horizon))

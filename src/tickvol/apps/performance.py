@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tickvol.apps.command import command_parser, run_command, write_whole
+from tickvol.command import command_parser, run_command, write_whole
 
 DESCRIPTION = """Judge what `tickvol score` said live, in the last hours: PR-AUC beside prevalence, Brier, calibration
 error, alarms and spikes caught, each with its interval or the reason why there is none; and what calibrated
@@ -42,11 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _performance(options: argparse.Namespace) -> int:
     from tickvol import __version__
-    from tickvol.apps.performance_rows import read_said
     from tickvol.config import load_config
     from tickvol.core.errors import UsageError
-    from tickvol.models.evaluation.live_report import live_report
-    from tickvol.models.evaluation.rolling import RollingRules
+    from tickvol.volatility.evaluation.live_report import live_report
+    from tickvol.volatility.evaluation.rolling import RollingRules
+    from tickvol.volatility.scorer.performance_rows import read_said
 
     config = load_config(options.config)
     hours = config.scoring.window_hours if options.hours is None else options.hours

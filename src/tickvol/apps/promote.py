@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import add_candles, agreed, command_parser, configuration, now_iso, run_command
+from tickvol.command import add_candles, agreed, command_parser, configuration, now_iso, run_command
 
 if TYPE_CHECKING:
-    from tickvol.apps.promoting import Judged
     from tickvol.config import Config
+    from tickvol.volatility.workflows.promote import Judged
 
 _DESCRIPTION = """Judge the challenger beside the champion on rows that neither was trained on, through named gates
 (docs/promotion.md), and let it serve where all of them are passed. The former champion stays as `previous`.
@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _promote(options: argparse.Namespace) -> int:
-    from tickvol.apps.promoting import failed_in_words, judge_candidate, settle, told
-    from tickvol.storage.dataset import read_features
+    from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.workflows.promote import failed_in_words, judge_candidate, settle, told
 
     _check(options)
     config = configuration(options)
@@ -79,7 +79,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _agreed(config: "Config", judged: "Judged") -> bool:
     """Ask; a no is written down."""
-    from tickvol.tracking.champions import DECLINED, note
+    from tickvol.volatility.registry.champions import DECLINED, note
 
     if agreed(f"promote version {judged.candidate.number}?"):
         return True

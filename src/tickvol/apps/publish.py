@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
-    from tickvol.apps.publish_figures import PublishFigures
+    from tickvol.capture.publish_counts import PublishFigures
 
 DESCRIPTION = """Send the raw archive's records to kafka.topic_ticks and what was rejected to kafka.topic_deadletter.
 
@@ -41,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    from tickvol.apps.publishing import Publisher
+    from tickvol.capture.publisher import Publisher
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError
-    from tickvol.storage.memory import collect_garbage_rarely
+    from tickvol.core.memory import collect_garbage_rarely
 
     config = load_config(options.config)
     raw_dir: Path = options.raw_dir or config.ingestion.raw_dir

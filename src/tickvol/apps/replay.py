@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -62,12 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from tickvol.apps.featurizing import Featurizer, Store, deadletter_dir
     from tickvol.config import check_products, load_config
     from tickvol.core.errors import InputError, UsageError
-    from tickvol.ingest.archive_reader import MergedLog, archive_files, newest_capture, source_names
-    from tickvol.storage.dataset import looks_like_dataset, remove_tree
-    from tickvol.storage.memory import collect_garbage_rarely
+    from tickvol.core.memory import collect_garbage_rarely
+    from tickvol.eventlog.archive_reader import MergedLog, archive_files, newest_capture, source_names
+    from tickvol.volatility.dataset import looks_like_dataset, remove_tree
+    from tickvol.volatility.featurizer.frame_featurizer import Featurizer, Store, deadletter_dir
 
     config = load_config(options.config)
     batch_size = config.features.batch_size if options.batch_size is None else options.batch_size
@@ -120,8 +120,8 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _replay_klines(options: argparse.Namespace, config: "Config", target: Path, new: Path) -> int:
-    from tickvol.apps.replay_klines import replay_klines
     from tickvol.core.errors import UsageError
+    from tickvol.volatility.featurizer.replay_klines import replay_klines
 
     others = {name: getattr(options, name) for name in ("data_file", "from_kafka", "sequence", "records", "products")}
     problems = [
@@ -139,9 +139,9 @@ def _replay_klines(options: argparse.Namespace, config: "Config", target: Path, 
 def _replay_topic(
     options: argparse.Namespace, config: "Config", products: Sequence[str], target: Path, new: Path
 ) -> int:
-    from tickvol.apps.featurizing import deadletter_dir
-    from tickvol.apps.replay_topic import replay_topic
     from tickvol.core.errors import UsageError
+    from tickvol.volatility.featurizer.frame_featurizer import deadletter_dir
+    from tickvol.volatility.featurizer.replay_topic import replay_topic
 
     files_only = {"--data-file": options.data_file, "--sequence": options.sequence, "--records": options.records}
     problems = [
@@ -163,8 +163,8 @@ def _replay_topic(
 
 def _swap_in(new: Path, target: Path) -> None:
     """Put dataset and dead letters in the place of the old ones."""
-    from tickvol.apps.featurizing import deadletter_dir, progress_path
-    from tickvol.storage.dataset import swap_in
+    from tickvol.volatility.dataset import swap_in
+    from tickvol.volatility.featurizer.frame_featurizer import deadletter_dir, progress_path
 
     new.mkdir(parents=True, exist_ok=True)
     swap_in(new, target)

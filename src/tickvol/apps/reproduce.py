@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import add_candles, command_parser, configuration, run_command
+from tickvol.command import add_candles, command_parser, configuration, run_command
 
 if TYPE_CHECKING:
     from tickvol.config import Config
-    from tickvol.core.feature_table import FeatureTable
-    from tickvol.models.bundle import Bundle
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.schema.feature_table import FeatureTable
 
 _DESCRIPTION = """Train again what a run made, and compare bytes of bundles and figures, a line each: equal or differs.
 
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from tickvol.models.bundle import Bundle
-    from tickvol.storage.dataset import read_features
+    from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.models.bundle import Bundle
 
     config = configuration(options)
     recorded = _find(config, options.run)
@@ -69,8 +69,8 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _find(config: "Config", run: str) -> _Recorded:
-    from tickvol.models.bundle import Bundle
-    from tickvol.tracking.registry import detector_runs, directory_of, run_of_bundle, training_params
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.registry.versions import detector_runs, directory_of, run_of_bundle, training_params
 
     if Path(run).is_dir():
         name = Bundle.load(Path(run)).name
@@ -90,7 +90,7 @@ def _origins(config: "Config", table: "FeatureTable", bundle: "Bundle") -> list[
     """Whether data, configuration and program at hand are those of the bundle."""
     from tickvol import __version__
     from tickvol.apps.train import overridden
-    from tickvol.core.feature_table import table_fingerprint
+    from tickvol.volatility.schema.feature_table import table_fingerprint
 
     of_run = argparse.Namespace(
         label=bundle.label.kind.value, seed=bundle.manifest.seed, model_type=None, artifacts_dir=None
@@ -114,7 +114,7 @@ def _train_again(
     """As `tickvol train` does it, without its words and without MLflow."""
     from tickvol.apps import train
     from tickvol.core.errors import InputError
-    from tickvol.models.candidates import model_type_of
+    from tickvol.volatility.models.candidates import model_type_of
 
     arguments = ["--config", str(options.config), "--features", str(features), "--artifacts-dir", str(scratch)]
     arguments += ["--no-tracking", "--seed", str(bundle.manifest.seed), "--label", bundle.label.kind.value]
@@ -129,10 +129,10 @@ def _train_again(
 
 
 def _compare(recorded: _Recorded, bundles: "Mapping[str, Bundle]", table: "FeatureTable", scratch: Path) -> list[str]:
-    from tickvol.apps.training_run import logged_metrics
-    from tickvol.models.bundle import Bundle
-    from tickvol.models.bundle_files import MANIFEST
-    from tickvol.models.evaluation.selection import select
+    from tickvol.volatility.evaluation.selection import select
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.models.bundle_files import MANIFEST
+    from tickvol.volatility.workflows.training_run import logged_metrics
 
     trained = {path.parent.name: Bundle.load(path.parent) for path in sorted(scratch.glob(f"*/{MANIFEST}"))}
     again = logged_metrics(select(table, list(trained.values())))

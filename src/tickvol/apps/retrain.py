@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import command_parser, now_iso, run_command
+from tickvol.command import command_parser, now_iso, run_command
 
 if TYPE_CHECKING:
     from tickvol.config import Config
-    from tickvol.models.promotion.retraining import Decision
-    from tickvol.tracking.registry import Version
+    from tickvol.volatility.promotion.retraining import Decision
+    from tickvol.volatility.registry.versions import Version
 
 _DESCRIPTION = """Decide whether to train again; if so train as `tickvol train`, register the challenger and judge it
 beside the champion as `tickvol promote` does. Meant to be called often, by cron or a scheduler.
@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _retrain(options: argparse.Namespace) -> int:
     from tickvol.config import load_config
-    from tickvol.orchestration.retraining import alone
-    from tickvol.tracking.retrainings import BEGUN, WAITED, retrainings_ledger
+    from tickvol.volatility.jobs.retraining import alone
+    from tickvol.volatility.registry.retrainings import BEGUN, WAITED, retrainings_ledger
 
     config = load_config(options.config)
     ledger = retrainings_ledger(config.mlflow)
@@ -50,8 +50,8 @@ def _retrain(options: argparse.Namespace) -> int:
 
 def _decide(config: "Config", options: argparse.Namespace) -> "Decision":
     from tickvol.core.errors import InputError
-    from tickvol.models.promotion.retraining import Cause, Decision
-    from tickvol.orchestration.retraining import decide_now, note_drift
+    from tickvol.volatility.jobs.retraining import decide_now, note_drift
+    from tickvol.volatility.promotion.retraining import Cause, Decision
 
     at = now_iso()
     try:
@@ -65,7 +65,7 @@ def _decide(config: "Config", options: argparse.Namespace) -> "Decision":
 
 def _train_and_judge(config: "Config", options: argparse.Namespace, decision: "Decision") -> int:
     from tickvol.core.errors import TickvolError
-    from tickvol.tracking.retrainings import CHALLENGED, FAILED, retrainings_ledger
+    from tickvol.volatility.registry.retrainings import CHALLENGED, FAILED, retrainings_ledger
 
     ledger = retrainings_ledger(config.mlflow)
     challenger = _train(options, config)
@@ -85,7 +85,7 @@ def _train_and_judge(config: "Config", options: argparse.Namespace, decision: "D
 def _train(options: argparse.Namespace, config: "Config") -> "Version | None":
     """The new challenger, looked through for leaks; None where training failed and said why."""
     from tickvol.apps import leakcheck, train
-    from tickvol.tracking.registry import CHALLENGER, bundle_of, find_version
+    from tickvol.volatility.registry.versions import CHALLENGER, bundle_of, find_version
 
     arguments = ["--config", str(options.config)]
     arguments += ["--features", str(options.features)] if options.features else []
@@ -99,8 +99,8 @@ def _train(options: argparse.Namespace, config: "Config") -> "Version | None":
 
 def _judge(config: "Config", options: argparse.Namespace, challenger: "Version", *, by: str) -> bool:
     """Whether the challenger serves now."""
-    from tickvol.apps.promoting import failed_in_words, judge_candidate, settle, told
-    from tickvol.storage.dataset import read_features
+    from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.workflows.promote import failed_in_words, judge_candidate, settle, told
 
     table = read_features(options.judge_features or options.features or config.features.dataset_dir)
     judged = judge_candidate(config, challenger.number, table, None)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from tickvol.apps.command import add_candles, command_parser, configuration, now_iso, run_command
+from tickvol.command import add_candles, command_parser, configuration, now_iso, run_command
 
 _DESCRIPTION = """Let the previous champion serve again, at once and without gates: it has served before. A service
 takes it with its next start. Going back twice is refused: the version before is known no longer."""
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _rollback(options: argparse.Namespace) -> int:
-    from tickvol.tracking.champions import roll_back
+    from tickvol.volatility.registry.champions import roll_back
 
     config = configuration(options)
     content = roll_back(config.mlflow, at=now_iso(), reason=options.reason).content

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tickvol.config import Config
-    from tickvol.orchestration.plan import Job
+    from tickvol.volatility.jobs.plan import Job
 
 DESCRIPTION = """Jobs that come round (docs/schedules.md): learning, judging, promoting, and checks between these.
 
@@ -31,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _schedule(options: argparse.Namespace) -> int:
-    from tickvol.apps.schedule_ui import run_ui
     from tickvol.config import load_config
+    from tickvol.supervisor.scheduler_ui import run_ui
 
     config = load_config(options.config)
     _check(options, config)
@@ -44,7 +44,7 @@ def _schedule(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace, config: "Config") -> None:
-    from tickvol.orchestration.plan import jobs
+    from tickvol.volatility.jobs.plan import jobs
 
     names = [job.name for job in jobs(config)]
     if options.action != "run" and options.job is not None:
@@ -58,7 +58,7 @@ def _check(options: argparse.Namespace, config: "Config") -> None:
 
 
 def _list(config: "Config") -> int:
-    from tickvol.orchestration.plan import jobs
+    from tickvol.volatility.jobs.plan import jobs
 
     print(f"times are those of {config.schedules.zone}; steps have blocking checks between them")
     print(f"{'job':<18}{'due':<16}{'by cron':<44}steps")

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 DESCRIPTION = """Score ticks.features as it grows, until SIGINT or SIGTERM: a prediction a row goes to
 ticks.predictions, and once its horizon has passed an outcome to ticks.outcomes, each exactly once, through every crash.
@@ -34,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _score(options: argparse.Namespace) -> int:
     if options.bundle is not None:
         os.environ["TICKVOL_SERVING__BUNDLE_DIR"] = str(options.bundle.absolute())
-    from tickvol.apps.score_kafka import ScoreRun
     from tickvol.config import load_config
-    from tickvol.monitoring.metrics import serve_metrics
-    from tickvol.monitoring.metrics_scorer import SCORER_METRICS, scorer_values
-    from tickvol.serving.bundle_watch import ServedBundle
-    from tickvol.storage.memory import collect_garbage_rarely
+    from tickvol.core.memory import collect_garbage_rarely
+    from tickvol.metrics.server import serve_metrics
+    from tickvol.volatility.scorer.bundle_watch import ServedBundle
+    from tickvol.volatility.scorer.kafka_worker import ScoreRun
+    from tickvol.volatility.scorer.metrics import SCORER_METRICS, scorer_values
 
     config = load_config(options.config)
     bundles = ServedBundle(config)

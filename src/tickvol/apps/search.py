@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
     import optuna
 
-    from tickvol.apps.walk_forward_studies import Plan
-    from tickvol.models.training_spec import TrainingSpec
+    from tickvol.volatility.models.training_spec import TrainingSpec
+    from tickvol.volatility.workflows.studies import Plan
 
 DESCRIPTION = """Search the hyper-parameters of a candidate.
 
@@ -22,7 +22,7 @@ trial, pruned and failed ones too, is in the ledger and, nested in one run, in M
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry of the command."""
-    from tickvol.models.search_space import SPACES
+    from tickvol.volatility.models.search_space import SPACES
 
     parser = command_parser("search", DESCRIPTION)
     parser.add_argument("--candidate", choices=sorted(SPACES), required=True, help="whose numbers to search")
@@ -37,10 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _search(options: argparse.Namespace) -> int:
     import optuna
 
-    from tickvol.apps.walk_forward_studies import one_horizon, planned
     from tickvol.config import load_config
     from tickvol.core.errors import UsageError
-    from tickvol.tracking.search_runs import log_search
+    from tickvol.volatility.registry.search_runs import log_search
+    from tickvol.volatility.workflows.studies import one_horizon, planned
 
     if options.trials < 1 or not options.minutes > 0:
         raise UsageError(f"--trials, --minutes: {options.trials}, {options.minutes}: must be positive")
@@ -90,7 +90,7 @@ class Objective:
     """Mean PR-AUC of a candidate on the validation rows of all folds."""
 
     def __init__(self, plan: "Plan", candidate: str) -> None:
-        from tickvol.models.search_space import SPACES, base_hash
+        from tickvol.volatility.models.search_space import SPACES, base_hash
 
         self._plan, self._candidate = plan, candidate
         self._space = SPACES[candidate]
@@ -111,7 +111,7 @@ class Objective:
         import msgspec
         import optuna
 
-        from tickvol.models.search_space import suggest
+        from tickvol.volatility.models.search_space import suggest
 
         chosen = suggest(trial, self._space)
         training = msgspec.structs.replace(self._training, **chosen)
@@ -132,9 +132,9 @@ class Objective:
         return mean
 
     def _validation(self, prepared: Any, training: "TrainingSpec") -> float:
-        from tickvol.models.candidates import Rows, fit_detector
-        from tickvol.models.evaluation.metrics import average_precision
-        from tickvol.models.training import margins
+        from tickvol.volatility.evaluation.metrics import average_precision
+        from tickvol.volatility.models.candidates import Rows, fit_detector
+        from tickvol.volatility.models.training import margins
 
         sample, split = prepared.sample, prepared.split
         rows = Rows(sample.take(split.train), sample.take(split.validation))

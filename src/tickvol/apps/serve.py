@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core.errors import UsageError
 
 SERVICE = "tickvol.serving.bento:Tickvol"
@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     os.environ.update(_overrides(options))
     from tickvol.config import load_config
-    from tickvol.models.bundle_files import read_files
-    from tickvol.serving.bundle_source import bundle_directory
+    from tickvol.volatility.models.bundle_files import read_files
+    from tickvol.volatility.scorer.bundle_source import bundle_directory
 
     config = load_config(options.config)
     host, port = config.serving.host, config.serving.port

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core.errors import UsageError, WorkError
 
 if TYPE_CHECKING:
-    from tickvol.ingest.exchange_frames import EventSource
-    from tickvol.ingest.market import MarketSpec
+    from tickvol.simulator.frames import EventSource
+    from tickvol.simulator.market import MarketSpec
 
 DESCRIPTION = """Serve a local exchange that speaks the feed's protocol.
 
@@ -74,10 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from tickvol.ingest.faults import parse_fault
+    from tickvol.simulator.faults import parse_fault
 
     if not options.verbose:
-        logging.getLogger("tickvol.ingest.exchange.socket").setLevel(logging.CRITICAL)
+        logging.getLogger("tickvol.simulator.exchange.socket").setLevel(logging.CRITICAL)
     speed = _speed(options.speed)
     faults = [parse_fault(text) for text in options.fault]
     if not 0 <= options.port <= 65535:
@@ -85,7 +85,7 @@ def _work(options: argparse.Namespace) -> int:
     if options.write:
         return _write(options)
     source = _source(options)
-    from tickvol.ingest.exchange import SimulatedExchange
+    from tickvol.simulator.exchange import SimulatedExchange
 
     exchange = SimulatedExchange(source, speed=speed, faults=faults, fault_seed=options.seed)
 
@@ -113,16 +113,16 @@ def _work(options: argparse.Namespace) -> int:
 
 def _source(options: argparse.Namespace) -> "EventSource":
     if options.data_file:
-        from tickvol.ingest.recording import recorded_source
+        from tickvol.simulator.recording import recorded_source
 
         return recorded_source(options.data_file)
-    from tickvol.ingest.market_events import market_source
+    from tickvol.simulator.market_events import market_source
 
     return market_source(_market(options))
 
 
 def _market(options: argparse.Namespace) -> "MarketSpec":
-    from tickvol.ingest.market import MarketSpec, market_products
+    from tickvol.simulator.market import MarketSpec, market_products
 
     if options.hours < 0 or options.ticks_per_s <= 0:
         raise UsageError(f"--hours {options.hours:g}, --ticks-per-s {options.ticks_per_s:g}: must be positive")
@@ -166,8 +166,8 @@ def _write(options: argparse.Namespace) -> int:
         raise UsageError("--write: writes the seeded market as it is: not with --data-file or --fault")
     if not options.hours:
         raise UsageError("--write: needs --hours above 0, or it would never end")
-    from tickvol.ingest.exchange_session import market_frames
-    from tickvol.ingest.recording import write_lines
+    from tickvol.simulator.recording import write_lines
+    from tickvol.simulator.session import market_frames
 
     frames = write_lines(options.write, market_frames(_market(options)))
     print(f"wrote {frames:,} frames to {options.write}")

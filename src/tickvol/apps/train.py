@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from tickvol.apps.command import add_candles, command_parser, configuration, now_iso, run_command
-from tickvol.apps.training_rows import add_rows, training_rows
-from tickvol.models.training_spec import ModelType
+from tickvol.command import add_candles, command_parser, configuration, now_iso, run_command
+from tickvol.volatility.models.training_spec import ModelType
+from tickvol.volatility.workflows.training_rows import add_rows, training_rows
 
 if TYPE_CHECKING:
     from tickvol.config import Config
-    from tickvol.core.feature_table import FeatureTable
-    from tickvol.models.bundle import Bundle
-    from tickvol.models.leakcheck.result import Fit
-    from tickvol.models.leakcheck.rules import LeakRules
-    from tickvol.models.manifest import Provenance
-    from tickvol.models.training import Prepared
-    from tickvol.models.training_spec import TrainingSpec
+    from tickvol.volatility.leakcheck.result import Fit
+    from tickvol.volatility.leakcheck.rules import LeakRules
+    from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.models.manifest import Provenance
+    from tickvol.volatility.models.training import Prepared
+    from tickvol.volatility.models.training_spec import TrainingSpec
+    from tickvol.volatility.schema.feature_table import FeatureTable
 
 DESCRIPTION = """Train and compare all detectors.
 
@@ -45,12 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from tickvol.apps.training_run import track
-    from tickvol.models.candidates import detector_names
-    from tickvol.models.leakcheck.result import require_clean
-    from tickvol.models.leakcheck.suite import training_checks
-    from tickvol.models.training import best_on_validation, prepare, train_detectors
-    from tickvol.tracking.trials import TrialLedger, trial_of
+    from tickvol.volatility.leakcheck.result import require_clean
+    from tickvol.volatility.leakcheck.suite import training_checks
+    from tickvol.volatility.models.candidates import detector_names
+    from tickvol.volatility.models.training import best_on_validation, prepare, train_detectors
+    from tickvol.volatility.registry.trials import TrialLedger, trial_of
+    from tickvol.volatility.workflows.training_run import track
 
     config = overridden(configuration(options), options)
     artifacts = config.models.artifacts_dir
@@ -79,7 +79,7 @@ def _train(options: argparse.Namespace) -> int:
 def overridden(config: "Config", options: argparse.Namespace) -> "Config":
     """The configuration as the flags make it, so that its hash is that of what was run."""
     from tickvol.core.errors import UsageError
-    from tickvol.core.labels import LabelKind
+    from tickvol.volatility.schema.label_spec import LabelKind
 
     if options.seed is not None and options.seed < 0:
         raise UsageError(f"--seed: {options.seed}: must be at least 0")
@@ -100,7 +100,7 @@ def leak_rules(config: "Config") -> "LeakRules":
 
 def fitter(training: "TrainingSpec", made: "Provenance") -> "Fit":
     """Trains one detector on whatever rows the checks prepare."""
-    from tickvol.models.training import train_detector
+    from tickvol.volatility.models.training import train_detector
 
     return lambda name, prepared: train_detector(name, prepared, training, made)
 
@@ -108,8 +108,8 @@ def fitter(training: "TrainingSpec", made: "Provenance") -> "Fit":
 def provenance(config: "Config", table: "FeatureTable") -> "Provenance":
     """Which configuration, program and data a bundle is made by."""
     from tickvol import __version__
-    from tickvol.core.feature_table import table_fingerprint
-    from tickvol.models.manifest import Provenance
+    from tickvol.volatility.models.manifest import Provenance
+    from tickvol.volatility.schema.feature_table import table_fingerprint
 
     return Provenance(
         config_hash=config.fingerprint(), code_version=__version__, data_fingerprint=table_fingerprint(table)

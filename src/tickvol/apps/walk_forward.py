@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tickvol.apps.command import command_parser, run_command, write_whole
+from tickvol.command import command_parser, run_command, write_whole
 
 DESCRIPTION = """Compare all candidates over walk-forward folds.
 
@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _walk_forward(options: argparse.Namespace) -> int:
     from tickvol import __version__
-    from tickvol.apps.walk_forward_studies import Study, named_candidates, planned
     from tickvol.config import load_config
-    from tickvol.monitoring.study_html import render
+    from tickvol.volatility.reports.study_html import render
+    from tickvol.volatility.workflows.studies import Study, named_candidates, planned
 
     config = load_config(options.config)
     names = named_candidates(options.models)

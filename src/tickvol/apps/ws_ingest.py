@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tickvol.apps.command import command_parser, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from tickvol.apps.publisher_process import PublisherProcess
+    from tickvol.capture.feed import Feed
+    from tickvol.capture.publisher_process import PublisherProcess
     from tickvol.config import Config
     from tickvol.config_sections import IngestionConfig
-    from tickvol.ingest.feed import Feed
-    from tickvol.ingest.raw_archive import RawArchive
+    from tickvol.eventlog.raw_archive import RawArchive
 
 DESCRIPTION = """Capture the exchange's feed into the raw archive and publish it to Kafka.
 
@@ -57,13 +57,13 @@ def _work(options: argparse.Namespace) -> int:
     from tickvol.config import load_config
 
     if not options.verbose:
-        logging.getLogger("tickvol.ingest.feed.socket").setLevel(logging.CRITICAL)
+        logging.getLogger("tickvol.capture.feed.socket").setLevel(logging.CRITICAL)
     config = load_config(options.config)
     products, ingestion = _with_flags(config, options)
-    from tickvol.apps.capturing import Capture
-    from tickvol.ingest.capture_figures import CaptureFigures, TrackerSpec, warm_up
-    from tickvol.ingest.raw_archive import ArchiveSpec, RawArchive
-    from tickvol.ingest.receive_clock import ReceiveClock, last_receive_time_ns
+    from tickvol.capture.capture import Capture
+    from tickvol.capture.live_counts import CaptureFigures, TrackerSpec, warm_up
+    from tickvol.eventlog.raw_archive import ArchiveSpec, RawArchive
+    from tickvol.eventlog.receive_clock import ReceiveClock, last_receive_time_ns
 
     tracker = TrackerSpec(products, ingestion.max_line_bytes, config.features.grace_ms, ingestion.max_ahead_s)
     warm_up(tracker)
@@ -130,9 +130,9 @@ def _feed(
     *,
     stop_on_close: bool,
 ) -> "Feed":
+    from tickvol.capture.feed import Feed, FeedSpec
+    from tickvol.capture.reconnect import ConnectLimiter
     from tickvol.core.backoff import Backoff
-    from tickvol.ingest.feed import Feed, FeedSpec
-    from tickvol.ingest.reconnect import ConnectLimiter
 
     reconnect = ingestion.reconnect
     return Feed(
@@ -160,7 +160,7 @@ def _feed(
 def _publisher(
     options: argparse.Namespace, products: tuple[str, ...], ingestion: "IngestionConfig"
 ) -> "PublisherProcess":
-    from tickvol.apps.publisher_process import PublisherProcess
+    from tickvol.capture.publisher_process import PublisherProcess
 
     arguments = ["--config", str(options.config), "--raw-dir", str(ingestion.raw_dir), "--products", *products]
     arguments += ["--delete-sent"] if ingestion.sink == "kafka" else []

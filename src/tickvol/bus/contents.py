@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tickvol.alerts.notifications import Alert, decode_notice
 from tickvol.bus.messages import (
     NS_PER_MS,
     FeatureMessage,
@@ -23,11 +24,10 @@ from tickvol.bus.messages import (
 from tickvol.bus.reading import Stored
 from tickvol.bus.topics import declared_topics
 from tickvol.config_sections import PRODUCT_PATTERN, KafkaConfig
-from tickvol.core.alerts import Alert, decode_notice
 from tickvol.core.errors import UsageError
-from tickvol.core.feature_row import SCHEMA_VERSION, feature_names
 from tickvol.core.records import Gap, Record, Tick
-from tickvol.core.windows import DAY_S, NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
+from tickvol.volatility.schema.feature_spec import DAY_S, NS_PER_S, FeatureSpec
 
 _MOST_AHEAD_NS = DAY_S * NS_PER_S
 """A bar ends before the record that closes it is received, but for clocks that are off."""

@@ -5,7 +5,7 @@ A record of the log has its product as key and its event time (of a gap: its end
     {"type":"features","product_id":"BTC-USD","bar_end_ns":1775427314000000000,"schema_version":1,"features":"5f0c...",
      "closed_by_ns":1775427314260000000,"values":[67468.94,null,...]}
 
-`values` are in the order of `tickvol.core.feature_row.feature_names`, NaN as null; `features` is the fingerprint of the
+`values` are in the order of `tickvol.volatility.schema.feature_row.feature_names`, NaN as null; `features` is the fingerprint of the
 `FeatureSpec`; `closed_by_ns` is when the record that closed the bar was received.
 
 A prediction and, once its horizon has passed, its outcome have the row's key and timestamp. A prediction states its
@@ -28,11 +28,11 @@ from typing import Literal, NamedTuple
 import msgspec
 from kafka.partitioner.default import murmur2
 
+from tickvol.alerts.notifications import Notice, encode_notice
 from tickvol.bus.client import MAX_MESSAGE_BYTES
-from tickvol.core.alerts import Notice, encode_notice
-from tickvol.core.labels import LabelKind
 from tickvol.core.records import Gap, Record
-from tickvol.labels.maturing import Outcome
+from tickvol.volatility.labels.maturing import Outcome
+from tickvol.volatility.schema.label_spec import LabelKind
 
 NS_PER_MS = 1_000_000
 LETTER_BYTES = MAX_MESSAGE_BYTES - (1 << 16)

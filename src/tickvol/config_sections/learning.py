@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from tickvol.config_sections.fields import NotNegative, Port, Positive, PositiveInt, Section, Share
-from tickvol.core.labels import LabelKind, LabelSpec
-from tickvol.core.windows import NS_PER_S
-from tickvol.models.folds import FoldRules
-from tickvol.models.inputs import GROUPS
-from tickvol.models.leakcheck.rules import LeakRules
-from tickvol.models.promotion.evidence import PromotionRules
-from tickvol.models.promotion.retraining import RetrainRules
-from tickvol.models.training_spec import CalibrationChoice, ModelType, TrainingSpec
+from tickvol.volatility.leakcheck.rules import LeakRules
+from tickvol.volatility.models.folds import FoldRules
+from tickvol.volatility.models.inputs import GROUPS
+from tickvol.volatility.models.training_spec import CalibrationChoice, ModelType, TrainingSpec
+from tickvol.volatility.promotion.evidence import PromotionRules
+from tickvol.volatility.promotion.retraining import RetrainRules
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
 
 
 class LabelsConfig(Section):

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from tickvol.config_sections.fields import InstanceId, PortOrNone, Positive, PositiveInt, Section, TopicName
 from tickvol.core.errors import ConfigError
-from tickvol.core.windows import FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 
 class KafkaConfig(Section):

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, model_validator
 
+from tickvol.alerts.notifications import Severity
+from tickvol.alerts.quiet_hours import QuietHours
 from tickvol.config_sections.fields import (
     InstanceId,
     Port,
@@ -19,8 +21,6 @@ from tickvol.config_sections.fields import (
     Section,
     Share,
 )
-from tickvol.core.alerts import Severity
-from tickvol.core.quiet_hours import QuietHours
 
 
 class ServingConfig(Section):

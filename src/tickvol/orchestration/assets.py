@@ -9,8 +9,8 @@ import dagster as dg
 
 from tickvol.config import Config
 from tickvol.orchestration.commands import Run
-from tickvol.orchestration.plan import LEAKCHECK, Step, steps
-from tickvol.orchestration.verdicts import (
+from tickvol.volatility.jobs.plan import LEAKCHECK, Step, steps
+from tickvol.volatility.jobs.verdicts import (
     BUNDLES,
     FRESH,
     LEAK_FREE,
@@ -95,7 +95,7 @@ def _retraining(_: Config, step: Step, commands: Commands) -> dg.AssetsDefinitio
 def _performance(config: Config, step: Step, commands: Commands) -> dg.AssetsDefinition:
     @dg.asset(name=step.name, deps=step.after, description=step.about, output_required=False)
     def performance(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        from tickvol.orchestration.live_topics import why_nothing_to_judge  # brings the client of Kafka
+        from tickvol.volatility.jobs.live_topics import why_nothing_to_judge  # brings the client of Kafka
 
         reason = why_nothing_to_judge(config)
         if reason is not None:

@@ -11,9 +11,9 @@ from tickvol.config import Config, load_config
 from tickvol.core.times import iso
 from tickvol.orchestration.assets import RETRAINING, Commands, RetrainingConfig, asset_checks, assets
 from tickvol.orchestration.commands import Run, run_command
-from tickvol.orchestration.drift_sensor import drift_sensor
-from tickvol.orchestration.plan import Job, jobs
 from tickvol.orchestration.run_log import run_log
+from tickvol.volatility.jobs.drift_sensor import drift_sensor
+from tickvol.volatility.jobs.plan import Job, jobs
 
 ON_DRIFT = "retrain_on_drift"
 

@@ -25,10 +25,10 @@ from tickvol.config import DEFAULT_CONFIG, load_config
 from tickvol.core.errors import TickvolError
 from tickvol.serving.guard import Guard
 from tickvol.serving.problems import RequestError, error_body
-from tickvol.serving.requests import AnomalyRequest, PredictRequest, RowsOrFrames, SignalRequest
+from tickvol.volatility.answers.requests import AnomalyRequest, PredictRequest, RowsOrFrames, SignalRequest
 
 if TYPE_CHECKING:
-    from tickvol.serving.desk import Desk
+    from tickvol.volatility.answers.answerer import Desk
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Tickvol:
     """Volatility spikes over HTTP; docs/serving.md shows each endpoint."""
 
     def __init__(self) -> None:
-        from tickvol.serving.desk import open_desk
+        from tickvol.volatility.answers.answerer import open_desk
 
         logging.getLogger("tickvol").setLevel(logging.INFO)
         _shorten_validation_logs()

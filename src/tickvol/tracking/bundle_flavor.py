@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tickvol.models.bundle import Bundle
-from tickvol.models.bundle_files import MANIFEST
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.models.bundle_files import MANIFEST
 
 
 def bundle_directory(model_directory: Path) -> Path | None:

@@ -1,0 +1,1 @@
+"""Alerts: decisions, ledger, dispatch and sinks."""

@@ -1,0 +1,100 @@
+"""The alert desk as the configuration describes it, for every command that raises alerts."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from tickvol.alerts.dispatcher import AlertDesk, Sink, Visit
+from tickvol.alerts.ledger import Ledger
+from tickvol.alerts.line_file import LineFile
+from tickvol.alerts.routing import Route
+from tickvol.alerts.webhook import Patience, Webhook
+from tickvol.config import Config
+from tickvol.core.errors import UsageError
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+
+TOPIC, FILE, WEBHOOK = SINKS = ("topic", "file", "webhook")
+_SECRET = "TICKVOL_ALERTS__WEBHOOK__SECRET"
+
+
+@contextmanager
+def open_desk(config: Config) -> Iterator[AlertDesk]:
+    """The desk, with connections that end with the block.
+
+    Raises
+    ------
+    UsageError
+        When there is a webhook and no secret to sign with.
+    """
+    alerts = config.alerts
+    with ExitStack() as connections:
+        sinks: dict[str, Callable[[], Sink]] = {FILE: lambda: LineFile(alerts.file)}
+        if alerts.topic_severities:
+            sinks[TOPIC] = lambda: _topic(config, connections)
+        if alerts.webhook.url.get_secret_value():
+            webhook = new_webhook(config)
+            sinks[WEBHOOK] = lambda: webhook
+        yield AlertDesk(
+            Ledger(alerts.ledger),
+            routes(config),
+            sinks,
+            now_ns=time.time_ns,
+            repeat_after_ns=alerts.repeat_after_s * NS_PER_S,
+        )
+
+
+def routes(config: Config) -> list[Route]:
+    """What each sink takes and when it is quiet."""
+    alerts = config.alerts
+    taken = {TOPIC: alerts.topic_severities, FILE: alerts.file_severities}
+    if alerts.webhook.url.get_secret_value():
+        taken[WEBHOOK] = alerts.webhook_severities
+    quiet = alerts.quiet_hours()
+    return [Route(sink, taken[sink], quiet if sink in alerts.quiet_sinks else {}) for sink in taken if taken[sink]]
+
+
+def new_webhook(config: Config) -> Webhook:
+    """The webhook of the configuration.
+
+    Raises
+    ------
+    UsageError
+        When there is no secret.
+    """
+    about = config.alerts.webhook
+    if not about.secret.get_secret_value():
+        raise UsageError(f"alerts.webhook.secret: missing: alerts.webhook.url needs it to sign; set {_SECRET}")
+    return Webhook(
+        about.url.get_secret_value(),
+        about.secret.get_secret_value().encode(),
+        Patience(**{name: getattr(about, name) for name in Patience.__dataclass_fields__}),
+        now_s=time.time,
+        sleep=time.sleep,
+        random=random.random,
+    )
+
+
+def told(visits: Sequence[Visit]) -> list[str]:
+    """A line for each sink: what it took, what is left and why."""
+    lines = []
+    for visit in visits:
+        counts = (("delivered", visit.delivered), ("waiting", visit.open), ("refused", visit.refused))
+        parts = [f"{count} {name}" for name, count in counts if count or name == "delivered"]
+        parts += [f"{visit.held} held for a digest"] if visit.held else []
+        reason = f": {visit.detail}" if visit.detail else ""
+        lines.append(f"  {visit.sink:<9} {', '.join(parts)}{reason}")
+    return lines
+
+
+def is_settled(visits: Sequence[Visit]) -> bool:
+    """Whether every sink has all that it is to have by now."""
+    return not any(visit.open or visit.refused for visit in visits)
+
+
+def _topic(config: Config, connections: ExitStack) -> Sink:
+    from tickvol.alerts.topic_sink import AlertTopic
+
+    sink = AlertTopic(config.kafka)
+    connections.callback(sink.close)
+    return sink

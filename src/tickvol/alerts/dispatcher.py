@@ -1,0 +1,217 @@
+"""The desk: readings in, alerts into the ledger, notices out to the sinks. What is sent was written down before."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tickvol.alerts.book import OPEN, Book, Fate, Made, Tried
+from tickvol.alerts.hysteresis import Reading, Rule, decide
+from tickvol.alerts.ledger import Ledger, Writer
+from tickvol.alerts.notifications import Alert, Notice, digest_of, notice_key
+from tickvol.alerts.routing import Route, destinations
+from tickvol.core.errors import DeliveryRefused, WorkError
+
+logger = logging.getLogger(__name__)
+
+LOCK_PATIENCE_S = 10.0
+_POLL_S = 0.1
+
+
+class Sink(Protocol):
+    """Where notices go."""
+
+    def deliver(self, notice: Notice, key: str) -> None:
+        """Return when the sink has it; `key` lets it recognise one that it was given before.
+
+        Raises
+        ------
+        DeliveryRefused
+            When it will never take this notice.
+        WorkError, OSError
+            When it does not take it now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a sink took in one delivery, and what is left: `open` is tried again, `refused` is not, `held` is quiet."""
+
+    sink: str
+    delivered: int
+    open: int
+    refused: int
+    held: int
+    detail: str | None
+
+
+class AlertDesk:
+    """Decides, writes down and delivers.
+
+    Parameters
+    ----------
+    ledger : what was made before, and what became of it.
+    routes : sinks, what they take and when they are quiet.
+    sinks : how to reach each sink; called once, when it has something to deliver.
+    now_ns : our clock.
+    repeat_after_ns : see `decide`.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        routes: Sequence[Route],
+        sinks: Mapping[str, Callable[[], Sink]],
+        *,
+        now_ns: Callable[[], int],
+        repeat_after_ns: int,
+    ) -> None:
+        self._ledger = ledger
+        self._routes = routes
+        self._new_sink = sinks
+        self._sinks: dict[str, Sink] = {}
+        self._now_ns = now_ns
+        self._repeat_after_ns = repeat_after_ns
+
+    def book(self) -> Book:
+        """Everything that is written down so far."""
+        return self._ledger.refresh()
+
+    @property
+    def unreadable(self) -> int:
+        """Lines of the ledger that could not be read."""
+        return self._ledger.unreadable
+
+    def observe(self, rule: Rule, readings: Sequence[Reading]) -> list[Alert]:
+        """Judge readings and write down what they make; `deliver` sends it.
+
+        Digests that are due are made before, or a clearing would come before the digest that holds its raise.
+        """
+        made = []
+        with self._ledger.writing() as writer:
+            self._keep_quiet_hours(writer)
+            for reading in readings:
+                now_ns = self._now_ns()
+                last = self._ledger.book.last(rule.name, reading.subject.text)
+                alert = decide(last, rule, reading, now_ns=now_ns, repeat_after_ns=self._repeat_after_ns)
+                if alert is not None:
+                    due, held = destinations(self._routes, alert.severity, now_ns)
+                    writer.add(Made(key=notice_key(alert), notice=alert, due=tuple(due), held=tuple(held)))
+                    made.append(alert)
+        return made
+
+    def deliver(self) -> list[Visit]:
+        """Keep the quiet hours, make digests of what they held back, and take all that is open to the sinks, in order.
+
+        A sink that does not take a notice is left alone until the next call, so that a clearing cannot overtake its
+        raise; one that refuses a notice for good is given the next. One process delivers at a time; if another is at it
+        for longer than a moment, what is open stays open.
+        """
+        with self._delivering() as alone:
+            if alone:
+                with self._ledger.writing() as writer:
+                    self._keep_quiet_hours(writer)
+                details = {sink: self._visit(sink) for sink in self._open_sinks()}
+            else:
+                details = dict.fromkeys(self._open_sinks(), (0, "another process is delivering"))
+        book = self.book()
+        names = dict.fromkeys([*(route.sink for route in self._routes), *details, *self._waiting_sinks(book)])
+        return [self._told(book, sink, *details.get(sink, (0, None))) for sink in names]
+
+    def give_up(self, sink: str) -> int:
+        """Write down that what is open, refused or held at a sink will not be sent; returns how many notices."""
+        return self._mark(sink, (*OPEN, Fate.REFUSED, Fate.HELD), Fate.GIVEN_UP, "given up by hand")
+
+    def try_refused_again(self) -> int:
+        """Make what was refused due again; returns how many notices."""
+        return self._mark(None, (Fate.REFUSED,), Fate.DUE, "to be tried again")
+
+    def _mark(self, sink: str | None, fates: Sequence[Fate], fate: Fate, detail: str) -> int:
+        with self._ledger.writing() as writer:
+            found = list(self._ledger.book.with_fate(*fates, sink=sink))
+            for entry, name in found:
+                writer.add(Tried(key=entry.key, sink=name, fate=fate, at_ns=self._now_ns(), detail=detail))
+        return len(found)
+
+    def _keep_quiet_hours(self, writer: Writer) -> None:
+        """Hold back what is open where its hours have begun; a digest a sink of what it held and may have now."""
+        now_ns = self._now_ns()
+        for route in self._routes:
+            ripe = {}
+            for entry, sink in list(self._ledger.book.with_fate(*OPEN, Fate.HELD, sink=route.sink)):
+                is_held = entry.deliveries[sink].fate is Fate.HELD
+                if route.waits(entry.notice.severity, now_ns):
+                    if not is_held:
+                        writer.add(Tried(key=entry.key, sink=sink, fate=Fate.HELD, at_ns=now_ns, detail="quiet hours"))
+                elif is_held:
+                    ripe[entry.key] = entry.notice
+            if ripe:
+                digest = digest_of(list(ripe.values()), now_ns)
+                writer.add(Made(key=notice_key(digest), notice=digest, due=(route.sink,), of=tuple(ripe)))
+
+    def _visit(self, sink: str) -> tuple[int, str | None]:
+        """Deliver what is open, also what comes meanwhile; how many it took and what stopped it."""
+        delivered, detail = 0, None
+        while detail is None and (found := next(self.book().with_fate(*OPEN, sink=sink), None)):
+            entry = found[0]
+            fate, told = self._hand_over(sink, entry.notice, entry.key)
+            with self._ledger.writing() as writer:
+                writer.add(Tried(key=entry.key, sink=sink, fate=fate, at_ns=self._now_ns(), detail=told))
+            delivered += fate is Fate.DELIVERED
+            detail = told if fate is Fate.FAILED else None
+        return delivered, detail
+
+    def _hand_over(self, sink: str, notice: Notice, key: str) -> tuple[Fate, str | None]:
+        if sink not in self._new_sink:
+            return Fate.FAILED, "not configured; configure it, or `tickvol alerts flush --give-up` it"
+        try:
+            if sink not in self._sinks:
+                self._sinks[sink] = self._new_sink[sink]()
+            self._sinks[sink].deliver(notice, key)
+        except DeliveryRefused as error:
+            logger.error("alert %s refused by %s: %s", key, sink, error)
+            return Fate.REFUSED, str(error)
+        except (WorkError, OSError) as error:
+            logger.warning("alert %s not delivered to %s: %s", key, sink, error)
+            return Fate.FAILED, str(error)
+        return Fate.DELIVERED, None
+
+    def _open_sinks(self) -> list[str]:
+        return list(dict.fromkeys(sink for _, sink in self.book().with_fate(*OPEN)))
+
+    @staticmethod
+    def _waiting_sinks(book: Book) -> list[str]:
+        return list(dict.fromkeys(sink for _, sink in book.with_fate(*OPEN, Fate.REFUSED, Fate.HELD)))
+
+    @staticmethod
+    def _told(book: Book, sink: str, delivered: int, detail: str | None) -> Visit:
+        left, refused, held = (
+            sum(1 for _ in book.with_fate(*fates, sink=sink)) for fates in (OPEN, (Fate.REFUSED,), (Fate.HELD,))
+        )
+        return Visit(sink, delivered, left, refused, held, detail)
+
+    @contextlib.contextmanager
+    def _delivering(self) -> Iterator[bool]:
+        """Whether we alone deliver; the right goes with the process."""
+        path = self._ledger.path.with_name(f".{self._ledger.path.name}.delivering")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            until = time.monotonic() + LOCK_PATIENCE_S
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        yield False
+                        return
+                    time.sleep(_POLL_S)
+                else:
+                    yield True
+                    return
+        finally:
+            os.close(descriptor)

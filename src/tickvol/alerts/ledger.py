@@ -1,0 +1,106 @@
+"""The ledger of alerts: an append-only file of JSON lines that is written before anything is sent.
+
+Several processes may use it. Whoever adds a line holds an exclusive lock and has read all lines before it; a line is on
+disk (fsync) before the lock is given back. What a killed writer left unfinished becomes a line of its own that nobody
+can read: it is counted, told and otherwise passed over, since its writer had not sent anything yet.
+"""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tickvol.alerts.book import Book, Line
+from tickvol.core.errors import DiskFull
+
+logger = logging.getLogger(__name__)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Line).decode
+
+
+class Ledger:
+    """The file at `path`, made when it is first written; `book` is what its lines amount to so far."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.book = Book()
+        self.unreadable = 0
+        self._read_bytes = 0
+
+    def refresh(self) -> Book:
+        """Read what was added since; an unfinished last line is left until it is finished."""
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as source:
+            self._read(source.fileno())
+        return self.book
+
+    @contextlib.contextmanager
+    def writing(self) -> "Iterator[Writer]":
+        """Alone with the ledger, its book up to date; other writers wait meanwhile.
+
+        Raises
+        ------
+        DiskFull
+            When there is no room for a line, of which then no part is left.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.path.exists()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if is_new:
+                _sync_directory(self.path.parent)
+            self._read(descriptor)
+            yield Writer(self, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _read(self, descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        content = os.pread(descriptor, size - self._read_bytes, self._read_bytes) if size > self._read_bytes else b""
+        whole, newline, _ = content.rpartition(b"\n")
+        self._read_bytes += len(whole) + len(newline)
+        for text in whole.split(b"\n") if newline else ():
+            try:
+                self.book.add(_decode(text))
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                self.unreadable += 1
+                logger.warning("%s: a line cannot be read and is passed over: %s: %.120r", self.path, error, text)
+
+
+class Writer:
+    """Adds lines while `Ledger.writing` holds the lock."""
+
+    def __init__(self, ledger: Ledger, descriptor: int) -> None:
+        self._ledger = ledger
+        self._descriptor = descriptor
+
+    def add(self, line: Line) -> None:
+        """One line, on disk when this returns."""
+        before = os.fstat(self._descriptor).st_size
+        torn = before > self._ledger._read_bytes
+        text = (b"\n" if torn else b"") + _encode(line) + b"\n"
+        try:
+            written = os.write(self._descriptor, text)
+            if written < len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._ledger.path))
+            os.fsync(self._descriptor)
+        except OSError as error:
+            os.ftruncate(self._descriptor, before)
+            if error.errno != errno.ENOSPC:
+                raise
+            raise DiskFull(f"{self._ledger.path}: no room; make some and run `tickvol alerts flush`") from error
+        self._ledger._read(self._descriptor)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,45 @@
+"""Hours of the day in which people are not to be disturbed."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, tzinfo
+
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """From `start` up to, not including, `end`, each day of the zone's clock; `end` before `start` spans midnight.
+
+    >>> night = QuietHours.parse("22:00-07:00", UTC)
+    >>> [night.hold(hour * 3600 * NS_PER_S) for hour in (21, 22, 6, 7)]
+    [False, True, True, False]
+    """
+
+    start: time
+    end: time
+    zone: tzinfo
+
+    @classmethod
+    def parse(cls, text: str, zone: tzinfo) -> "QuietHours":
+        """Read `HH:MM-HH:MM`.
+
+        Raises
+        ------
+        ValueError
+            When it is anything else, or both ends are the same: nothing would ever be sent.
+        """
+        start, _, end = text.partition("-")
+        try:
+            first, last = (datetime.strptime(part, "%H:%M").time() for part in (start, end))
+        except ValueError:
+            raise ValueError(f"{text!r}: must be HH:MM-HH:MM, such as 22:00-07:00") from None
+        if first == last:
+            raise ValueError(f"{text!r}: start and end must differ, or nothing would ever be sent")
+        return cls(first, last, zone)
+
+    def hold(self, at_ns: int) -> bool:
+        """Whether the instant lies within."""
+        at = datetime.fromtimestamp(at_ns // NS_PER_S, UTC).astimezone(self.zone).time()
+        if self.start < self.end:
+            return self.start <= at < self.end
+        return at >= self.start or at < self.end

@@ -1,0 +1,1 @@
+"""The capture process: feed, archive and publisher."""

@@ -1,0 +1,325 @@
+"""The archive onto Kafka: follow its lines, track them, send the records, and remember how far the broker has them.
+
+There is one path for all of it. Live frames, the backlog of an outage and the rest of a killed run are all lines of the
+archive behind the last acknowledged one; they are sent in order, so nothing overtakes and nothing becomes late by it.
+After a failure or a restart everything behind that line is sent again: records may come twice, with the same
+connection and sequence number, and none is missing.
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tickvol.bus.log_writer import LogWriter, check_topics, last_connections
+from tickvol.bus.messages import Message, letter_message, record_message
+from tickvol.capture.publish_counts import PublishFigures, added
+from tickvol.capture.publish_progress import ProgressFile, Published
+from tickvol.config import Config
+from tickvol.core.errors import BrokerUnavailable, LogLost, WorkError
+from tickvol.eventlog.archive_follow import FollowedArchive, Place
+from tickvol.eventlog.frame_columns import Reject
+from tickvol.eventlog.frames import FrameDecoder
+from tickvol.eventlog.record_text import records_of
+from tickvol.eventlog.tracker import FrameTracker, Tracked
+from tickvol.eventlog.tracker_snapshot import TrackerSnapshot, restore_snapshot, take_snapshot
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.01
+"""How often new lines are looked for. A look costs the same for one line or many, here and at each reader of the topic:
+at 1,000 ticks a second looking as often as one can takes twice the processor and makes rows later, not sooner."""
+CHECKPOINT_S = 0.05
+COMMIT_S = 1.0
+RETRY_S = 1.0
+SILENCE_S = 3.0
+"""The producer waits for a broker for ever; when nothing was acknowledged for this long it counts as away."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    """Once `sent` messages are acknowledged, everything up to `place` is."""
+
+    sent: int
+    place: Place
+    tracker: TrackerSnapshot
+
+
+class Publisher:
+    """Publishes one archive; holds its lock until `close`.
+
+    Parameters
+    ----------
+    follow : whether the archive may still grow.
+    stopped : asks to end with what is sent so far.
+    on_figures : is told the figures now and then.
+    delete_sent : whether packed files go once all their lines are acknowledged.
+    progress : the archive's note, its lock held already; None: this takes the lock, once nobody else has it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        raw_dir: Path,
+        products: tuple[str, ...],
+        *,
+        follow: Callable[[], bool],
+        stopped: Callable[[], bool],
+        on_figures: Callable[[PublishFigures], None] = lambda _: None,
+        delete_sent: bool = False,
+        progress: ProgressFile | None = None,
+    ) -> None:
+        self.figures = PublishFigures()
+        self._config = config
+        self._raw_dir = raw_dir
+        self._products = products
+        self._follow = follow
+        self._stopped = stopped
+        self._on_figures = on_figures
+        self._delete_sent = delete_sent
+        self._progress = progress or ProgressFile(raw_dir)
+        self._noter = ThreadPoolExecutor(1, thread_name_prefix="progress")
+        self._noting: Future[None] | None = None
+        self._due: Published | None = None
+        self._noted_at = 0.0
+        self._heard = (0, 0.0)
+        while progress is None and not self._progress.lock():
+            if not follow() or stopped():
+                self._progress.close()
+                raise WorkError(f"raw_dir: {raw_dir}: another process publishes it; stop that one first")
+            time.sleep(CHECKPOINT_S)
+
+    def close(self) -> None:
+        """Let the next publisher have the archive."""
+        self._noter.shutdown()
+        self._progress.close()
+
+    def run(self) -> bool:
+        """Publish to the end of the archive, or until stopped; whether all of it is acknowledged.
+
+        While the broker is away it tries again for as long as it follows.
+
+        Raises
+        ------
+        BrokerUnavailable
+            When the broker is away and the archive is not followed.
+        LogLost, TopicMismatch, CorruptFile
+            When going on would hide a hole.
+        """
+        while True:
+            try:
+                return self._session()
+            except BrokerUnavailable as error:
+                if self.figures.connected or not self.figures.source:
+                    logger.warning("not published, kept in the archive until the broker is back: %s", error)
+                self.figures.connected = False
+                self._on_figures(self.figures)
+                waited_until = time.monotonic() + RETRY_S
+                while time.monotonic() < waited_until:
+                    if self._stopped() or not self._follow():
+                        raise
+                    time.sleep(CHECKPOINT_S)
+
+    def _session(self) -> bool:
+        """Everything behind the last acknowledged line, over one connection."""
+        published = self._progress.read()
+        kafka = self._config.kafka
+        same = published if published is not None and published.topic == kafka.topic_ticks else None
+        topic_id = check_topics(kafka, same.ends if same else {}, same.topic_id if same else "")
+        session = _Session(self._config, self._raw_dir, self._products, published, topic_id)
+        try:
+            if published is None:
+                self._refuse_second_publication(session.archive)
+                self._progress.write(session.beginning(kafka.topic_ticks))
+            if not self.figures.connected:
+                logger.info("publishing to %s from %s", kafka.topic_ticks, session.place or "the first line")
+            self.figures.connected, self._heard = True, (0, time.monotonic())
+            self._follow_archive(session, published)
+            return self._drain(session)
+        finally:
+            session.writer.close()
+            self._due = None
+            self._settle_note()
+
+    def _refuse_second_publication(self, archive: FollowedArchive) -> None:
+        captures = {name.partition("_")[0] for name in archive.files()}
+        own = {name for name in last_connections(self._config.kafka) if name.rpartition("-")[0] in captures}
+        if own:
+            raise LogLost(
+                f"{self._raw_dir}: topic {self._config.kafka.topic_ticks} holds records of this archive ({min(own)}),"
+                " but how far it is published is not known; `tickvol kafka rebuild` makes the topics anew from the"
+                " archive"
+            )
+
+    def _follow_archive(self, session: "_Session", published: Published | None) -> None:
+        after = None if published is None else published.place
+        full, looked_at = self._config.features.batch_size, time.monotonic()
+        for item in session.archive.batches(None, follow=self._follow, stopped=self._stopped, after=after):
+            session.writer.settle()
+            if item is None:
+                session.take_checkpoint(session.place)
+                self._note(session)
+                looked_at = _wait_for_lines(looked_at)
+                continue
+            place, batch = item
+            self._send(session, session.tracker.push(batch.frames, bare=False))
+            session.take_checkpoint(place)
+            self._note(session)
+            while session.writer.in_flight > self._config.ingestion.publish.max_in_flight_records:
+                if self._stopped():
+                    return
+                time.sleep(POLL_S)
+                session.writer.settle()
+                self._note(session)
+            if len(batch.frames) < full:
+                looked_at = _wait_for_lines(looked_at)
+
+    def _send(self, session: "_Session", tracked: Tracked) -> None:
+        figures = self.figures
+        before = session.writer.sent
+        records = records_of(tracked, self._products, session.decoder.connection_id)
+        session.writer.send_records(map(record_message, records))
+        figures.records += session.writer.sent - before
+        figures.gaps = added(figures.gaps, Counter(gap.reason for gap in tracked.gaps))
+        figures.rejected = added(figures.rejected, Counter(item.reason.label for item in tracked.rejected))
+        for item in tracked.rejected:
+            if item.reason is Reject.UNKNOWN_PRODUCT:  # not asked for; counted, and no letter to anyone
+                continue
+            figures.letters += 1
+            session.writer.send_letter(session.letter(tracked, item.row, item.reason))
+
+    def _drain(self, session: "_Session") -> bool:
+        """Wait for what is sent; whether all lines of the archive are acknowledged."""
+        session.take_checkpoint(session.place, force=True)
+        until = time.monotonic() + self._config.ingestion.publish.drain_timeout_s
+        while session.writer.in_flight and time.monotonic() < until:
+            time.sleep(POLL_S)
+            session.writer.settle()
+        self._note(session, force=True)
+        return not session.writer.in_flight and not self._stopped()
+
+    def _note(self, session: "_Session", *, force: bool = False) -> None:
+        """Write down how far the broker has acknowledged, at most once a second."""
+        if not force and time.monotonic() - self._noted_at < COMMIT_S:
+            return
+        self._noted_at = time.monotonic()
+        self._see_whether_connected(session.writer)
+        reached = session.reached()
+        if reached is not None:
+            self.figures.source, self.figures.line = reached.place.source, reached.place.line
+            self._due = session.note(reached, self._config.kafka.topic_ticks)
+        if force or self._noting is None or self._noting.done():
+            self._settle_note()
+            if self._due is not None:
+                self._noting, self._due = self._noter.submit(self._write, self._due, session.archive), None
+        if force:
+            self._settle_note()
+        files = session.archive.files()
+        self.figures.files_behind = sum(name > self.figures.source for name in files)
+        self.figures.in_flight = session.writer.in_flight
+        self._on_figures(self.figures)
+
+    def _write(self, note: Published, archive: FollowedArchive) -> None:
+        """In a thread of its own: a busy disk takes longer than a tick may be under way."""
+        try:
+            self._progress.write(note)
+        except WorkError as error:
+            logger.error("%s; after a restart more is sent again", error)
+        else:
+            if self._delete_sent:
+                self._delete(archive, note.source)
+
+    def _settle_note(self) -> None:
+        """Wait for the note at hand, and raise what nobody expected."""
+        writing, self._noting = self._noting, None
+        if writing is not None:
+            writing.result()
+
+    def _see_whether_connected(self, writer: LogWriter) -> None:
+        acknowledged, heard_at = self._heard
+        if not writer.in_flight or writer.acknowledged != acknowledged:
+            self._heard = writer.acknowledged, time.monotonic()
+            if not self.figures.connected:
+                logger.warning("the broker answers again; publishing goes on behind the last acknowledged line")
+            self.figures.connected = True
+        elif self.figures.connected and time.monotonic() - heard_at > SILENCE_S:
+            logger.warning("not published, kept in the archive until the broker is back: nothing is acknowledged")
+            self.figures.connected = False
+
+    def _delete(self, archive: FollowedArchive, source: str) -> None:
+        for name, path in archive.files().items():
+            if name < source and path.name != name and name not in archive.unreadable:
+                path.unlink(missing_ok=True)
+
+
+def _wait_for_lines(looked_at: float) -> float:
+    """Wait until it is time for the next look; the moment at which it is."""
+    time.sleep(max(0.0, looked_at + POLL_S - time.monotonic()))
+    return time.monotonic()
+
+
+class _Session:
+    """Decoder, tracker and writer over one connection, in the state of the last acknowledged line."""
+
+    def __init__(
+        self, config: Config, raw_dir: Path, products: tuple[str, ...], published: Published | None, topic_id: str
+    ) -> None:
+        ingestion, features = config.ingestion, config.features
+        self.topic_id = topic_id
+        self.sources: list[str] = []
+        self.decoder = FrameDecoder(products, ingestion.max_line_bytes)
+        self.tracker = FrameTracker(products, grace_ms=features.grace_ms, max_ahead_s=ingestion.max_ahead_s)
+        self.archive = FollowedArchive(raw_dir, self.decoder, self.sources, batch_size=features.batch_size)
+        self.place: Place | None = None
+        self.ends_before: dict[int, int] = {}
+        self._checkpoints: deque[_Checkpoint] = deque()
+        self._taken: Place | None = None
+        self._taken_at = 0.0
+        if published is not None:
+            self.place = published.place
+            self.ends_before = published.ends if published.topic == config.kafka.topic_ticks else {}
+            self.archive.unreadable.update(published.unreadable)
+            restore_snapshot(published.tracker, self.tracker, self.decoder, self.sources)
+        self.writer = LogWriter(config.kafka, linger_ms=ingestion.publish.linger_ms, ends_before=self.ends_before)
+
+    def beginning(self, topic: str) -> Published:
+        """The note before the first line is sent: from now on it is known that some may be."""
+        return Published("", 0, topic, {}, take_snapshot(self.tracker, self.decoder, self.sources), self.topic_id)
+
+    def take_checkpoint(self, place: Place | None, *, force: bool = False) -> None:
+        """Remember the state after a batch; not after each of them, as that costs."""
+        self.place = place
+        if place is None or place == self._taken:
+            return
+        if force or time.monotonic() - self._taken_at > CHECKPOINT_S:
+            self._taken, self._taken_at = place, time.monotonic()
+            snapshot = take_snapshot(self.tracker, self.decoder, self.sources)
+            self._checkpoints.append(_Checkpoint(self.writer.sent, place, snapshot))
+
+    def reached(self) -> _Checkpoint | None:
+        """The last checkpoint that is acknowledged, if it is a new one."""
+        reached = None
+        while self._checkpoints and self._checkpoints[0].sent <= self.writer.acknowledged:
+            reached = self._checkpoints.popleft()
+        return reached
+
+    def note(self, reached: _Checkpoint, topic: str) -> Published:
+        """What is written down of a checkpoint."""
+        return Published(
+            reached.place.source,
+            reached.place.line,
+            topic,
+            self.ends_before | self.writer.ends,
+            reached.tracker,
+            self.topic_id,
+            sorted(self.archive.unreadable),
+        )
+
+    def letter(self, tracked: Tracked, row: int, reason: Reject) -> Message:
+        """A line that gave no record, as a dead letter."""
+        frames = tracked.frames
+        source = f"{self.sources[int(frames.source[row])]}:{int(frames.line_number[row])}"
+        return letter_message(source, reason.label, max(int(frames.receive_time_ns[row]), 0), frames.lines[row])

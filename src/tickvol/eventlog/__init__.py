@@ -1,0 +1,1 @@
+"""The event log at rest: archive, decoder, tracker and record reader."""

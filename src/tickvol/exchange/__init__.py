@@ -1,0 +1,1 @@
+"""Protocols and data formats of exchanges, and the HTTP client."""

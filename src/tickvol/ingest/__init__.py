@@ -1,1 +1,0 @@
-"""Capture: feed, raw archive, frame tracker, simulated exchange."""

@@ -1,1 +1,0 @@
-"""Drift reports."""

@@ -1,1 +1,0 @@
-"""Alerts: when they are raised, where they go, and what became of each."""

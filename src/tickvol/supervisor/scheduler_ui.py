@@ -1,0 +1,120 @@
+"""The scheduler's two processes, pages and daemon: started, watched, and ended together with what they have started."""
+
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tickvol.config import CONFIG_VARIABLE, Config
+from tickvol.core.errors import UsageError, WorkError
+from tickvol.supervisor.child import Child
+
+_LOCATION = "tickvol.orchestration.code_location"
+_HOST = "127.0.0.1"
+_READY_S = 120.0
+_PATIENCE_S = 20.0
+_POLL_S = 0.2
+
+
+def run_ui(config: Config, config_path: Path, port: int) -> int:
+    """Until SIGINT, SIGTERM or SIGHUP.
+
+    Raises
+    ------
+    UsageError
+        When the port is taken.
+    Busy
+        When another scheduler is at work in this home.
+    WorkError
+        When a process ends again and again, or the pages do not come.
+    """
+    from tickvol.orchestration.home import fail_dead_runs, make_home, only_scheduler, open_instance
+
+    _require_free(port)
+    directory = config.schedules.home_dir
+    with only_scheduler(directory):
+        with open_instance(directory) as instance:
+            fail_dead_runs(instance, of_scheduler=True)
+        _watch(make_home(directory), config_path, port)
+    return 0
+
+
+def _watch(home: Path, config_path: Path, port: int) -> None:
+    stop = _Stop()
+    os.environ.update({"DAGSTER_HOME": str(home), CONFIG_VARIABLE: str(config_path.absolute())})
+    pages = ["--module-name", _LOCATION, "--host", _HOST, "--port", str(port)]
+    children = [
+        Child("webserver", lambda: pages, home, _tell, module="dagster_webserver"),
+        Child("daemon", lambda: ["run", "--module-name", _LOCATION], home, _tell, module="dagster._daemon"),
+    ]
+    try:
+        for child in children:
+            child.start()
+        _wait_until_ready(children, port, stop)
+        while not stop.asked:
+            _tend(children)
+    finally:
+        for child in reversed(children):
+            child.stop(_PATIENCE_S, lambda: stop.count > 1)
+
+
+class _Stop:
+    """How often a signal asked to end."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+                signal.signal(number, self._note)
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is time to end."""
+        return self.count > 0
+
+    def _note(self, *_: object) -> None:
+        self.count += 1
+
+
+def _tend(children: list[Child]) -> None:
+    for child in children:
+        child.tend()
+    time.sleep(_POLL_S)
+
+
+def _wait_until_ready(children: list[Child], port: int, stop: _Stop) -> None:
+    address = f"http://{_HOST}:{port}"
+    deadline = time.monotonic() + _READY_S
+    while not stop.asked:
+        if _answers(f"{address}/server_info"):
+            logs = " and ".join(str(child.log) for child in children)
+            print(f"{address}  schedules and sensor are at work; Ctrl-C ends it\nlogs  {logs}", flush=True)
+            return
+        if time.monotonic() > deadline:
+            raise WorkError(f"{address}: no answer within {_READY_S:g} s; see {children[0].log}")
+        _tend(children)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise UsageError(f"--port: {port}: cannot listen on {_HOST}: {error.strerror}; choose another") from None
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Volatility spikes: features, labels, detectors, evaluation, promotion, live scoring, drift."""

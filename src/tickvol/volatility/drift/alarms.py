@@ -1,0 +1,168 @@
+"""Drift as the served bundle sees it, by the configuration's rules, and the alerts that follow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tickvol.alerts.dispatcher import AlertDesk
+from tickvol.alerts.notifications import Alert
+from tickvol.config import Config
+from tickvol.volatility.drift.domain_classifier import ClassifierRules
+from tickvol.volatility.drift.input_moves import MoveRules
+from tickvol.volatility.drift.performance_figures import (
+    HIGHER_IS_BETTER,
+    PerformanceFigure,
+    performance_figures,
+    read_performance,
+    why_not_judged,
+)
+from tickvol.volatility.drift.served_drift import (
+    INPUT_DRIFT,
+    AlarmRules,
+    ServedDrift,
+    ended_readings,
+    input_readings,
+    named,
+    performance_readings,
+    served_drift,
+)
+from tickvol.volatility.drift.sides import DriftSides
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+
+
+def compare_served(config: Config, sides: DriftSides, bundle: Bundle, performance: Path | None) -> ServedDrift:
+    """What the sides are to a bundle; `performance` overrides `scoring.report_json`.
+
+    Raises
+    ------
+    NotEnoughData
+        When the bundle can score no row of a side.
+    InputError
+        When the file of performance holds something else.
+    """
+    rules, seed = config.monitoring, config.models.seed
+    figures, note = _performance(
+        performance or config.scoring.report_json, bundle.version, int(sides.current.bar_end_ns.min())
+    )
+    return served_drift(
+        sides,
+        bundle,
+        MoveRules(
+            distance=rules.input_raise_distance,
+            significance=rules.input_significance,
+            min_importance=rules.min_importance,
+            min_rows=rules.min_rows,
+            min_blocks=rules.min_blocks,
+            permutations=rules.input_permutations,
+            seed=seed,
+        ),
+        ClassifierRules(
+            c=rules.classifier_c,
+            folds=rules.classifier_folds,
+            embargo_ns=bundle.spec.lookback_s * NS_PER_S,
+            min_blocks=rules.min_blocks,
+            samples=rules.classifier_samples,
+            seed=seed,
+        ),
+        max_rows=rules.input_rows,
+        block_s=rules.block_s,
+        performance=figures,
+        performance_note=note,
+    )
+
+
+def _performance(path: Path, bundle: str, since_ns: int) -> tuple[list[PerformanceFigure], str | None]:
+    """Figures that are the bundle's, else why there are none."""
+    report = read_performance(path)
+    note = f"{path}: no such file" if report is None else why_not_judged(report, bundle, since_ns)
+    return ([], note) if report is None or note is not None else (performance_figures(report), None)
+
+
+def raise_alerts(
+    config: Config, desk: AlertDesk, drift: ServedDrift, event_time_ns: int, *, is_served: bool
+) -> list[str]:
+    """Judge inputs and performance, write down and deliver; a line for each alert made and each sink.
+
+    Parameters
+    ----------
+    is_served : whether the detector is the one that serves, so that alerts of all others are over.
+    """
+    rules = alarm_rules(config)
+    standing = desk.book().standing(INPUT_DRIFT)
+    made = desk.observe(rules.of_inputs, input_readings(drift, rules, standing, event_time_ns))
+    made += _observe_performance(rules, desk, drift.performance, drift.detector)
+    if is_served:
+        for rule in (rules.of_inputs, *map(rules.of_performance, HIGHER_IS_BETTER)):
+            made += desk.observe(rule, ended_readings(desk.book().standing(), drift.detector, rule, event_time_ns))
+    return _sent(desk, made)
+
+
+def raise_performance_alerts(
+    config: Config, desk: AlertDesk, bundle: Bundle, performance: Path | None, since_ns: int
+) -> list[str]:
+    """The same where inputs cannot be compared: performance does not wait for that.
+
+    Parameters
+    ----------
+    performance : overrides `scoring.report_json`. since_ns : a report that ends before says nothing of now.
+    """
+    figures, note = _performance(performance or config.scoring.report_json, bundle.version, since_ns)
+    made = _observe_performance(alarm_rules(config), desk, figures, named(bundle))
+    return [*([f"live       not judged: {note}"] if note else []), *_sent(desk, made)]
+
+
+def _observe_performance(
+    rules: AlarmRules, desk: AlertDesk, figures: Sequence[PerformanceFigure], detector: str
+) -> list[Alert]:
+    made: list[Alert] = []
+    for figure, reading in performance_readings(figures, detector):
+        made += desk.observe(rules.of_performance(figure), [reading])
+    return made
+
+
+def _sent(desk: AlertDesk, made: Sequence[Alert]) -> list[str]:
+    from tickvol.alerts.configured import told
+
+    lines = [f"alerts     {len(made)} made, {len(desk.book().standing())} stand"]
+    lines += [f"  {alert.severity} {alert.name} {alert.state}  {alert.subject.text}: {alert.reason}" for alert in made]
+    return [*lines, *told(desk.deliver())]
+
+
+def alarm_rules(config: Config) -> AlarmRules:
+    """When drift is an alarm."""
+    rules = config.monitoring
+    return AlarmRules(
+        raise_distance=rules.input_raise_distance,
+        clear_distance=rules.input_clear_distance,
+        min_importance=rules.min_importance,
+        raise_shortfall=rules.performance_raise_share,
+        clear_shortfall=rules.performance_clear_share,
+        input_severity=rules.input_severity,
+        performance_severity=rules.performance_severity,
+    )
+
+
+def told_of_served(drift: ServedDrift) -> list[str]:
+    """The classifier, the inputs that matter, and performance, in a few lines."""
+    found = drift.classifier
+    if found.auc is None:
+        lines = [f"classifier none: {found.reason}"]
+    else:
+        interval = found.reason or f"{found.auc_low:.3f} to {found.auc_high:.3f}"
+        most = ", ".join(item.input for item in found.inputs[:3])
+        lines = [f"classifier AUC {found.auc:.3f} ({interval}), 0.5 is chance; by {most}"]
+    matter = [move for move in drift.inputs if move.matters]
+    judged = sum(move.moved is not None for move in matter)
+    lines.append(
+        f"{drift.detector:<10} {len(matter)} of {len(drift.inputs)} inputs matter, {len(drift.alarming)} of these moved"
+        + (f", {len(matter) - judged} could not be judged" if judged < len(matter) else "")
+        + ("" if drift.moved_share is None else f": {drift.moved_share:.2f} of their importance")
+    )
+    for move in matter:
+        distance = "unknown" if move.distance is None else f"{move.distance:.2f} sd"
+        verdict = move.reason or ("moved" if move.moved else "no move beyond chance")
+        chance = "" if move.p_value is None else f" (p {move.p_value:.3f})"
+        lines.append(f"  {move.input:<36} {move.importance:4.0%}  {distance}{chance}  {verdict}")
+    readings = performance_readings(drift.performance, drift.detector)
+    lines += [f"live       {figure}: {reading.reason}" for figure, reading in readings]
+    return lines if drift.performance_note is None else [*lines, f"live       not judged: {drift.performance_note}"]

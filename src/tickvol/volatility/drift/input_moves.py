@@ -1,0 +1,174 @@
+"""Whether an input of the served detector has moved: how far, and farther than blocks of time differ anyway.
+
+Rows overlap and moods of the market last, so any two stretches of time differ by far more than as many independent rows
+would. What a distance is worth is therefore learned from the blocks themselves: the sides are dealt anew, whole blocks
+at a time, and the distance counts as a move only if few of these deals reach it. As several inputs are looked at and
+one of them is always the farthest, the deals are asked how rare their own rarest distance is (minP, Westfall and Young
+1993).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.volatility.drift.input_rows import InputRows, importance
+
+_CHUNK = 50
+"""Deals weighed at once; bounds the memory, changes no figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRules:
+    """When an input has moved and when that matters.
+
+    Attributes
+    ----------
+    distance : in standard deviations of the reference.
+    significance : share of the deals that may reach the distance.
+    min_importance : share of the margin's movement from which an input matters.
+    min_rows, min_blocks : known on each side, fewer: not judged.
+    """
+
+    distance: float
+    significance: float
+    min_importance: float
+    min_rows: int
+    min_blocks: int
+    permutations: int
+    seed: int
+
+
+class InputMove(msgspec.Struct, frozen=True, kw_only=True):
+    """One input; `moved` is null where it was not judged, `reason` then says why.
+
+    Attributes
+    ----------
+    importance : share in what moves the margin over the reference; `matters` where it is large enough.
+    distance : Wasserstein distance of the sides in standard deviations of the reference.
+    p_value : share of the deals of whole blocks, the true one counted, that are as extreme: of an input that matters in
+        any input that matters, of the others in this one.
+    margin_shift : by how much the mean contribution has changed, in the margin's unit.
+    """
+
+    input: str
+    importance: float
+    matters: bool
+    distance: float | None
+    p_value: float | None
+    moved: bool | None
+    reason: str | None
+    margin_shift: float
+    reference_unknown: float
+    current_unknown: float
+
+
+def input_moves(reference: InputRows, current: InputRows, names: Sequence[str], rules: MoveRules) -> list[InputMove]:
+    """Each input of the detector, the most important first; neither side may be empty."""
+    shares = importance(reference)
+    shifts = current.contributions.mean(axis=0) - reference.contributions.mean(axis=0)
+    known = np.isfinite(reference.x), np.isfinite(current.x)
+    enough = np.minimum(*(rows.sum(axis=0) for rows in known)) >= rules.min_rows
+    matters = shares >= rules.min_importance
+    reached = _reached(reference, current, known, enough, rules)
+    p_values = _p_values(reached, matters & enough)
+    few = None
+    if min(reference.blocks, current.blocks) < rules.min_blocks:
+        few = f"{reference.blocks} blocks against {current.blocks}, at least {rules.min_blocks} needed"
+    moves = []
+    for place in np.argsort(-shares, kind="stable"):
+        reason = few if enough[place] else f"known in fewer than {rules.min_rows} rows of a side"
+        distance = None
+        if enough[place]:
+            distance = _in_spreads(reached[0, place], reference.x[known[0][:, place], place])
+        p_value = None if reason else float(p_values[place])
+        far = distance is not None and distance > rules.distance
+        moves.append(
+            InputMove(
+                input=names[place],
+                importance=float(shares[place]),
+                matters=bool(matters[place]),
+                distance=distance,
+                p_value=p_value,
+                moved=None if p_value is None else far and p_value <= rules.significance,
+                reason=reason,
+                margin_shift=float(shifts[place]),
+                reference_unknown=1.0 - float(known[0][:, place].mean()),
+                current_unknown=1.0 - float(known[1][:, place].mean()),
+            )
+        )
+    return moves
+
+
+def _reached(
+    reference: InputRows,
+    current: InputRows,
+    known: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    enough: NDArray[np.bool_],
+    rules: MoveRules,
+) -> NDArray[np.float64]:
+    """(deals, inputs) distances, the true deal first; 0 of inputs that are not known well enough."""
+    block = np.concatenate([reference.block, reference.blocks + current.block])
+    true = np.arange(reference.blocks + current.blocks) >= reference.blocks
+    random = np.random.default_rng(rules.seed)
+    deals = np.array([true, *(random.permutation(true) for _ in range(rules.permutations))])
+    x, seen = np.concatenate([reference.x, current.x]), np.concatenate(known)
+    reached = np.zeros((len(deals), x.shape[1]))
+    for place in np.flatnonzero(enough):
+        rows = seen[:, place]
+        reached[:, place] = wasserstein_of_deals(x[rows, place], block[rows], deals)
+    return reached
+
+
+def _p_values(reached: NDArray[np.float64], together: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(inputs,) share of the deals that are as extreme as the first; of those of `together` in any one of them."""
+    rank = np.empty_like(reached)
+    for place, distances in enumerate(reached.T):
+        as_far = distances * (1.0 - 1e-9)  # sums in another order are no other distance
+        rank[:, place] = 1.0 - np.searchsorted(np.sort(distances), as_far, "left") / len(distances)
+    p_values = rank[0].copy()
+    if together.any():
+        rarest = rank[:, together].min(axis=1)
+        p_values[together] = [float(np.mean(rarest <= p_value)) for p_value in rank[0, together]]
+    return np.asarray(p_values, np.float64)
+
+
+def _in_spreads(distance: float, before: NDArray[np.float64]) -> float:
+    """In standard deviations of the reference; of a constant in the smallest numbers, so that any move is a far one."""
+    spread = float(before.std()) or float(np.finfo(np.float64).tiny)
+    return float(min(distance / spread, np.finfo(np.float64).max))
+
+
+def wasserstein_of_deals(
+    values: NDArray[np.float64], block: NDArray[np.intp], deals: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Wasserstein distance between two sides for many ways to deal the blocks.
+
+    Parameters
+    ----------
+    values : (n,) float64, finite. block : (n,) block of each.
+    deals : (d, blocks) bool, whether a block is on the second side.
+
+    Returns
+    -------
+    (d,) float64
+        The integral of |F - G|; 0 for a deal that leaves a side without any value.
+
+    >>> wasserstein_of_deals(np.array([0.0, 1.0]), np.array([0, 1]), np.array([[False, True]])).tolist()
+    [1.0]
+    """
+    order = np.argsort(values, kind="stable")
+    gaps, sorted_block = np.diff(values[order]), block[order]
+    found = np.zeros(len(deals))
+    for first in range(0, len(deals), _CHUNK):
+        second = deals[first : first + _CHUNK][:, sorted_block]
+        sizes = second.sum(axis=1)
+        upper = np.cumsum(second, axis=1, dtype=np.float64)
+        lower = np.arange(1.0, len(values) + 1.0) - upper
+        upper /= np.maximum(sizes, 1)[:, None]
+        lower /= np.maximum(len(values) - sizes, 1)[:, None]
+        both = (sizes > 0) & (sizes < len(values))
+        found[first : first + _CHUNK] = np.where(both, (np.abs(upper - lower)[:, :-1] * gaps).sum(axis=1), 0.0)
+    return found

@@ -1,0 +1,62 @@
+"""What a user gets at a rate of false alarms that he can bear: events caught and how early."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.volatility.evaluation.events import event_metrics
+from tickvol.volatility.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+
+_SHARES = np.geomspace(1e-4, 0.9, 48)
+"""Shares of the rows at or above a threshold, among which it is sought."""
+
+
+def operating_points(
+    rows: JudgedRows, detector: ScoredDetector, rules: JudgingRules, false_alarms_per_hour: Sequence[float]
+) -> list[dict[str, Any]]:
+    """For each bearable rate: the threshold that keeps to it, events caught there and their lead times.
+
+    The lowest of which no higher one breaks the rate; None, and no alarm at all, where the highest score breaks it. The
+    threshold is read off the judged rows themselves, the same way for every detector: a comparison, no promise.
+    """
+
+    def at(threshold: float | None) -> dict[str, Any]:
+        above = np.zeros(len(rows), np.bool_) if threshold is None else detector.probability >= threshold
+        events = event_metrics(
+            rows.product,
+            rows.bar_end_ns,
+            rows.positive,
+            above,
+            bar_ns=rows.bar_ns,
+            horizon_ns=rules.horizon_s * NS_PER_S,
+            cooldown_ns=rules.alarm_cooldown_s * NS_PER_S,
+        )
+        return {"threshold": threshold, **events}
+
+    last = at(None)
+    found = dict.fromkeys(false_alarms_per_hour, last)
+    bearable = set(found)
+    for threshold in _thresholds(detector.probability):
+        last = at(threshold)
+        bearable = {rate for rate in bearable if (last["false_alarms_per_hour"] or 0.0) <= rate}
+        found |= dict.fromkeys(bearable, last)
+        if not bearable:
+            break
+    return [_point(rate, found[rate]) for rate in false_alarms_per_hour]
+
+
+def _thresholds(probability: NDArray[np.float64]) -> list[float]:
+    """Descending and distinct."""
+    return sorted(set(np.quantile(probability, 1.0 - _SHARES, method="inverted_cdf").tolist()), reverse=True)
+
+
+def _point(rate: float, found: dict[str, Any]) -> dict[str, Any]:
+    names = ("threshold", "events", "caught", "caught_early", "caught_share", "false_alarms_per_hour")
+    return {
+        "at_most": rate,
+        **{name: found[name] for name in names},
+        "median_lead_time_s": found["lead_time_s"]["median"],
+    }

@@ -1,0 +1,189 @@
+"""The featurizer on Kafka: each row once and in order, through every crash.
+
+The loop is that of `exactly_once.py`: one transaction holds rows, dead letters and consumed offsets. Only then do the
+rows go to the dataset, by a thread. After a change of the partitions or a failure of any kind all state is dropped and
+computed again from the log (`featurize_recovery.py`).
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tickvol.bus.consume import Group, GroupConsumer, Partition, holds_messages
+from tickvol.bus.exactly_once import ExactlyOnce, Place, Work
+from tickvol.bus.offset_note import Note
+from tickvol.bus.transactions import Outgoing
+from tickvol.config import Config
+from tickvol.volatility.featurizer.counts import FeaturizerCounts
+from tickvol.volatility.featurizer.dataset_thread import DatasetThread
+from tickvol.volatility.featurizer.record_featurizer import Featurized, RecordFeaturizer, ahead_ns
+from tickvol.volatility.featurizer.recovery import CHOICES, Recovery, last_rows
+
+logger = logging.getLogger(__name__)
+
+
+class KafkaRun(ExactlyOnce):
+    """One run of the featurizer.
+
+    Attributes
+    ----------
+    counts : what was done so far; may be read by other threads.
+    """
+
+    def __init__(
+        self, config: Config, products: Sequence[str], dataset_dir: Path, *, until_end: bool, accept_hole: bool
+    ) -> None:
+        self.counts = FeaturizerCounts()
+        super().__init__(
+            config.kafka,
+            _group(config),
+            _Featurizing(config, products, dataset_dir, self.counts, accept_hole=accept_hole),
+            self.counts,
+            transaction_interval_ms=config.features.transaction_interval_ms,
+            until_end=until_end,
+        )
+
+
+def _group(config: Config) -> Group:
+    kafka, features = config.kafka, config.features
+    return Group(
+        section="features",
+        group_id=features.group_id,
+        instance_id=features.instance_id,
+        session_timeout_ms=features.session_timeout_ms,
+        max_poll_records=features.max_poll_records,
+        reads=kafka.topic_ticks,
+        writes=(kafka.topic_features, kafka.topic_deadletter),
+        choices=CHOICES,
+    )
+
+
+class _Featurizing(Work):
+    """Records to rows and dead letters; committed rows to the dataset."""
+
+    def __init__(
+        self,
+        config: Config,
+        products: Sequence[str],
+        dataset_dir: Path,
+        counts: FeaturizerCounts,
+        *,
+        accept_hole: bool,
+    ) -> None:
+        self._config = config
+        self._counts = counts
+        self._accept_hole = accept_hole
+        self._featurizer = RecordFeaturizer(config, products)
+        self._fingerprint = self._featurizer.spec.fingerprint()
+        self._dataset = DatasetThread(
+            dataset_dir,
+            self._featurizer.spec,
+            products,
+            flush_interval_s=config.features.flush_interval_s,
+            counts=counts,
+        )
+        self._on_disk: dict[str, int] = {}
+        self._taken = FeaturizerCounts()
+        self._rows: list[Featurized] = []
+
+    def warm_up(self) -> None:
+        """Load the compiled code."""
+        self._featurizer.warm_up()
+
+    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
+        """Rewind as far as open bars and the dataset ask for."""
+        featurizer, numbers = self._featurizer, [state.number for state in states]
+        mine = [name for name, number in featurizer.partitions.items() if number in numbers]
+        self._dataset.take_over(mine)
+        self._on_disk = last_rows(self._dataset.root, featurizer.spec, featurizer.engine.products)
+        recovery = self._recovery(consumer)
+        places = {}
+        for state in states:
+            own = [name for name, number in featurizer.partitions.items() if number == state.number]
+            resume = recovery.resume(state, own, self._on_disk)
+            for name, time_ns in resume.known_until_ns.items():
+                featurizer.reader.begin_at(featurizer.engine.products.index(name), time_ns)
+            featurizer.reader.simulated = featurizer.reader.simulated or resume.simulated
+            places[state.number] = Place(resume.start, resume.committed)
+        logger.info("assigned partitions=%s products=%s", numbers, ",".join(mine) or "none")
+        return places
+
+    def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
+        """Rebuild the state; only rows that the dataset has not got yet are kept."""
+        rows = self._featurizer.take(partition, messages).rows
+        products = self._featurizer.engine.products
+        on_disk = np.array([self._on_disk.get(name, 0) for name in products], np.int64)
+        self._dataset.simulated = self._featurizer.reader.simulated
+        self._dataset.add(rows, rows.bar_end_ns > on_disk[rows.product])
+
+    def end_silence(self, partition: int) -> None:
+        """Records that wait for their confirmation are counted when it comes."""
+        self._taken.records += self._featurizer.reader.waiting_in(partition)
+
+    def take(self, partition: int, messages: Sequence[Any]) -> list[Outgoing]:
+        """Rows and dead letters."""
+        kafka, featurizer = self._config.kafka, self._featurizer
+        featurized = featurizer.take(partition, messages)
+        self._taken.add(featurized.counts)
+        written: list[Outgoing] = []
+        if len(featurized.rows.product):
+            self._rows.append(featurized)
+            rows = featurizer.row_messages(featurized)
+            written += [Outgoing(kafka.topic_features, partition, message) for message in rows]
+        letters = featurizer.letter_messages(featurized)
+        return written + [Outgoing(kafka.topic_deadletter, None, letter) for letter in letters]
+
+    def note(self, partition: int) -> str:
+        """Since when bars are open, and with which settings."""
+        featurizer = self._featurizer
+        open_bars = featurizer.engine.open_bars_ns()
+        own = {name: time for name, time in open_bars.items() if featurizer.partitions[name] == partition}
+        held = featurizer.reader.waiting_since_ms(partition)
+        return Note(self._fingerprint, own, held, featurizer.reader.simulated).encode()
+
+    def committed(self) -> None:
+        """Count, and hand the rows over to the dataset."""
+        self._counts.add(self._taken)
+        self._taken = FeaturizerCounts()
+        self._dataset.simulated = self._featurizer.reader.simulated
+        rows, self._rows = self._rows, []
+        for featurized in rows:
+            self._dataset.add(featurized.rows)
+
+    def drop(self) -> None:
+        """Forget everything that was seen."""
+        self._counts.records -= self._counts.waiting  # they will be read again
+        self._taken, self._rows = FeaturizerCounts(), []
+        self._featurizer.reset()
+        self._dataset.forget()
+
+    def turn(self) -> None:
+        """Write the dataset when it is time."""
+        self._dataset.flush_when_due()
+        self._counts.highest_event_ns = self._featurizer.reader.highest_event_ns()
+
+    def revoke(self) -> None:
+        """Let no one else write before the write at hand is over."""
+        self._dataset.wait()
+
+    def finish(self) -> None:
+        """Write what is left."""
+        self._dataset.close()
+
+    def release(self) -> None:
+        """Let others write the dataset."""
+        self._dataset.release()
+
+    def _recovery(self, consumer: GroupConsumer) -> Recovery:
+        kafka = self._config.kafka
+        return Recovery(
+            self._featurizer.spec,
+            kafka.topic_ticks,
+            margin_ns=2 * ahead_ns(self._config),
+            offset_at=consumer.offset_at,
+            holds_rows=lambda partition: holds_messages(kafka, kafka.topic_features, partition),
+            accept_hole=self._accept_hole,
+        )

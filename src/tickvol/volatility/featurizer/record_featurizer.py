@@ -1,0 +1,151 @@
+"""Records of the log to rows and dead letters, as `tickvol featurize` and `tickvol replay --from-kafka` share it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.bus.messages import Message, feature_message, letter_message, partition_of, record_message
+from tickvol.config import Config
+from tickvol.core.record_columns import RecordKind
+from tickvol.core.records import Tick
+from tickvol.eventlog.frame_columns import Reject
+from tickvol.eventlog.record_reader import Message as LogMessage
+from tickvol.eventlog.record_reader import ReadRecords, RecordReader
+from tickvol.volatility.features.engine import FeatureEngine, FeatureRows
+from tickvol.volatility.featurizer.counts import FeaturizerCounts
+from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
+from tickvol.volatility.schema.feature_spec import NS_PER_MS, NS_PER_S
+
+
+class Letter(NamedTuple):
+    """A message that gave no record or came too late."""
+
+    partition: int
+    message: LogMessage
+    reason: Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Featurized:
+    """What messages of one partition gave."""
+
+    rows: FeatureRows
+    closed_by_ns: NDArray[np.int64]
+    letters: list[Letter]
+    counts: FeaturizerCounts
+
+
+def ahead_ns(config: Config) -> int:
+    """How far a record may be ahead of its product without a second one that confirms it.
+
+    An outage or a silence that makes no gap is no reason to doubt, so it is the longer of the two.
+    """
+    return round(max(config.ingestion.max_ahead_s, config.features.max_silence_s) * NS_PER_S)
+
+
+class _Warm(NamedTuple):
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    headers: tuple[()] = ()
+
+    @classmethod
+    def of(cls, product_id: str, second: int) -> "_Warm":
+        tick = Tick(product_id, second * NS_PER_S, 0, "", second, "1", "1", "1", "1", "1")
+        message = record_message(tick)
+        return cls(second, message.timestamp_ms, message.key, message.value)
+
+
+class RecordFeaturizer:
+    """Reader and engine in a row.
+
+    Parameters
+    ----------
+    products : products to compute; records of others are counted and left alone.
+    """
+
+    def __init__(self, config: Config, products: Sequence[str]) -> None:
+        self._config = config
+        self.spec = config.features.spec()
+        self.partitions = {name: partition_of(name, config.kafka.partitions) for name in products}
+        self.engine = FeatureEngine(self.spec, products)
+        self.reader = RecordReader(
+            products,
+            list(self.partitions.values()),
+            ahead_ns=ahead_ns(config),
+            max_bytes=config.ingestion.max_message_bytes,
+        )
+        self._topic = config.kafka.topic_ticks
+        self._fingerprint = self.spec.fingerprint()
+        self._mid = feature_names(self.spec).index("mid")
+
+    def reset(self) -> None:
+        """Forget everything that was seen."""
+        self.reader.reset()
+        self.engine.reset()
+
+    def warm_up(self) -> None:
+        """Load the compiled code, by records that nobody sees."""
+        name = next(iter(self.partitions))
+        other = RecordFeaturizer(self._config, (name,))
+        other.take(other.partitions[name], [_Warm.of(name, second) for second in range(3)])
+
+    def take(self, partition: int, messages: Sequence[LogMessage]) -> Featurized:
+        """Process the next messages of a partition."""
+        read = self.reader.read(partition, messages)
+        rows = self.engine.push(read.records)
+        letters = [
+            Letter(partition, read.messages[row], reason)
+            for row, reason in read.rejected
+            if reason is not Reject.UNKNOWN_PRODUCT  # not asked for; counted, and no letter to anyone
+        ]
+        letters += [Letter(partition, read.messages[int(read.records.origin[row])], Reject.LATE) for row in rows.late]
+        counts = self._count(len(messages), read, rows)
+        return Featurized(rows, read.receive_time_ns[rows.closed_by], letters, counts)
+
+    def row_messages(self, featurized: Featurized) -> list[Message]:
+        """The rows as they travel."""
+        rows, products, fingerprint = featurized.rows, self.engine.products, self._fingerprint
+        return [
+            feature_message(products[product], end, SCHEMA_VERSION, fingerprint, closed, values)
+            for product, end, closed, values in zip(
+                rows.product.tolist(),
+                rows.bar_end_ns.tolist(),
+                featurized.closed_by_ns.tolist(),
+                rows.values.tolist(),
+                strict=True,
+            )
+        ]
+
+    def letter_messages(self, featurized: Featurized) -> list[Message]:
+        """The dead letters as they travel."""
+        return [
+            letter_message(
+                f"{self._topic}-{partition}@{message.offset}",
+                reason.label,
+                max(message.timestamp, 0) * NS_PER_MS,
+                message.value or b"",
+            )
+            for partition, message, reason in featurized.letters
+        ]
+
+    def _count(self, messages: int, read: ReadRecords, rows: FeatureRows) -> FeaturizerCounts:
+        counts, kind = FeaturizerCounts(), read.records.kind
+        counts.records = messages
+        counts.ticks = int(np.count_nonzero(kind == RecordKind.TICK)) - rows.duplicates - len(rows.late)
+        counts.duplicates = rows.duplicates
+        counts.late = len(rows.late)
+        counts.heartbeats = int(np.count_nonzero(kind == RecordKind.HEARTBEAT))
+        counts.gaps.update(read.gaps)
+        counts.rejected.update(reason.label for _, reason in read.rejected)
+        if len(rows.product):
+            known = ~np.isnan(rows.values[:, self._mid])
+            for number in np.unique(rows.product).tolist():
+                name, own = self.engine.products[number], rows.product == number
+                counts.rows[name] = int(np.count_nonzero(own))
+                counts.known_bars[name] = int(np.count_nonzero(own & known))
+        return counts

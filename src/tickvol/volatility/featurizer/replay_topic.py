@@ -1,0 +1,77 @@
+"""The whole topic of ticks to a feature dataset, by the reader and the engine of the featurizer on Kafka."""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from tickvol.bus.reading import Stored, TopicReader
+from tickvol.config import Config
+from tickvol.core.errors import InputError, TopicMismatch
+from tickvol.storage.deadletters import DeadLetter
+from tickvol.volatility.featurizer.counts import FeaturizerCounts
+from tickvol.volatility.featurizer.frame_featurizer import Computed, Store
+from tickvol.volatility.featurizer.record_featurizer import RecordFeaturizer
+
+
+class _LogMessage(NamedTuple):
+    """A message as the record reader takes it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def replay_topic(
+    config: Config, products: Sequence[str], new: Path, *, on_progress: Callable[[int, int], None]
+) -> FeaturizerCounts:
+    """Build a dataset at `new` from the topic as it is now, from its beginning to its end.
+
+    Parameters
+    ----------
+    on_progress : told how many messages of how many are done.
+
+    Raises
+    ------
+    InputError
+        When the topic holds no record that can be used.
+    TopicMismatch
+        When there is no such topic, or it has another number of partitions than declared.
+    BrokerUnavailable
+        When no broker answers.
+    """
+    kafka = config.kafka
+    featurizer = RecordFeaturizer(config, products)
+    store = Store(new, featurizer.spec, products)
+    counts = FeaturizerCounts()
+    with TopicReader(kafka, kafka.topic_ticks, client_id="tickvol-replay") as reader:
+        if len(reader.end) != kafka.partitions:
+            raise TopicMismatch(
+                f"kafka.partitions: {kafka.partitions}: topic {kafka.topic_ticks} has {len(reader.end)}; set it to that"
+            )
+        total = sum(reader.end.values()) - sum(reader.first.values())
+        for messages in reader.whole():
+            store.write(_featurized(featurizer, messages, counts, kafka.topic_ticks), only_complete=True)
+            on_progress(counts.records, total)
+    if counts.records == counts.rejected.total():
+        raise InputError(f"--from-kafka: {kafka.topic_ticks}: not a single record that can be used")
+    store.write(Computed([], [], featurizer.reader.simulated))
+    return counts
+
+
+def _featurized(
+    featurizer: RecordFeaturizer, messages: Sequence[Stored], counts: FeaturizerCounts, topic: str
+) -> Computed:
+    rows, letters = [], []
+    for partition, own in groupby(messages, attrgetter("partition")):
+        featurized = featurizer.take(partition, [_LogMessage(*message[1:]) for message in own])
+        counts.add(featurized.counts)
+        rows.append(featurized.rows)
+        letters += [
+            DeadLetter(f"{topic}-{partition}", letter.message.offset, letter.reason.label, letter.message.value or b"")
+            for letter in featurized.letters
+        ]
+    return Computed(rows, letters, featurizer.reader.simulated)

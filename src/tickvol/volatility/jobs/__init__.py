@@ -1,0 +1,1 @@
+"""Jobs, blocking checks and sensors of the volatility system."""

@@ -1,0 +1,103 @@
+"""The decision to train again: drift reports are taken note of once, and one process decides at a time."""
+
+import fcntl
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from tickvol.config import Config
+from tickvol.core.errors import Busy, InputError
+from tickvol.core.times import parse_time_ns
+from tickvol.volatility.drift.summary import DriftSummary
+from tickvol.volatility.promotion.retraining import Cause, Decision, decide
+from tickvol.volatility.registry.champions import champions_ledger
+from tickvol.volatility.registry.retrainings import DRIFT, counted_until_ns, events_of, is_known, retrainings_ledger
+from tickvol.volatility.registry.versions import CHAMPION, aliases, bundle_hash_of, find_version
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+
+
+@contextmanager
+def alone(config: Config) -> Iterator[None]:
+    """One at a time: whoever comes second would decide on what the first is about to change.
+
+    Raises
+    ------
+    Busy
+        When another one is at work.
+    """
+    ledger = retrainings_ledger(config.mlflow).path
+    path = ledger.with_name(f"{ledger.name}.running")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"{path}: another retraining is at work; wait for it") from None
+        yield
+
+
+def drift_report(config: Config) -> Path:
+    """Where the newest summary of `tickvol drift` lies."""
+    return config.monitoring.report_dir / "drift_summary.json"
+
+
+def note_drift(config: Config, at: str, tell: Callable[[str], None]) -> str | None:
+    """Take note of the newest drift report, once; its SHA-256, None where there is none.
+
+    A report counts when it is of the champion, could judge what decides there, and its rows end well after those of the
+    last one that counted; `tell` is told why one does not.
+
+    Raises
+    ------
+    InputError
+        When the file is no drift summary.
+    """
+    path = drift_report(config)
+    try:
+        written = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    ledger, sha256 = retrainings_ledger(config.mlflow), hashlib.sha256(written).hexdigest()
+    if is_known(ledger.entries(), sha256):
+        return sha256
+    try:
+        summary = msgspec.json.decode(written, type=DriftSummary)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: is no drift summary ({error}); write it again by `tickvol drift`") from error
+    share = None if summary.served is None else summary.served.moved_share
+    if summary.bundle is None or summary.bundle != _served_bundle(config):
+        tell("drift report: does not count, it is not of the champion; `tickvol drift --recent --served` makes one")
+        return sha256
+    if share is None:
+        tell("drift report: does not count, no input that matters could be judged")
+        return sha256
+    before_ns = counted_until_ns(ledger.entries(), summary.bundle)
+    if before_ns is not None and summary.current.to_ns < before_ns + config.retrain.drift_apart_s * NS_PER_S:
+        tell(
+            "drift report: does not count, its rows do not end "
+            f"{config.retrain.drift_apart_s} s (retrain.drift_apart_s) after those of the one before"
+        )
+        return sha256
+    content = {"at": at, "share": share, "report_sha256": sha256, "bundle": summary.bundle}
+    ledger.append(DRIFT, content | {"current_to_ns": summary.current.to_ns, "comparison": summary.comparison})
+    return sha256
+
+
+def decide_now(config: Config, at: str, because: Sequence[Cause]) -> Decision:
+    """Whether to train again, by what the ledgers hold; `at` is the time, ISO 8601."""
+    events = events_of(
+        champions_ledger(config.mlflow).entries(),
+        retrainings_ledger(config.mlflow).entries(),
+        _served_bundle(config),
+    )
+    return decide(events, parse_time_ns("now", at), config.retrain.rules(), because)
+
+
+def _served_bundle(config: Config) -> str | None:
+    """Hash of the champion's bundle, which this program need not be able to read; None where nobody serves."""
+    if CHAMPION not in aliases(config.mlflow):
+        return None
+    return bundle_hash_of(config.mlflow, find_version(config.mlflow, CHAMPION))

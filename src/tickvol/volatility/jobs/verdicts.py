@@ -1,0 +1,112 @@
+"""What must hold before anything is built on features or bundles; what cannot be judged does not hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tickvol.config import Config
+from tickvol.core.errors import InputError, SchemaMismatch, TickvolError
+from tickvol.core.times import exact_iso
+from tickvol.volatility.dataset import read_features
+from tickvol.volatility.models.baselines import BASELINES
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.models.bundle_files import MANIFEST
+from tickvol.volatility.models.scoring import require_answer
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.volatility.schema.feature_table import FeatureTable
+
+NOT_EMPTY, ONE_SPEC, FRESH = "features_not_empty", "features_of_one_spec", "features_fresh"
+BUNDLES = "bundles_answer"
+LEAK_FREE = "leak_check"
+
+_NS_PER_H = 3600 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a check is passed, and why or why not, with the figures it went by."""
+
+    name: str
+    passed: bool
+    reason: str
+    figures: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+def features_verdicts(config: Config, now_ns: int) -> list[Verdict]:
+    """Whether the dataset holds rows of every product, made by the configured spec, up to some hours ago."""
+    try:
+        table = read_features(config.features.dataset_dir)
+    except SchemaMismatch as error:
+        return _unreadable(ONE_SPEC, error)
+    except InputError as error:
+        return _unreadable(NOT_EMPTY, error)
+    return [_not_empty(config, table), _of_one_spec(config, table), _fresh(config, table, now_ns)]
+
+
+def _unreadable(name: str, error: TickvolError) -> list[Verdict]:
+    return [
+        Verdict(each, False, str(error) if each == name else "not judged: the dataset cannot be read")
+        for each in (NOT_EMPTY, ONE_SPEC, FRESH)
+    ]
+
+
+def _not_empty(config: Config, table: FeatureTable) -> Verdict:
+    missing = [name for name in config.products if name not in table.products]
+    if missing:
+        reason = f"no row of {', '.join(missing)}; products names it, so capture or replay it, or leave it out there"
+        return Verdict(NOT_EMPTY, False, reason, {"rows": len(table)})
+    return Verdict(NOT_EMPTY, True, f"{len(table)} rows of {', '.join(table.products)}", {"rows": len(table)})
+
+
+def _of_one_spec(config: Config, table: FeatureTable) -> Verdict:
+    spec = config.features.spec()
+    figures = {"made_by": table.spec.fingerprint(), "configured": spec.fingerprint()}
+    if table.spec != spec:
+        reason = "made by other feature settings than those of section features; replay the dataset again"
+        return Verdict(ONE_SPEC, False, reason, figures)
+    return Verdict(ONE_SPEC, True, "made by the configured feature settings", figures)
+
+
+def _fresh(config: Config, table: FeatureTable, now_ns: int) -> Verdict:
+    """By the product that is furthest behind."""
+    newest = {
+        name: int(table.bar_end_ns[table.product == place].max())
+        for place, name in enumerate(table.products)
+        if name in config.products
+    }
+    if not newest:
+        return Verdict(FRESH, False, "not judged: no row of a configured product")
+    name = min(newest, key=lambda each: newest[each])
+    age_h, limit_h = (now_ns - newest[name]) / _NS_PER_H, config.schedules.max_age_h
+    reason = f"the newest row of {name} is {age_h:.1f} h old, schedules.max_age_h is {limit_h:g}"
+    if age_h > limit_h:
+        reason += "; see that capture and featurizer run"
+    return Verdict(FRESH, age_h <= limit_h, reason, {"age_h": round(age_h, 3), "max_age_h": limit_h})
+
+
+def bundles_verdict(config: Config) -> Verdict:
+    """Whether every bundle that training saved can be loaded and answers a practice row by finite numbers."""
+    directories = sorted(path.parent for path in config.models.artifacts_dir.glob(f"*/{MANIFEST}"))
+    if not directories:
+        return Verdict(BUNDLES, False, f"{config.models.artifacts_dir}: holds no bundle; train some by `tickvol train`")
+    try:
+        with np.errstate(all="ignore"):
+            for directory in directories:
+                require_answer(Bundle.load(directory), config.products)
+    except TickvolError as error:
+        return Verdict(BUNDLES, False, str(error), {"bundles": len(directories)})
+    names = ", ".join(directory.name for directory in directories)
+    return Verdict(BUNDLES, True, f"loaded, finite answers: {names}", {"bundles": len(directories)})
+
+
+def rows_of_training(config: Config) -> tuple[str, ...]:
+    """The flags by which a command reads the rows of the last training, as the dataset may have grown since.
+
+    Every training saves the baselines; where none can be loaded nothing is known, and another check says so.
+    """
+    try:
+        split = Bundle.load(config.models.artifacts_dir / next(iter(BASELINES))).manifest.split
+    except TickvolError:
+        return ()
+    return ("--until", exact_iso(split.last_ns))

@@ -1,0 +1,128 @@
+"""When to train again: a pure function of what happened before and of the time.
+
+Drift has hysteresis. Its alarm is raised by several reports in a row at or above one level, and ends only with a report
+below a lower one; reports before the last training are of another model and do not count. Whatever the reason, nothing
+is trained again within the cool-down.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+
+_HOUR_NS = 3600 * NS_PER_S
+
+
+class Cause(StrEnum):
+    """What asks for a training."""
+
+    SCHEDULE = "schedule"
+    DRIFT = "drift"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainRules:
+    """Numbers of the decision.
+
+    Attributes
+    ----------
+    interval_ns : by schedule, this long after the last training.
+    cooldown_ns : never sooner than this after the last training.
+    on_share, off_share : share that moved from which a report speaks for the alarm, and below which it ends.
+    reports : how many in a row raise it.
+    """
+
+    interval_ns: int
+    cooldown_ns: int
+    on_share: float
+    off_share: float
+    reports: int
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSeen:
+    """A drift report, when it was seen; `share` of what decides in the served bundle has moved."""
+
+    at_ns: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training."""
+
+    at_ns: int
+
+
+Event = DriftSeen | Trained
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether to train, for which cause, and why or why not."""
+
+    retrain: bool
+    cause: Cause | None
+    reason: str
+
+
+def decide(
+    events: Sequence[Event], now_ns: int, rules: RetrainRules, because: Sequence[Cause] = tuple(Cause)
+) -> Decision:
+    """Whether to train again now.
+
+    Parameters
+    ----------
+    events : in the order in which they happened.
+    because : causes that are asked about; the schedule is looked at first.
+
+    >>> rules = RetrainRules(interval_ns=100, cooldown_ns=10, on_share=0.5, off_share=0.3, reports=2)
+    >>> decide([Trained(0), DriftSeen(1, 0.9)], 20, rules).retrain
+    False
+    >>> decide([Trained(0), DriftSeen(1, 0.9), DriftSeen(2, 0.6)], 20, rules).cause
+    <Cause.DRIFT: 'drift'>
+    """
+    trained = max((event.at_ns for event in events if isinstance(event, Trained)), default=None)
+    if trained is not None and now_ns - trained < rules.cooldown_ns:
+        return Decision(
+            False, None, f"cool-down: trained {_hours(now_ns - trained)} ago, wait {_hours(rules.cooldown_ns)}"
+        )
+    reasons = []
+    if Cause.SCHEDULE in because:
+        if trained is None:
+            return Decision(True, Cause.SCHEDULE, "no training is known")
+        due = now_ns - trained >= rules.interval_ns
+        told = f"trained {_hours(now_ns - trained)} ago, due every {_hours(rules.interval_ns)}"
+        if due:
+            return Decision(True, Cause.SCHEDULE, told)
+        reasons.append(told)
+    if Cause.DRIFT in because:
+        alarm, told = _drift(events, rules)
+        if alarm:
+            return Decision(True, Cause.DRIFT, told)
+        reasons.append(told)
+    return Decision(False, None, "; ".join(reasons))
+
+
+def _drift(events: Sequence[Event], rules: RetrainRules) -> tuple[bool, str]:
+    """Whether the alarm is on after the last event, and the state in words."""
+    last = max((place for place, event in enumerate(events) if isinstance(event, Trained)), default=-1)
+    shares = [event.share for event in events[last + 1 :] if isinstance(event, DriftSeen)]
+    alarm, in_a_row = False, 0
+    for share in shares:
+        in_a_row = in_a_row + 1 if share >= rules.on_share else 0
+        alarm = share >= rules.off_share if alarm else in_a_row >= rules.reports
+    if not shares:
+        return False, "no drift report since the last training"
+    told = f"last drift report: {shares[-1]:.2f} of what decides has moved"
+    if alarm:
+        return (
+            True,
+            f"{told}, not below {rules.off_share:.2f} since {rules.reports} in a row reached {rules.on_share:.2f}",
+        )
+    return False, f"{told}; {in_a_row} in a row at {rules.on_share:.2f} or above, {rules.reports} needed"
+
+
+def _hours(ns: int) -> str:
+    return f"{ns / _HOUR_NS:.1f} h"

@@ -1,0 +1,1 @@
+"""Registered bundles, runs, trials, champions and retrainings."""

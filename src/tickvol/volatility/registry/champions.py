@@ -1,0 +1,177 @@
+"""Who serves: the only place that moves the alias `champion`, and the ledger that says who served when and why.
+
+The ledger is written before the alias is moved, so no change is without an entry; where moving fails, the next entry
+says so. The registered model carries the ledger's last hash as a tag, and nothing is appended to a ledger that does not
+end there: whoever cuts the ledger and forges its head must reach MLflow too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+
+from tickvol.config_sections import MlflowConfig
+from tickvol.core.errors import InputError, LedgerBroken, TrackingUnavailable
+from tickvol.storage.journal import Entry, Ledger, locked
+from tickvol.volatility.registry.versions import CHAMPION, PREVIOUS, aliases, mlflow_client
+
+BOOTSTRAP = "bootstrap"
+PROMOTED = "promoted"
+ROLLED_BACK = "rolled back"
+REFUSED = "refused"
+DECLINED = "declined"
+FAILED = "failed"
+
+_CHANGES = (BOOTSTRAP, PROMOTED, ROLLED_BACK, FAILED)
+"""After these `content["version"]` serves; a failed change names who goes on."""
+
+_TAG = "ledger_head"
+
+
+def champions_ledger(settings: MlflowConfig) -> Ledger:
+    """The ledger of the configured model."""
+    return Ledger(settings.ledger_dir / f"{settings.registered_model}.champions.jsonl")
+
+
+def changing(settings: MlflowConfig) -> AbstractContextManager[None]:
+    """One at a time looks who serves and changes it; others wait."""
+    path = champions_ledger(settings).path
+    return locked(path.with_name(f"{path.name}.changing"))
+
+
+def note(settings: MlflowConfig, kind: str, content: Mapping[str, Any]) -> Entry:
+    """Append what changed nothing.
+
+    Raises
+    ------
+    LedgerBroken
+        When the ledger does not hold, or is not the one that MLflow saw.
+    """
+    entry = _append(settings, kind, content)
+    with mlflow_client(settings) as client:
+        _witness(settings, client, entry)
+    return entry
+
+
+def make_champion(settings: MlflowConfig, version: str, *, kind: str, content: Mapping[str, Any]) -> Entry:
+    """Let a version serve, inside of `changing`; who served until now becomes `previous`, but not after a bootstrap.
+
+    A bootstrap follows nobody, or the simulated market, which is nothing to go back to.
+
+    Raises
+    ------
+    LedgerBroken
+        When the change cannot be written down; nothing is changed then.
+    """
+    model, served = settings.registered_model, aliases(settings).get(CHAMPION)
+
+    def move(client: Any) -> None:
+        if kind == BOOTSTRAP:
+            client.delete_registered_model_alias(model, PREVIOUS)
+        elif served is not None and served != version:
+            client.set_registered_model_alias(model, PREVIOUS, served)
+        client.set_registered_model_alias(model, CHAMPION, version)
+
+    return _change(settings, kind, {**content, "version": version, "served_before": served}, move)
+
+
+def roll_back(settings: MlflowConfig, *, at: str, reason: str) -> Entry:
+    """Let the previous champion serve again; afterwards there is none to go back to.
+
+    Raises
+    ------
+    InputError
+        When there is no previous champion, or it serves already.
+    """
+    model = settings.registered_model
+    with changing(settings):
+        found = aliases(settings)
+        served, previous = found.get(CHAMPION), found.get(PREVIOUS)
+        if previous is None or previous == served:
+            why = "it serves already" if previous else "no champion was replaced yet, or it was gone back already"
+            raise InputError(
+                f"models:/{model}@{PREVIOUS}: {why}; `tickvol promote --candidate VERSION` lets another version serve"
+            )
+
+        def move(client: Any) -> None:
+            client.set_registered_model_alias(model, CHAMPION, previous)
+            client.delete_registered_model_alias(model, PREVIOUS)
+
+        content = {"at": at, "reason": reason, "version": previous, "served_before": served}
+        return _change(settings, ROLLED_BACK, content, move)
+
+
+def _change(settings: MlflowConfig, kind: str, content: Mapping[str, Any], move: Callable[[Any], None]) -> Entry:
+    """Write a change down, then make it; where that fails, another entry says who goes on."""
+    entry = _append(settings, kind, content)
+    try:
+        with mlflow_client(settings) as client:
+            _witness(settings, client, entry)
+            move(client)
+    except TrackingUnavailable as error:
+        serves = content["served_before"]
+        with suppress(TrackingUnavailable):  # where MLflow is gone nothing was moved
+            serves = aliases(settings).get(CHAMPION)
+        failed = {"at": content["at"], "version": serves, "reason": str(error)}
+        entry = champions_ledger(settings).append(FAILED, failed)
+        with suppress(TrackingUnavailable), mlflow_client(settings) as client:
+            _witness(settings, client, entry)
+        raise
+    return entry
+
+
+def _append(settings: MlflowConfig, kind: str, content: Mapping[str, Any]) -> Entry:
+    ledger = champions_ledger(settings)
+    require_witnessed(settings, ledger.entries())
+    return ledger.append(kind, content)
+
+
+def _witness(settings: MlflowConfig, client: Any, entry: Entry) -> None:
+    client.set_registered_model_tag(settings.registered_model, _TAG, f"{entry.number}:{entry.sha256}")
+
+
+def served_by_ledger(entries: Sequence[Entry]) -> str | None:
+    """The version that serves as the ledger says; None where nobody does."""
+    changes = [entry.content.get("version") for entry in entries if entry.kind in _CHANGES]
+    return None if not changes or changes[-1] is None else str(changes[-1])
+
+
+def rolled_back(entries: Sequence[Entry], version: str, bundle_hash: str) -> str | None:
+    """When and why a version, or another one of the same bundle, was rolled back last; None where none was."""
+    promoted = [entry.content for entry in entries if entry.kind == PROMOTED]
+    same = {version} | {str(content["version"]) for content in promoted if content.get("bundle_hash") == bundle_hash}
+    found = None
+    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+        was = str(entry.content.get("served_before"))
+        failed = following is not None and following.kind == FAILED and str(following.content["version"]) == was
+        if entry.kind == ROLLED_BACK and was in same and not failed:
+            found = f"{entry.content['at']}, {entry.content['reason']}"
+    return found
+
+
+def require_witnessed(settings: MlflowConfig, entries: Sequence[Entry]) -> None:
+    """Check the ledger against the hash that MLflow keeps, that of its end.
+
+    Behind it may stand a change that MLflow failed, and the entry that says so.
+
+    Raises
+    ------
+    LedgerBroken
+        When MLflow names an entry that the ledger does not hold, or others were put behind it.
+    """
+    if not aliases(settings):
+        return
+    with mlflow_client(settings) as client:
+        tag = client.get_registered_model(settings.registered_model).tags.get(_TAG)
+    if tag is None:
+        return
+    number, _, sha256 = str(tag).partition(":")
+    path = champions_ledger(settings).path
+    held = [place for place, entry in enumerate(entries) if entry.sha256 == sha256]
+    if not held:
+        raise LedgerBroken(
+            f"{path}: line {number}: MLflow saw it with hash {sha256[:12]}..., the ledger does not hold it: it was "
+            "cut, or replaced by another"
+        )
+    behind = [entry.kind for entry in entries[held[0] + 1 :]]
+    if len(behind) > 2 or behind[1:] not in ([], [FAILED]):
+        raise LedgerBroken(f"{path}: line {len(entries)}: MLflow saw nothing behind line {number}: lines were added")

@@ -1,0 +1,188 @@
+"""The scorer on Kafka: each feature row has one prediction, and each prediction one outcome, through every crash.
+
+The loop is that of `exactly_once.py`. What waits for its outcome is not stored anywhere: beside each offset a note says
+since when rows wait, and after a start or a failure the topic of features is read again from there in silence, with the
+predictions that these rows have got, since an outcome is told by its prediction's own terms.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tickvol.bus.consume import Group, GroupConsumer, Partition, holds_messages
+from tickvol.bus.exactly_once import ExactlyOnce, Place, Work
+from tickvol.bus.messages import PredictionMessage, decode_prediction, partition_of
+from tickvol.bus.offset_note import ALL, Note
+from tickvol.bus.reading import Stored, TopicReader
+from tickvol.bus.transactions import Outgoing
+from tickvol.config import Config
+from tickvol.core.errors import LogLost, SchemaMismatch
+from tickvol.volatility.schema.feature_spec import NS_PER_MS
+from tickvol.volatility.scorer.bundle_watch import ServedBundle
+from tickvol.volatility.scorer.counts import ScorerCounts
+from tickvol.volatility.scorer.row_scorer import Key, RowScorer
+
+logger = logging.getLogger(__name__)
+
+MADE_POLL_S = 0.2
+CHOICES = (
+    "`tickvol kafka rebuild` makes the topics anew from the archive, predictions and outcomes with them; these are made"
+    " late then and grade nothing"
+)
+
+
+class ScoreRun(ExactlyOnce):
+    """One run of the scorer.
+
+    Attributes
+    ----------
+    counts : what was done so far; may be read by other threads.
+    """
+
+    def __init__(self, config: Config, bundles: ServedBundle, *, until_end: bool) -> None:
+        kafka, scoring = config.kafka, config.scoring
+        self.counts = ScorerCounts()
+        group = Group(
+            section="scoring",
+            group_id=scoring.group_id,
+            instance_id=scoring.instance_id,
+            session_timeout_ms=scoring.session_timeout_ms,
+            max_poll_records=scoring.max_poll_records,
+            reads=kafka.topic_features,
+            writes=(kafka.topic_predictions, kafka.topic_outcomes, kafka.topic_deadletter),
+            choices=CHOICES,
+        )
+        super().__init__(
+            kafka,
+            group,
+            _Scoring(config, bundles, self.counts),
+            self.counts,
+            transaction_interval_ms=scoring.transaction_interval_ms,
+            until_end=until_end,
+        )
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether someone has asked to end."""
+        return self._stopped
+
+
+class _Scoring(Work):
+    """Rows to predictions and outcomes."""
+
+    def __init__(self, config: Config, bundles: ServedBundle, counts: ScorerCounts) -> None:
+        self._kafka = config.kafka
+        self._fingerprint = config.features.spec().fingerprint()
+        self._bundles = bundles
+        self._counts = counts
+        self._scorer = RowScorer(config, time.time_ns)
+        self._taken = ScorerCounts()
+        self._since_ns: dict[int, Mapping[str, int]] = {}
+        self._made: dict[Key, PredictionMessage] = {}
+
+    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
+        """Rewind to the earliest row that waits for its outcome."""
+        self._since_ns = {state.number: self._waiting_since(state) for state in states}
+        places = {}
+        for state in states:
+            since = self._since_ns[state.number].values()
+            start = consumer.offset_at(state.number, min(since) // NS_PER_MS) if since else None
+            committed = state.begin if state.committed is None else state.committed
+            places[state.number] = Place(committed if start is None else min(start, committed), committed)
+        self._read_made()
+        logger.info("assigned partitions=%s", [state.number for state in states])
+        return places
+
+    def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
+        """Rows whose prediction is made already."""
+        self._scorer.remember(messages, lambda key: self._waits(partition, key), self._made_for)
+
+    def end_silence(self, partition: int) -> None:
+        """The predictions that were read are with the rows now."""
+        del self._since_ns[partition]
+        if not self._since_ns:
+            self._made.clear()
+
+    def take(self, partition: int, messages: Sequence[Any]) -> list[Outgoing]:
+        """Predictions by the bundle of this moment, and outcomes."""
+        kafka, said = self._kafka, self._scorer.take(messages, self._bundles.now())
+        self._taken.add(said.counts)
+        written = [Outgoing(kafka.topic_predictions, partition, message) for message in said.predictions]
+        written += [Outgoing(kafka.topic_outcomes, partition, message) for message in said.outcomes]
+        return written + [Outgoing(kafka.topic_deadletter, None, letter) for letter in said.letters]
+
+    def note(self, partition: int) -> str:
+        """Since when rows of each product wait."""
+        count = self._kafka.partitions
+        own = {name: since for name, since in self._scorer.since_ns().items() if partition_of(name, count) == partition}
+        return Note(self._fingerprint, own).encode()
+
+    def committed(self) -> None:
+        """Count."""
+        self._counts.add(self._taken)
+        self._taken = ScorerCounts()
+
+    def drop(self) -> None:
+        """Forget everything that was seen."""
+        self._taken = ScorerCounts()
+        self._scorer.reset()
+        self._made.clear()
+
+    def _waits(self, partition: int, key: Key) -> bool:
+        since = self._since_ns[partition]
+        since_ns = since.get(key[0], since.get(ALL))
+        return since_ns is not None and key[1] >= since_ns
+
+    def _read_made(self) -> None:
+        """The predictions of all rows that wait for their outcome."""
+        since = [since_ns for by_product in self._since_ns.values() for since_ns in by_product.values()]
+        if not since:
+            return
+        with TopicReader(self._kafka, self._kafka.topic_predictions, client_id="tickvol-scorer-made") as reader:
+            for messages in reader.whole(since_ms=min(since) // NS_PER_MS):
+                for message in messages:
+                    if message.partition in self._since_ns:
+                        self._note_made(message)
+
+    def _note_made(self, message: Stored) -> None:
+        with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):  # what others put there is none
+            made = decode_prediction(message.value or b"")
+            key = (made.product_id, made.bar_end_ns)
+            if self._waits(message.partition, key):
+                self._made.setdefault(key, made)  # ours came first: nobody else knew of the row
+
+    def _made_for(self, key: Key) -> PredictionMessage:
+        """The prediction of a row whose offset is committed; its mark may be some ms behind that of the offset."""
+        until = time.monotonic() + self._kafka.request_timeout_ms / 1000
+        while key not in self._made:
+            if time.monotonic() > until:
+                raise LogLost(f"{self._kafka.topic_predictions}: holds no prediction of {key[0]} {key[1]}. {CHOICES}")
+            time.sleep(MADE_POLL_S)
+            self._read_made()
+        return self._made[key]
+
+    def _waiting_since(self, state: Partition) -> Mapping[str, int]:
+        """The earliest row of each product that has no outcome yet, as the note says."""
+        topic = self._kafka.topic_features
+        lost = state.loss(topic)
+        if state.committed is None:
+            if holds_messages(self._kafka, self._kafka.topic_predictions, state.number):
+                lost = f"{topic}-{state.number}: no offset is committed although its predictions are written"
+            elif lost is None:
+                return {}
+        if lost is not None:
+            raise LogLost(f"{lost}. {CHOICES}")
+        try:
+            note = msgspec.json.decode(state.note, type=Note)
+        except msgspec.DecodeError:
+            raise LogLost(f"{topic}-{state.number}: was committed without a note of ours. {CHOICES}") from None
+        if note.features != self._fingerprint:
+            raise SchemaMismatch(
+                f"{topic}-{state.number}: was consumed with other feature settings; take a new scoring.group_id with"
+                " new topics, or make the topics anew by `tickvol kafka rebuild`"
+            )
+        return note.open_since_ns

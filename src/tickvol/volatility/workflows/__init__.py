@@ -1,0 +1,1 @@
+"""Training, evaluation, leak check and promotion as the commands share them."""

@@ -1,0 +1,74 @@
+"""Rows of a recorded log, computed once more, against those of a dataset: equal to the bit, or something is wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickvol.config import Config
+from tickvol.core.errors import SchemaMismatch
+from tickvol.eventlog.archive_reader import MergedLog, archive_files, source_names
+from tickvol.volatility.features.engine import FeatureRows
+from tickvol.volatility.featurizer.frame_featurizer import Featurizer
+from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.volatility.schema.feature_table import FeatureTable
+
+
+def log_parity(config: Config, table: FeatureTable, log: Sequence[Path]) -> tuple[int, int]:
+    """How many rows of the log lie in the dataset's time, and how many of them are not the dataset's.
+
+    A look-back of each product is left out from where both have begun: which of them begins in the middle does not know
+    what came before.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read.
+    SchemaMismatch
+        When the configuration makes other features than the dataset's.
+    """
+    if config.features.spec() != table.spec:
+        raise SchemaMismatch(
+            "--log: the configuration makes other features than the dataset holds; replay the log again"
+        )
+    files = archive_files(list(log))
+    trust = config.ingestion.sequence == "trust"
+    featurizer = Featurizer(config, config.products, source_names(files), trust_bare=trust)
+    compared = differing = 0
+    known_from: dict[int, int] = {}
+    for batch in MergedLog(files, featurizer.decoder, batch_size=config.features.batch_size):
+        featurizer.take(batch.frames, bare=batch.bare)
+        for rows in featurizer.drain().rows:
+            of_batch = _compare(rows, config.products, table, known_from)
+            compared += of_batch[0]
+            differing += of_batch[1]
+    return compared, differing
+
+
+def _compare(
+    rows: FeatureRows, products: Sequence[str], table: FeatureTable, known_from: dict[int, int]
+) -> tuple[int, int]:
+    compared = differing = 0
+    for number in np.unique(rows.product).tolist():
+        own = rows.product == number
+        times, values = rows.bar_end_ns[own], rows.values[own]
+        if products[number] not in table.products:
+            continue
+        place = table.products.index(products[number])
+        first, end = np.searchsorted(table.product, [place, place + 1])
+        theirs = table.bar_end_ns[first:end]
+        if len(theirs) == 0:
+            continue
+        begun = max(int(times[0]), int(theirs[0]))
+        start = known_from.setdefault(number, begun + table.spec.lookback_s * NS_PER_S)
+        inside = (times >= start) & (times <= theirs[-1])
+        at = np.searchsorted(theirs, times[inside])
+        same = (theirs[at] == times[inside]) & _equal(table.values[first:end][at], values[inside])
+        compared += int(inside.sum())
+        differing += int((~same).sum())
+    return compared, differing
+
+
+def _equal(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(((one == other) | (np.isnan(one) & np.isnan(other))).all(axis=1), np.bool_)

@@ -1,0 +1,220 @@
+"""From a challenger to a verdict of the gates, and from there to the ledger, as `promote` and `retrain` share it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tickvol.apps.evaluate import judging_rules
+from tickvol.apps.train import leak_rules
+from tickvol.config import Config
+from tickvol.core.errors import InputError, SchemaMismatch
+from tickvol.volatility.evaluation.inference_speed import measure_inference
+from tickvol.volatility.models.bundle import Bundle
+from tickvol.volatility.promotion.comparison import answers_parity, compare
+from tickvol.volatility.promotion.evidence import Evidence, Identity, LeakCheck, Parity
+from tickvol.volatility.promotion.gates import GateResult, through_gates
+from tickvol.volatility.registry.champions import (
+    PROMOTED,
+    REFUSED,
+    champions_ledger,
+    changing,
+    make_champion,
+    note,
+    require_witnessed,
+    rolled_back,
+)
+from tickvol.volatility.registry.versions import (
+    CHAMPION,
+    Version,
+    aliases,
+    baselines_beside,
+    bundle_of,
+    find_version,
+)
+from tickvol.volatility.schema.feature_table import FeatureTable, table_fingerprint
+from tickvol.volatility.workflows.log_parity import log_parity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A candidate, who serves, the evidence and what the gates say of it."""
+
+    candidate: Version
+    champion: Version | None
+    evidence: Evidence
+    gates: tuple[GateResult, ...]
+    judged_data: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate is passed."""
+        return all(gate.passed for gate in self.gates)
+
+    def document(self) -> dict[str, Any]:
+        """Who, judged on what and how: the content of a ledger's entry."""
+        ours, theirs, compared = self.evidence.challenger, self.evidence.champion, self.evidence.comparison
+        return {
+            "candidate": self.candidate.number,
+            "champion": self.champion and self.champion.number,
+            "run": self.candidate.run_id,
+            "bundle_hash": ours.bundle_hash,
+            "config_hash": ours.config_hash,
+            "data_fingerprint": ours.data_fingerprint,
+            "champion_bundle_hash": theirs.bundle_hash if isinstance(theirs, Identity) else None,
+            "judged": {
+                "data_fingerprint": self.judged_data,
+                "rows": compared.rows,
+                "positives": compared.positives,
+                "events": compared.events,
+                "days": list(compared.days),
+                "pr_auc": dict(compared.pr_auc),
+            },
+            "gates": [asdict(gate) for gate in self.gates],
+        }
+
+
+def judge_candidate(config: Config, name: str, table: FeatureTable, log: Sequence[Path] | None) -> Judged | None:
+    """Evidence and gates of a version; None where it is the one that serves.
+
+    Parameters
+    ----------
+    name : alias or number of the version.
+    table : rows to judge on; those that either was trained on are left out.
+    log : recorded frames whose features must be the table's; None for none.
+
+    Raises
+    ------
+    LedgerBroken
+        Before anything is judged, when no verdict could be written down.
+    """
+    entries = champions_ledger(config.mlflow).entries()
+    require_witnessed(config.mlflow, entries)
+    candidate = find_version(config.mlflow, name)
+    served = aliases(config.mlflow).get(CHAMPION)
+    if served == candidate.number:
+        return None
+    champion = None if served is None else find_version(config.mlflow, served)
+    bundle = bundle_of(config.mlflow, candidate)
+    rival = None if champion is None else _rival(config, champion)
+    comparison = compare(
+        table,
+        bundle,
+        baselines_beside(config.mlflow, candidate),
+        None if isinstance(rival, str) else rival,
+        judging_rules(config, bundle.spec, bundle.label.horizon_s),
+    )
+    if isinstance(rival, str):
+        comparison = replace(comparison, against_champion=rival)
+    evidence = Evidence(
+        challenger=Identity.of(bundle),
+        champion=Identity.of(rival) if isinstance(rival, Bundle) else rival,
+        comparison=comparison,
+        p99_us=measure_inference(bundle, table, (1,))[0].p99_us,
+        parity=_parity(config, bundle, table, log),
+        leakcheck=read_leakcheck(config),
+        candles=bundle.spec == config.candles.spec(),
+        rolled_back=rolled_back(entries, candidate.number, bundle.version),
+    )
+    return Judged(
+        candidate=candidate,
+        champion=champion,
+        evidence=evidence,
+        gates=through_gates(evidence, config.promotion.rules(config.evaluation)),
+        judged_data=table_fingerprint(table),
+    )
+
+
+def _rival(config: Config, champion: Version) -> Bundle | str:
+    """Its bundle; where this program cannot read it, why: then only `--force` goes past the gates that compare."""
+    try:
+        return bundle_of(config.mlflow, champion)
+    except (InputError, SchemaMismatch) as error:
+        return f"the champion cannot be read ({error})"
+
+
+def _parity(config: Config, bundle: Bundle, table: FeatureTable, log: Sequence[Path] | None) -> Parity:
+    rows, differing = answers_parity(bundle, table)
+    if log is None:
+        return Parity(rows=rows, differing=differing)
+    replayed, replayed_differing = log_parity(config, table, log)
+    return Parity(rows=rows, differing=differing, replayed=replayed, replayed_differing=replayed_differing)
+
+
+class _LeakReport(msgspec.Struct):
+    data_fingerprint: str
+    config_hash: str
+    bundles: dict[str, str]
+    rules: dict[str, Any]
+    clean: bool
+    checks: list[dict[str, Any]]
+
+
+def read_leakcheck(config: Config) -> LeakCheck | str:
+    """The report of the leak check, or why there is none."""
+    path = config.leakcheck.report_json
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_LeakReport)
+    except FileNotFoundError:
+        return f"{path}: no such file; run `tickvol leakcheck`"
+    except (OSError, msgspec.DecodeError) as error:
+        return f"{path}: cannot be read ({error}); run `tickvol leakcheck` again"
+    return LeakCheck(
+        data_fingerprint=found.data_fingerprint,
+        config_hash=found.config_hash,
+        bundles=found.bundles,
+        rules_equal=found.rules == msgspec.json.decode(msgspec.json.encode(leak_rules(config))),
+        passed=found.clean,
+        failed=tuple(str(check.get("name")) for check in found.checks if check.get("passed") is False),
+        unchecked=tuple(str(check.get("name")) for check in found.checks if check.get("passed") is None),
+    )
+
+
+def told(judged: Judged) -> list[str]:
+    """The gates, a line each."""
+    ours, compared, champion = judged.evidence.challenger, judged.evidence.comparison, judged.champion
+    serving = "nobody serves" if champion is None else f"version {champion.number} serves"
+    lines = [
+        f"candidate   version {judged.candidate.number}, {ours.name}, bundle {ours.bundle_hash[:12]}; {serving}",
+        f"made by     run {judged.candidate.run_id}, config {ours.config_hash[:12]}, data {ours.data_fingerprint[:12]}",
+        f"judged on   {compared.rows} rows new to both, {compared.positives} spikes in {compared.events} events",
+    ]
+    return lines + [f"{'pass' if gate.passed else 'FAIL'}  {gate.name:<19} {gate.reason}" for gate in judged.gates]
+
+
+def failed_in_words(judged: Judged) -> str:
+    """Which gates shut and why, one line each."""
+    return "\n".join(f"{gate.name}: {gate.reason}" for gate in judged.gates if not gate.passed)
+
+
+def settle(config: Config, judged: Judged, *, at: str, by: str, force: str | None = None) -> bool:
+    """Promote where the gates are passed or the reason to pass them by is given, refuse otherwise; either is written.
+
+    Parameters
+    ----------
+    by : what asked for it.
+    force : the reason to promote in spite of a shut gate.
+
+    Returns
+    -------
+    bool
+        Whether the candidate serves now.
+
+    Raises
+    ------
+    InputError
+        When another version became champion since the candidate was judged beside the former one.
+    """
+    content = {"at": at, "by": by, "forced": None if judged.passed else force, **judged.document()}
+    with changing(config.mlflow):
+        served = aliases(config.mlflow).get(CHAMPION)
+        if served != (judged.champion and judged.champion.number):
+            model = config.mlflow.registered_model
+            raise InputError(f"models:/{model}@{CHAMPION}: is version {served} now; judge again")
+        if judged.passed or force is not None:
+            make_champion(config.mlflow, judged.candidate.number, kind=PROMOTED, content=content)
+            return True
+        note(config.mlflow, REFUSED, content)
+    return False
