@@ -1,17 +1,14 @@
 """The only reader of YAML and environment: `config.yaml`, `.env` and `TICKVOL_*` become frozen, validated objects."""
 
-import hashlib
-import json
 import os
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, TypeVar, overload
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,28 +16,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from tickvol.config_sections import (
-    PRODUCT_PATTERN,
-    AlertsConfig,
-    CandlesConfig,
-    EvaluationConfig,
-    FeaturesConfig,
-    IngestionConfig,
-    KafkaConfig,
-    LabelsConfig,
-    LeakcheckConfig,
-    MlflowConfig,
-    ModelsConfig,
-    MonitoringConfig,
-    Product,
-    PromotionConfig,
-    RetrainConfig,
-    SchedulesConfig,
-    ScoringConfig,
-    ServingConfig,
-    WalkForwardConfig,
-)
 from tickvol.core.errors import ConfigError, UsageError
+from tickvol.settings.fields import PRODUCT_PATTERN
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 DEFAULT_CONFIG = Path("config.yaml")
 ENV_PREFIX = "TICKVOL_"
@@ -50,32 +28,25 @@ CONFIG_VARIABLE = "TICKVOL_CONFIG"
 NOT_CONFIGURATION = ("TICKVOL_DATA", "TICKVOL_NOTEBOOK_FEATURES", CONFIG_VARIABLE)
 """Variables that override nothing: directories of the demo, the tests and the notebook, the scheduler's file."""
 
+MOVED = {
+    "kafka.topic_ticks": "ingestion.topic",
+    "kafka.topic_features": "features.topic",
+    "kafka.topic_predictions": "scoring.topic_predictions",
+    "kafka.topic_outcomes": "scoring.topic_outcomes",
+    "kafka.topic_alerts": "alerts.topic",
+}
+"""Keys that have another name now."""
 
-class Config(BaseSettings):
-    """All of it, frozen; `load_config` refuses unknown sections, which are only ignored here."""
+
+class Config(VolatilityConfig, BaseSettings):
+    """All sections of all systems, frozen; `load_config` refuses unknown sections, which are only ignored here.
+
+    A system is added by the model of the sections that it reads, as a further base class.
+    """
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_file_encoding="utf-8"
     )
-
-    products: Annotated[tuple[Product, ...], Field(min_length=1)]
-    kafka: KafkaConfig
-    ingestion: IngestionConfig
-    features: FeaturesConfig
-    candles: CandlesConfig
-    labels: LabelsConfig
-    models: ModelsConfig
-    evaluation: EvaluationConfig
-    walk_forward: WalkForwardConfig
-    leakcheck: LeakcheckConfig
-    mlflow: MlflowConfig
-    promotion: PromotionConfig
-    retrain: RetrainConfig
-    schedules: SchedulesConfig
-    serving: ServingConfig
-    scoring: ScoringConfig
-    monitoring: MonitoringConfig
-    alerts: AlertsConfig
 
     @classmethod
     def settings_customise_sources(
@@ -89,56 +60,28 @@ class Config(BaseSettings):
         """Environment before `.env` before the file; the file comes in as init values."""
         return env_settings, dotenv_settings, init_settings
 
-    @model_validator(mode="after")
-    def _products_differ(self) -> "Config":
-        twice = [name for name, count in Counter(self.products).items() if count > 1]
-        if twice:
-            raise ValueError(f"products: {', '.join(twice)}: named twice")
-        return self
 
-    @model_validator(mode="after")
-    def _horizon_is_whole_bars(self) -> "Config":
-        if self.labels.horizon_s * 1000 % self.features.bar_ms:
-            raise ValueError(
-                f"labels.horizon_s: {self.labels.horizon_s}:"
-                f" must be a multiple of features.bar_ms ({self.features.bar_ms})"
-            )
-        return self
-
-    def of_candles(self) -> "Config":
-        """The configuration as closed candles want it: with their bars, windows, horizon, dataset, bundles and
-        registered model."""
-        own, spec = self.candles, self.candles.spec()
-        features = {name: getattr(spec, name) for name in spec.__struct_fields__} | {"dataset_dir": own.dataset_dir}
-        return self.model_copy(
-            update={
-                "features": self.features.model_copy(update=features),
-                "labels": self.labels.model_copy(update={"horizon_s": own.horizon_s}),
-                "models": self.models.model_copy(update={"artifacts_dir": own.artifacts_dir}),
-                "mlflow": self.mlflow.model_copy(
-                    update={"registered_model": f"{self.mlflow.registered_model}-candles"}
-                ),
-                "evaluation": self.evaluation.model_copy(update={"alarm_cooldown_s": own.alarm_cooldown_s}),
-            }
-        )
-
-    def fingerprint(self) -> str:
-        """SHA-256 over what decides results: features, labels, models and evaluation rules; places do not count."""
-        decisive = self.model_dump(mode="json", include={"labels", "models", "evaluation", "walk_forward", "candles"})
-        decisive["features"] = self.features.spec().fingerprint()
-        for section, places in (
-            ("models", ("artifacts_dir", "model_type")),
-            ("evaluation", ("report_json", "report_html")),
-            ("walk_forward", ("report_json", "report_html")),
-            ("candles", ("dataset_dir", "artifacts_dir")),
-        ):
-            for place in places:
-                decisive[section].pop(place)
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
-def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env")) -> Config:
+@overload
+def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env")) -> Config: ...
+
+
+@overload
+def load_config(
+    path: Path | None = None, *, env_file: Path | None = Path(".env"), config_type: type[AnyConfig]
+) -> AnyConfig: ...
+
+
+def load_config(
+    path: Path | None = None, *, env_file: Path | None = Path(".env"), config_type: type[Config] = Config
+) -> Config:
     """Read `path` (default `config.yaml`), `.env` and the environment.
+
+    Parameters
+    ----------
+    config_type : which sections there are.
 
     Raises
     ------
@@ -148,18 +91,23 @@ def load_config(path: Path | None = None, *, env_file: Path | None = Path(".env"
     chosen = path or DEFAULT_CONFIG
     values = _read_yaml(chosen)
     variables = _variables(env_file)
-    problems = [f"{name}: {values[name]!r}: no such key; {chosen} lists those that exist" for name in _unknown(values)]
+    sections = config_type.model_fields
+    problems = [
+        f"{name}: {value!r}: no such key; {chosen} lists those that exist"
+        for name, value in values.items()
+        if name not in sections
+    ]
     problems += [f"{name}: {value}: must be a number or a text" for name, value in _truths(values)]
-    problems += _unknown_variables(variables)
+    problems += _unknown_variables(variables, sections)
     problems += _written_secrets(values, chosen)
-    known = {name: value for name, value in values.items() if name in Config.model_fields}
+    known = {name: value for name, value in values.items() if name in sections}
     try:
-        config = Config(_env_file=env_file, **known)
+        config = config_type(_env_file=env_file, **known)
     except ValidationError as error:
         found = error.errors()
         inner = {problem["loc"][:-1] for problem in found}
-        told = [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in inner]
-        problems += [line for problem in told for line in _describe(chosen, problem)]
+        listed = [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in inner]
+        problems += [line for problem in listed for line in _describe(chosen, problem)]
     except SettingsError as error:
         problems.append(_not_json(error, variables))
     except RecursionError:
@@ -201,17 +149,12 @@ def _variables(env_file: Path | None) -> dict[str, str]:
     return {name: value or "" for name, value in merged.items() if name.upper().startswith(ENV_PREFIX)}
 
 
-def _unknown(values: Mapping[str, object]) -> list[str]:
-    return [name for name in values if name not in Config.model_fields]
-
-
-def _unknown_variables(variables: Mapping[str, str]) -> list[str]:
-    sections = ", ".join(Config.model_fields)
+def _unknown_variables(variables: Mapping[str, str], sections: Collection[str]) -> list[str]:
     return [
-        f"{name}: {_shown(name, value)}: no such section; {ENV_PREFIX}<SECTION>__<KEY> with one of {sections}"
+        f"{name}: {_shown(name, value)}: no such section; {ENV_PREFIX}<SECTION>__<KEY> with one of {', '.join(sections)}"
         for name, value in sorted(variables.items())
         if name not in NOT_CONFIGURATION
-        and name.upper().removeprefix(ENV_PREFIX).partition("__")[0].lower() not in Config.model_fields
+        and name.upper().removeprefix(ENV_PREFIX).partition("__")[0].lower() not in sections
     ]
 
 
@@ -266,6 +209,8 @@ def _describe(path: Path, problem: Any) -> list[str]:
     if problem["type"] == "value_error":
         lines = str(problem["ctx"]["error"]).splitlines()
         return [line if line.count(": ") > 1 else f"{where}: {line}" for line in lines]
+    if problem["type"] == "extra_forbidden" and where in MOVED:
+        return [f"{where}: {_shown(where, problem['input'])}: this key is now {MOVED[where]}; rename it"]
     if problem["type"] == "extra_forbidden":
         return [f"{where}: {_shown(where, problem['input'])}: no such key; {path} lists those that exist"]
     if problem["type"] == "missing":

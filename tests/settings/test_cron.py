@@ -7,7 +7,7 @@ from dagster._utils.schedules import is_valid_cron_string, schedule_execution_ti
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from tickvol.config_sections.cron import FIELDS, parse_cron
+from tickvol.settings.cron import FIELDS, parse_cron
 
 
 @st.composite

@@ -7,7 +7,7 @@ from kafka.errors import KafkaError
 from tickvol.alerts.notifications import Notice
 from tickvol.bus.client import MAX_MESSAGE_BYTES, new_admin, new_producer, reaching
 from tickvol.bus.messages import notice_message
-from tickvol.config_sections import KafkaConfig
+from tickvol.bus.settings import KafkaConfig
 from tickvol.core.errors import DeliveryRefused, TopicMismatch
 
 KEY_HEADER = "idempotency_key"

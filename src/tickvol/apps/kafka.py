@@ -10,8 +10,8 @@ from tickvol.core.errors import BrokerUnavailable, UsageError
 
 if TYPE_CHECKING:
     from tickvol.broker.local import LocalBroker
+    from tickvol.bus.settings import KafkaConfig
     from tickvol.bus.topic_status import TopicStatus
-    from tickvol.config_sections import KafkaConfig
 
 DESCRIPTION = """Run a broker on this machine, and look after the topics. ACTION is one of:
 

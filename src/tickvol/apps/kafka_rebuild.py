@@ -16,7 +16,7 @@ from tickvol.core.errors import BrokerUnavailable, InputError, UsageError, WorkE
 if TYPE_CHECKING:
     from tickvol.capture.publish_progress import ProgressFile
     from tickvol.config import Config
-    from tickvol.config_sections import FeaturesConfig, ScoringConfig
+    from tickvol.volatility.settings.stream import FeaturesConfig, ScoringConfig
 
 DESCRIPTION = """Make the topics anew from the raw archive, after the broker's data were lost or damaged.
 

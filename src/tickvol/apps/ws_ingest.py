@@ -15,8 +15,8 @@ from tickvol.core.errors import UsageError
 if TYPE_CHECKING:
     from tickvol.capture.feed import Feed
     from tickvol.capture.publisher_process import PublisherProcess
+    from tickvol.capture.settings import IngestionConfig
     from tickvol.config import Config
-    from tickvol.config_sections import IngestionConfig
     from tickvol.eventlog.raw_archive import RawArchive
 
 DESCRIPTION = """Capture the exchange's feed into the raw archive and publish it to Kafka.
@@ -95,7 +95,8 @@ def _with_flags(config: "Config", options: argparse.Namespace) -> "tuple[tuple[s
     from websockets.exceptions import InvalidURI
     from websockets.uri import parse_uri
 
-    from tickvol.config_sections import IngestionConfig, Product
+    from tickvol.capture.settings import IngestionConfig
+    from tickvol.settings.fields import Product
 
     problems = []
     if options.duration is not None and not 0 < options.duration < float("inf"):

@@ -13,8 +13,8 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
+from tickvol.bus.settings import KafkaConfig
 from tickvol.bus.sockets import new_client
-from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, WorkError
 
 BOOTSTRAP_TIMEOUT_MS = 5000

@@ -23,8 +23,8 @@ from kafka.errors import (
 )
 
 from tickvol.bus.client import new_consumer
+from tickvol.bus.settings import KafkaConfig
 from tickvol.bus.topics import declared_topics
-from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch, WorkError
 
 logger = logging.getLogger(__name__)

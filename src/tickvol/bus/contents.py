@@ -22,10 +22,11 @@ from tickvol.bus.messages import (
     partition_of,
 )
 from tickvol.bus.reading import Stored
+from tickvol.bus.settings import KafkaConfig
 from tickvol.bus.topics import declared_topics
-from tickvol.config_sections import PRODUCT_PATTERN, KafkaConfig
 from tickvol.core.errors import UsageError
 from tickvol.core.records import Gap, Record, Tick
+from tickvol.settings.fields import PRODUCT_PATTERN
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
 from tickvol.volatility.schema.feature_spec import DAY_S, NS_PER_S, FeatureSpec
 

@@ -10,7 +10,7 @@ import msgspec
 
 from tickvol.bus.messages import LetterMessage, decode_letter
 from tickvol.bus.reading import Stored, TopicReader
-from tickvol.config_sections import KafkaConfig
+from tickvol.bus.settings import KafkaConfig
 from tickvol.core.errors import InputError, UsageError
 
 CLIENT_ID = "tickvol-deadletters"

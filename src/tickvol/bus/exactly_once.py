@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Protocol
 
 from tickvol.bus.consume import Group, GroupConsumer, Partition
 from tickvol.bus.loop_counts import LoopCounts
+from tickvol.bus.settings import KafkaConfig
 from tickvol.bus.transactions import Outgoing, Transactions
-from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)

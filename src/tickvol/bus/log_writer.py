@@ -18,7 +18,7 @@ from kafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from tickvol.bus.client import new_admin, new_consumer, new_producer, reaching
 from tickvol.bus.messages import Message, decode_record, partition_of
-from tickvol.config_sections import KafkaConfig
+from tickvol.bus.settings import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch
 from tickvol.core.records import VOUCHED, Gap
 

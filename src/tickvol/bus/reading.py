@@ -10,7 +10,7 @@ from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from tickvol.bus.client import new_consumer, reaching
 from tickvol.bus.messages import partition_of
-from tickvol.config_sections import KafkaConfig
+from tickvol.bus.settings import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch
 
 POLL_S = 0.2

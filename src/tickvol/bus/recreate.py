@@ -17,8 +17,8 @@ from kafka.errors import (
 )
 
 from tickvol.bus.client import reaching
+from tickvol.bus.settings import KafkaConfig
 from tickvol.bus.topics import declared_topics, ensure_topics
-from tickvol.config_sections import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable
 
 PATIENCE_S = 30.0

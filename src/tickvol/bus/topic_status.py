@@ -14,8 +14,8 @@ from kafka.errors import (
 )
 
 from tickvol.bus.client import reaching
+from tickvol.bus.settings import KafkaConfig
 from tickvol.bus.topics import declared_topics
-from tickvol.config_sections import KafkaConfig
 
 _COORDINATOR_PATIENCE_S = 5.0
 _POLL_S = 0.1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from tickvol.bus.client import MAX_MESSAGE_BYTES, reaching
-from tickvol.config_sections import KafkaConfig
+from tickvol.bus.settings import KafkaConfig
 from tickvol.core.errors import TopicMismatch
 
 _ANY_TIME_MS = str(2**63 - 1)

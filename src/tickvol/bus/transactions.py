@@ -19,7 +19,7 @@ from kafka.errors import KafkaError
 
 from tickvol.bus.client import new_producer
 from tickvol.bus.messages import Message
-from tickvol.config_sections import KafkaConfig
+from tickvol.bus.settings import KafkaConfig
 from tickvol.core.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)

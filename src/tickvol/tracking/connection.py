@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tickvol.config_sections import MlflowConfig
 from tickvol.core.errors import TrackingUnavailable
+from tickvol.tracking.settings import MlflowConfig
 
 _SQLITE = "sqlite:///"
 _NOISY = ("alembic", "mlflow", "sqlalchemy")

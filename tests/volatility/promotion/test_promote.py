@@ -14,7 +14,7 @@ import pytest
 from tests.volatility.promotion.conftest import Store
 from tests.volatility.promotion.store import ROOT, config, register_day, write_leakcheck
 from tickvol.apps import champion, promote, rollback
-from tickvol.config_sections import MlflowConfig
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.core.errors import SchemaMismatch
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.promotion.gates import GATES

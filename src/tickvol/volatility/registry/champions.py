@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
-from tickvol.config_sections import MlflowConfig
 from tickvol.core.errors import InputError, LedgerBroken, TrackingUnavailable
 from tickvol.storage.journal import Entry, Ledger, locked
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.registry.versions import CHAMPION, PREVIOUS, aliases, mlflow_client
 
 BOOTSTRAP = "bootstrap"

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tickvol.config_sections import MlflowConfig
 from tickvol.core.times import parse_time_ns
 from tickvol.storage.journal import Entry, Ledger
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.promotion.retraining import DriftSeen, Event, Trained
 from tickvol.volatility.registry.champions import BOOTSTRAP
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tickvol.config_sections import MlflowConfig
 from tickvol.tracking.connection import connect, unavailable
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.registry.champions import BOOTSTRAP, changing, make_champion
 from tickvol.volatility.registry.versions import CHALLENGER, CHAMPION, directory_of, find_version

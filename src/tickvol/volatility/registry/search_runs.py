@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from tickvol.config_sections import MlflowConfig
 from tickvol.tracking.connection import connect, unavailable
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.models.manifest import Provenance
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.config_sections import MlflowConfig
 from tickvol.tracking.connection import connect, unavailable
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.models.walk_forward import FoldResult
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tickvol.config_sections import MlflowConfig
 from tickvol.core.errors import InputError
 from tickvol.tracking.bundle_flavor import bundle_directory
 from tickvol.tracking.connection import connect, unavailable
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.models.bundle import Bundle
 
 CHAMPION = "champion"

@@ -12,7 +12,6 @@ from tickvol.apps.evaluate import judging_rules
 from tickvol.apps.train import leak_rules, provenance
 from tickvol.command import now_iso
 from tickvol.config import Config
-from tickvol.config_sections import FoldsConfig
 from tickvol.core.errors import NotEnoughData, UsageError
 from tickvol.volatility.dataset import looks_like_dataset, read_features
 from tickvol.volatility.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector
@@ -29,6 +28,7 @@ from tickvol.volatility.reports.evaluation_figures import png
 from tickvol.volatility.reports.study_figures import study_figures
 from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
+from tickvol.volatility.settings.learning import FoldsConfig
 
 Source = Literal["ticks", "candles"]
 

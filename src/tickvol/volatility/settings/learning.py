@@ -1,11 +1,11 @@
-"""Sections of learning: labels, models, folds, leak check, experiments, promotion."""
+"""Sections of learning: labels, models, folds, leak check, promotion, retraining."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from tickvol.config_sections.fields import NotNegative, Port, Positive, PositiveInt, Section, Share
+from tickvol.settings.fields import NotNegative, Positive, PositiveInt, Section, Share
 from tickvol.volatility.leakcheck.rules import LeakRules
 from tickvol.volatility.models.folds import FoldRules
 from tickvol.volatility.models.inputs import GROUPS
@@ -133,26 +133,6 @@ class LeakcheckConfig(Section):
         """The pure part, as the checks take it."""
         own = [name for name in LeakRules.__struct_fields__ if name in type(self).model_fields]
         return LeakRules(max_pr_auc=max_pr_auc, seed=seed, **{name: getattr(self, name) for name in own})
-
-
-class MlflowConfig(Section):
-    """Experiment tracking."""
-
-    tracking_uri: str
-    artifacts_dir: Path
-    ledger_dir: Path
-    experiment: str
-    registered_model: str
-    request_timeout_s: PositiveInt
-    request_max_retries: Annotated[int, Field(ge=0)]
-    port: Port
-
-    @model_validator(mode="after")
-    def _gives_up_soon(self) -> "MlflowConfig":
-        longest_s = self.request_timeout_s * (self.request_max_retries + 1)
-        if longest_s >= 10:
-            raise ValueError(f"request_timeout_s * (request_max_retries + 1) is {longest_s}: must be below 10")
-        return self
 
 
 class PromotionConfig(Section):

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import model_validator
 
-from tickvol.config_sections.cron import parse_cron
-from tickvol.config_sections.fields import Port, Positive, PositiveInt, Section
+from tickvol.settings.cron import parse_cron
+from tickvol.settings.fields import Port, Positive, PositiveInt, Section
 
 
 class SchedulesConfig(Section):

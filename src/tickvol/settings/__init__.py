@@ -1,0 +1,1 @@
+"""Building blocks of settings: kinds of fields, and sections that several systems read."""
