@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.support import ROOT
 
 from tickvol.config import Config
+from tickvol.core.times import NS_PER_S
 from tickvol.eventlog.archive_reader import bare_connection, control_row, open_frames, source_name
 from tickvol.eventlog.frame_columns import FrameColumns, Kind
 from tickvol.eventlog.frames import FrameDecoder, Layout
@@ -17,7 +18,6 @@ from tickvol.eventlog.tracker import FrameTracker
 from tickvol.simulator.market import MarketSpec, market_products
 from tickvol.simulator.session import market_frames
 from tickvol.volatility.features.engine import FeatureEngine, FeatureRows
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 START_NS = 1_775_347_200 * NS_PER_S
 SEED = 7

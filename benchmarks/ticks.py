@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from stream import Input
 
 from tickvol.config import Config
+from tickvol.core.times import NS_PER_S
 from tickvol.eventlog.frames import FrameDecoder, Layout
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)

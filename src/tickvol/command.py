@@ -5,14 +5,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tickvol.core.errors import TickvolError, UsageError
-
-if TYPE_CHECKING:
-    from tickvol.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +27,6 @@ def command_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="configuration file (YAML)")
     parser.add_argument("--verbose", action="store_true", help="log at debug level")
     return parser
-
-
-def configuration(options: argparse.Namespace) -> "Config":
-    """The configuration that `--config` and `--candles` name."""
-    from tickvol.config import load_config
-
-    config = load_config(options.config)
-    return config.of_candles() if options.candles else config
-
-
-def add_candles(parser: argparse.ArgumentParser) -> None:
-    """The flag by which a command works on closed candles: section `candles` in the place of `features`."""
-    parser.add_argument("--candles", action="store_true", help="closed candles in place of ticks: section `candles`")
 
 
 def agreed(question: str) -> bool:
@@ -93,11 +75,6 @@ def run_command(
         about = f": {str(error).splitlines()[0]}" if str(error) else ""
         print(f"{parser.prog}: unexpected {type(error).__name__}{about}; --verbose shows where", file=sys.stderr)
         return 1
-
-
-def now_iso() -> str:
-    """The time by the clock, UTC to the second, as ledgers keep it."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from pydantic_settings import (
 )
 
 from tickvol.core.errors import ConfigError, UsageError
-from tickvol.settings.fields import PRODUCT_PATTERN
+from tickvol.core.records import PRODUCT_PATTERN
 from tickvol.volatility.settings.profile import VolatilityConfig
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -151,7 +151,8 @@ def _variables(env_file: Path | None) -> dict[str, str]:
 
 def _unknown_variables(variables: Mapping[str, str], sections: Collection[str]) -> list[str]:
     return [
-        f"{name}: {_shown(name, value)}: no such section; {ENV_PREFIX}<SECTION>__<KEY> with one of {', '.join(sections)}"
+        f"{name}: {_shown(name, value)}: no such section; {ENV_PREFIX}<SECTION>__<KEY> with one of"
+        f" {', '.join(sections)}"
         for name, value in sorted(variables.items())
         if name not in NOT_CONFIGURATION
         and name.upper().removeprefix(ENV_PREFIX).partition("__")[0].lower() not in sections

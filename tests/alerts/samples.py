@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tickvol.alerts.dispatcher import AlertDesk, Sink
+from tickvol.alerts.dispatcher import AlertDispatcher, Sink
 from tickvol.alerts.hysteresis import Reading, Rule
 from tickvol.alerts.ledger import Ledger
 from tickvol.alerts.notifications import Alert, Digest, Notice, Severity, Subject
@@ -51,17 +51,17 @@ class Box:
         ]
 
 
-def new_desk(
+def new_dispatcher(
     path: Path,
     sinks: Mapping[str, Sink],
     clock: Clock,
     *,
     routes: Sequence[Route] | None = None,
     repeat_after_ns: int = HOUR,
-) -> AlertDesk:
+) -> AlertDispatcher:
     ways = routes if routes is not None else [Route(name, ALL) for name in sinks]
     factories = {name: lambda sink=sink: sink for name, sink in sinks.items()}
-    return AlertDesk(Ledger(path), ways, factories, now_ns=clock, repeat_after_ns=repeat_after_ns)
+    return AlertDispatcher(Ledger(path), ways, factories, now_ns=clock, repeat_after_ns=repeat_after_ns)
 
 
 def down() -> NotDelivered:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.alerts.samples import ALL, HOUR, NOON_NS, SECOND, Box, Clock, down, new_desk, reading, rule
+from tests.alerts.samples import ALL, HOUR, NOON_NS, SECOND, Box, Clock, down, new_dispatcher, reading, rule
 from tests.support import ROOT
 from tickvol.alerts import dispatcher as desk_module
 from tickvol.alerts.book import Fate
@@ -33,7 +33,7 @@ def fates(desk, sink="box"):
 
 def test_an_alert_is_written_down_before_it_is_sent(tmp_path: Path) -> None:
     box = Box()
-    desk = new_desk(tmp_path / "ledger", {"box": box}, Clock())
+    desk = new_dispatcher(tmp_path / "ledger", {"box": box}, Clock())
     (alert,) = desk.observe(rule(), [reading(2.0)])
     assert (box.got, fates(desk)) == ([], [Fate.DUE])
     assert desk.deliver() == [Visit("box", 1, 0, 0, 0, None)]
@@ -46,13 +46,13 @@ def test_what_a_dead_sink_did_not_take_is_delivered_after_a_restart_in_order(tmp
     dead = Box()
     dead.errors = [down()]
     clock = Clock()
-    first = new_desk(tmp_path / "ledger", {"box": dead}, clock)
+    first = new_dispatcher(tmp_path / "ledger", {"box": dead}, clock)
     first.observe(rule(), [reading(2.0)])
     first.observe(rule(), [reading(0.0)])
     assert first.deliver() == [Visit("box", 0, 2, 0, 0, "it is down")]
     assert dead.got == []  # the clearing does not overtake its raise
     again = Box()
-    second = new_desk(tmp_path / "ledger", {"box": again}, clock)
+    second = new_dispatcher(tmp_path / "ledger", {"box": again}, clock)
     assert second.deliver() == [Visit("box", 2, 0, 0, 0, None)]
     assert [alert.state for alert in again.alerts()] == [AlertState.RAISED, AlertState.CLEARED]
 
@@ -60,7 +60,7 @@ def test_what_a_dead_sink_did_not_take_is_delivered_after_a_restart_in_order(tmp
 def test_one_dead_sink_keeps_nothing_from_the_others(tmp_path: Path) -> None:
     dead, well = Box(), Box()
     dead.errors = [OSError("no route")]
-    desk = new_desk(tmp_path / "ledger", {"dead": dead, "well": well}, Clock())
+    desk = new_dispatcher(tmp_path / "ledger", {"dead": dead, "well": well}, Clock())
     desk.observe(rule(), [reading(2.0)])
     assert desk.deliver() == [Visit("dead", 0, 1, 0, 0, "no route"), Visit("well", 1, 0, 0, 0, None)]
 
@@ -68,7 +68,7 @@ def test_one_dead_sink_keeps_nothing_from_the_others(tmp_path: Path) -> None:
 def test_what_is_refused_for_good_is_told_and_not_tried_again_by_itself(tmp_path: Path) -> None:
     box = Box()
     box.errors = [DeliveryRefused("410 Gone")]
-    desk = new_desk(tmp_path / "ledger", {"box": box}, Clock())
+    desk = new_dispatcher(tmp_path / "ledger", {"box": box}, Clock())
     desk.observe(rule(), [reading(2.0), reading(2.0, feature="robust_z")])
     assert desk.deliver() == [Visit("box", 1, 0, 1, 0, None)]
     assert desk.deliver() == [Visit("box", 0, 0, 1, 0, None)]
@@ -85,20 +85,20 @@ def test_a_repeated_notice_has_the_key_that_it_had(tmp_path: Path) -> None:
 
     forgets, box = Forgets(), Box()
     path = tmp_path / "ledger"
-    desk = new_desk(path, {"box": forgets}, Clock())
+    desk = new_dispatcher(path, {"box": forgets}, Clock())
     desk.observe(rule(), [reading(2.0)])
     desk.deliver()
-    new_desk(path, {"box": box}, Clock()).deliver()
+    new_dispatcher(path, {"box": box}, Clock()).deliver()
     assert forgets.got == box.got
 
 
 def test_a_sink_that_is_no_longer_configured_keeps_what_it_was_to_get_until_it_is_given_up(tmp_path: Path) -> None:
     path, box = tmp_path / "ledger", Box()
     box.errors = [down()]
-    desk = new_desk(path, {"box": box}, Clock())
+    desk = new_dispatcher(path, {"box": box}, Clock())
     desk.observe(rule(), [reading(2.0)])
     desk.deliver()
-    without = new_desk(path, {}, Clock())
+    without = new_dispatcher(path, {}, Clock())
     (visit,) = without.deliver()
     assert (visit.sink, visit.open) == ("box", 1)
     assert visit.detail is not None
@@ -111,7 +111,7 @@ def test_a_sink_that_is_no_longer_configured_keeps_what_it_was_to_get_until_it_i
 def test_severities_go_where_the_routes_say(tmp_path: Path) -> None:
     loud, all_of_it = Box(), Box()
     routes = [Route("loud", frozenset({Severity.CRITICAL})), Route("all", ALL)]
-    desk = new_desk(tmp_path / "ledger", {"loud": loud, "all": all_of_it}, Clock(), routes=routes)
+    desk = new_dispatcher(tmp_path / "ledger", {"loud": loud, "all": all_of_it}, Clock(), routes=routes)
     for severity in Severity:
         desk.observe(rule(severity, name=severity), [reading(2.0)])
     desk.deliver()
@@ -122,7 +122,7 @@ def test_severities_go_where_the_routes_say(tmp_path: Path) -> None:
 def test_quiet_hours_hold_all_but_critical_and_end_with_one_digest(tmp_path: Path) -> None:
     box, clock = Box(), Clock(NOON_NS + 10 * HOUR)  # 22:00
     routes = [Route("box", ALL, dict.fromkeys(Severity, NIGHT))]
-    desk = new_desk(tmp_path / "ledger", {"box": box}, clock, routes=routes)
+    desk = new_dispatcher(tmp_path / "ledger", {"box": box}, clock, routes=routes)
     for number, severity in enumerate((Severity.WARNING, Severity.INFO, Severity.CRITICAL)):
         clock.now_ns += number
         desk.observe(rule(severity, name=severity), [reading(2.0)])
@@ -141,7 +141,7 @@ def test_quiet_hours_hold_all_but_critical_and_end_with_one_digest(tmp_path: Pat
 
 def test_a_clearing_after_the_quiet_hours_comes_behind_the_digest_with_its_raise(tmp_path: Path) -> None:
     box, clock = Box(), Clock(NOON_NS + 11 * HOUR)
-    desk = new_desk(
+    desk = new_dispatcher(
         tmp_path / "ledger", {"box": box}, clock, routes=[Route("box", ALL, dict.fromkeys(Severity, NIGHT))]
     )
     desk.observe(rule(), [reading(2.0)])
@@ -154,7 +154,7 @@ def test_a_clearing_after_the_quiet_hours_comes_behind_the_digest_with_its_raise
 def test_what_failed_in_the_evening_is_not_tried_again_at_night(tmp_path: Path) -> None:
     box, clock = Box(), Clock(NOON_NS + 10 * HOUR - 1)
     box.errors = [down()]
-    desk = new_desk(
+    desk = new_dispatcher(
         tmp_path / "ledger", {"box": box}, clock, routes=[Route("box", ALL, dict.fromkeys(Severity, NIGHT))]
     )
     desk.observe(rule(), [reading(2.0)])
@@ -193,7 +193,7 @@ def test_quiet_hours_failures_and_restarts_lose_nothing(path: list) -> None:
         ledger = Path(place) / "ledger"
         boxes, clock = {"quiet": Box(), "open": Box()}, Clock()
         routes = [Route("quiet", ALL, {Severity.INFO: NIGHT, Severity.WARNING: LUNCH}), Route("open", ALL)]
-        desk, made = new_desk(ledger, boxes, clock, routes=routes), []
+        desk, made = new_dispatcher(ledger, boxes, clock, routes=routes), []
         for severity, feature, value, minutes, action in path:
             clock.now_ns += minutes * MINUTE
             made += desk.observe(rule(severity, name=severity), [reading(value, clock.now_ns, feature)])
@@ -203,7 +203,7 @@ def test_quiet_hours_failures_and_restarts_lose_nothing(path: list) -> None:
             if action == "fail":
                 boxes["quiet"].errors.append(down())
             if action in ("restart", "torn"):
-                desk = new_desk(ledger, boxes, clock, routes=routes)
+                desk = new_dispatcher(ledger, boxes, clock, routes=routes)
             if action:
                 before = len(boxes["quiet"].got)
                 desk.deliver()
@@ -223,7 +223,7 @@ def test_quiet_hours_failures_and_restarts_lose_nothing(path: list) -> None:
 
 def test_readers_of_two_processes_see_one_state(tmp_path: Path) -> None:
     path, box = tmp_path / "ledger", Box()
-    one, other = new_desk(path, {"box": box}, Clock()), new_desk(path, {"box": box}, Clock())
+    one, other = new_dispatcher(path, {"box": box}, Clock()), new_dispatcher(path, {"box": box}, Clock())
     assert len(one.observe(rule(), [reading(2.0)])) == 1
     assert other.observe(rule(), [reading(2.0)]) == []
     other.deliver()
@@ -234,8 +234,8 @@ def test_readers_of_two_processes_see_one_state(tmp_path: Path) -> None:
 RACER = """
 import sys
 from pathlib import Path
-from tests.alerts.samples import Box, Clock, new_desk, reading, rule
-desk = new_desk(Path(sys.argv[1]), {"box": Box()}, Clock())
+from tests.alerts.samples import Box, Clock, new_dispatcher, reading, rule
+desk = new_dispatcher(Path(sys.argv[1]), {"box": Box()}, Clock())
 print(sum(len(desk.observe(rule(), [reading(2.0, feature=str(n))])) for n in range(30)))
 """
 
@@ -247,14 +247,14 @@ def test_processes_that_observe_at_once_raise_each_alert_once(tmp_path: Path) ->
     racers = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     made = [int(racer.communicate(timeout=60)[0]) for racer in racers]
     assert sum(made) == 30
-    desk = new_desk(path, {}, Clock())
+    desk = new_dispatcher(path, {}, Clock())
     assert (len(desk.book().standing()), desk.unreadable) == (30, 0)
 
 
 def test_while_another_process_delivers_nothing_is_sent_twice(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(desk_module, "LOCK_PATIENCE_S", 0.0)
     box = Box()
-    desk = new_desk(tmp_path / "ledger", {"box": box}, Clock())
+    desk = new_dispatcher(tmp_path / "ledger", {"box": box}, Clock())
     desk.observe(rule(), [reading(2.0)])
     with (tmp_path / ".ledger.delivering").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -266,8 +266,8 @@ def test_while_another_process_delivers_nothing_is_sent_twice(tmp_path: Path, mo
 @pytest.mark.parametrize("sink", ["first", "second"])
 def test_what_comes_while_a_sink_is_visited_goes_along(tmp_path: Path, sink: str) -> None:
     boxes = {"first": Box(), "second": Box()}
-    desk = new_desk(tmp_path / "ledger", boxes, Clock())
-    other = new_desk(tmp_path / "ledger", boxes, Clock())
+    desk = new_dispatcher(tmp_path / "ledger", boxes, Clock())
+    other = new_dispatcher(tmp_path / "ledger", boxes, Clock())
 
     class Slow(Box):
         def deliver(self, notice, key):
@@ -275,7 +275,7 @@ def test_what_comes_while_a_sink_is_visited_goes_along(tmp_path: Path, sink: str
             other.observe(rule(), [reading(2.0, feature="late")])
 
     boxes[sink] = Slow()
-    desk = new_desk(tmp_path / "ledger", boxes, Clock())
+    desk = new_dispatcher(tmp_path / "ledger", boxes, Clock())
     desk.observe(rule(), [reading(2.0)])
     desk.deliver()
     desk.deliver()

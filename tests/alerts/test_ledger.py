@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.alerts.samples import NOON_NS, Box, Clock, new_desk, reading, rule
+from tests.alerts.samples import NOON_NS, Box, Clock, new_dispatcher, reading, rule
 from tickvol.alerts.hysteresis import decide
 from tickvol.alerts.ledger import Ledger
 from tickvol.alerts.line_file import LineFile
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_the_ledger_only_ever_grows(path: Path) -> None:
-    desk, before = new_desk(path, {"box": Box()}, Clock()), b""
+    desk, before = new_dispatcher(path, {"box": Box()}, Clock()), b""
     for step in range(4):
         desk.observe(rule(), [reading(2.0 - 2 * (step % 2), NOON_NS + step)])
         desk.deliver()
@@ -38,30 +38,30 @@ def test_the_ledger_only_ever_grows(path: Path) -> None:
 
 
 def test_a_line_that_a_kill_left_unfinished_is_told_and_costs_no_other(path: Path, caplog) -> None:
-    new_desk(path, {"box": Box()}, Clock()).observe(rule(), [reading(2.0)])
+    new_dispatcher(path, {"box": Box()}, Clock()).observe(rule(), [reading(2.0)])
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:40])
-    desk = new_desk(path, {"box": Box()}, Clock())
+    desk = new_dispatcher(path, {"box": Box()}, Clock())
     assert (len(desk.book().entries), desk.unreadable) == (1, 0)  # it may still be being written
     with caplog.at_level(logging.WARNING):
         desk.observe(rule(), [reading(2.0, feature="robust_z")])
-    again = new_desk(path, {"box": Box()}, Clock())
+    again = new_dispatcher(path, {"box": Box()}, Clock())
     assert (len(again.book().entries), again.unreadable) == (2, 1)
     assert "cannot be read and is passed over" in caplog.text
 
 
 @pytest.mark.parametrize("rubbish", [b"\xff\xfe", b"{}", b'{"type":"sold"}', b"[" * 5000, b""])
 def test_a_line_that_is_no_line_of_ours_is_passed_over(path: Path, rubbish: bytes) -> None:
-    new_desk(path, {"box": Box()}, Clock()).observe(rule(), [reading(2.0)])
+    new_dispatcher(path, {"box": Box()}, Clock()).observe(rule(), [reading(2.0)])
     path.write_bytes(rubbish + b"\n" + path.read_bytes() + rubbish + b"\n")
     box = Box()
-    desk = new_desk(path, {"box": box}, Clock())
+    desk = new_dispatcher(path, {"box": box}, Clock())
     assert desk.deliver()[0].delivered == 1
     assert desk.unreadable == 2
 
 
 def test_a_full_disk_is_told_and_leaves_no_part_of_a_line(path: Path, monkeypatch) -> None:
-    desk = new_desk(path, {"box": Box()}, Clock())
+    desk = new_dispatcher(path, {"box": Box()}, Clock())
     desk.observe(rule(), [reading(2.0)])
     before, write = path.read_bytes(), os.write
     monkeypatch.setattr(os, "write", lambda handle, text: write(handle, text[:7]))
@@ -73,7 +73,7 @@ def test_a_full_disk_is_told_and_leaves_no_part_of_a_line(path: Path, monkeypatc
 
 
 def test_only_the_owner_reads_it(path: Path) -> None:
-    new_desk(path, {}, Clock()).observe(rule(), [reading(2.0)])
+    new_dispatcher(path, {}, Clock()).observe(rule(), [reading(2.0)])
     assert path.stat().st_mode & 0o077 == 0
 
 
@@ -118,5 +118,5 @@ def test_lines_are_on_disk_before_they_count(tmp_path: Path, alert: Alert, monke
     LineFile(path).deliver(alert, "k1")
     assert synced == [path.stat().st_size]
     ledger = tmp_path / "ledger"
-    new_desk(ledger, {}, Clock()).observe(rule(), [reading(2.0)])
+    new_dispatcher(ledger, {}, Clock()).observe(rule(), [reading(2.0)])
     assert synced[-1] == ledger.stat().st_size

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.alerts.samples import NOON_NS, Clock, new_desk, reading, rule
+from tests.alerts.samples import NOON_NS, Clock, new_dispatcher, reading, rule
 from tests.capture.certificates import self_signed
 from tests.support import ROOT
 from tickvol.alerts.hysteresis import decide
@@ -262,14 +262,14 @@ def test_neither_secret_nor_path_shows_in_what_goes_wrong(receive, alert: Alert)
 def test_a_receiver_that_was_down_gets_all_of_it_after_its_restart_and_ours(receive, tmp_path: Path) -> None:
     receiver = receive(500)
     ledger = tmp_path / "ledger"
-    desk = new_desk(ledger, {"webhook": new_webhook(receiver.port)}, Clock())
+    desk = new_dispatcher(ledger, {"webhook": new_webhook(receiver.port)}, Clock())
     desk.observe(rule(), [reading(2.0)])
     desk.observe(rule(), [reading(0.0)])
     assert desk.deliver()[0].open == 2
     receiver.close()
     assert desk.deliver()[0].open == 2
     back = receive(200, port=receiver.port)
-    again = new_desk(ledger, {"webhook": new_webhook(back.port)}, Clock())
+    again = new_dispatcher(ledger, {"webhook": new_webhook(back.port)}, Clock())
     assert again.deliver()[0].delivered == 2
     bodies = [decode_notice(body) for _, _, body in back.requests]
     assert [notice.state for notice in bodies if isinstance(notice, Alert)] == ["raised", "cleared"]

@@ -14,10 +14,9 @@ from tests.support.pages import assert_readable
 from tests.support.synthetic import START_NS, synthetic_table
 from tickvol.apps import open_sealed, search, train, walk_forward
 from tickvol.config import load_config
-from tickvol.core.times import iso
+from tickvol.core.times import NS_PER_S, iso
 from tickvol.storage.journal import Ledger
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 SEALED = iso(START_NS + int(8.5 * 3600) * NS_PER_S)

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from tests.alerts.samples import NOON_NS, Clock, new_desk, reading, rule
+from tests.alerts.samples import NOON_NS, Clock, new_dispatcher, reading, rule
 from tests.kafka.conftest import config_of, make_topics
 from tickvol.alerts.hysteresis import decide
 from tickvol.alerts.notifications import Subject, decode_notice, digest_of, notice_key
@@ -62,7 +62,7 @@ def test_what_waited_for_a_broker_is_in_the_topic_after_its_start(own_broker, tm
             with contextlib.closing(AlertTopic(kafka)) as topic:
                 topic.deliver(notice, key)
 
-    desk = new_desk(tmp_path / "ledger", {"topic": Connects()}, Clock())
+    desk = new_dispatcher(tmp_path / "ledger", {"topic": Connects()}, Clock())
     desk.observe(rule(), [reading(2.0)])
     (visit,) = desk.deliver()
     assert (visit.delivered, visit.open) == (0, 1)

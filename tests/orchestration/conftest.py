@@ -9,8 +9,8 @@ import pytest
 from tests.support.datasets import write_dataset
 from tests.support.trained import market
 from tests.volatility.promotion.store import places
+from tickvol.core.times import NS_PER_S
 from tickvol.orchestration.home import open_instance
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 NOW_NS = int(market(0, hours=4.0).bar_end_ns.max()) + 3600 * NS_PER_S
 """An hour after the newest row."""

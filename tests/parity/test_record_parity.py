@@ -11,13 +11,14 @@ from tests.parity.test_follow_parity import write_archive
 from tickvol.apps import replay
 from tickvol.bus.messages import partition_of, record_message
 from tickvol.core.records import VOUCHED, Gap, Heartbeat, Record, Tick
+from tickvol.core.times import NS_PER_S
 from tickvol.eventlog.frames import FrameDecoder, Layout
 from tickvol.eventlog.record_reader import RecordReader
 from tickvol.eventlog.record_text import records_of
 from tickvol.eventlog.tracker import FrameTracker
 from tickvol.volatility.dataset import read_features
 from tickvol.volatility.features.engine import FeatureEngine
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 

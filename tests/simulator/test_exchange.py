@@ -8,11 +8,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from tickvol.exchange.coinbase import subscribe_message
 from tickvol.simulator.exchange import SimulatedExchange
 from tickvol.simulator.faults import parse_fault
 from tickvol.simulator.market import MarketSpec, market_products
 from tickvol.simulator.market_events import market_source
-from tickvol.simulator.session import market_frames, subscribe_message
+from tickvol.simulator.session import market_frames
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 START_NS = 1_767_571_200_000_000_000

@@ -11,9 +11,10 @@ from tests.support import ROOT
 from tickvol.core.errors import InputError
 from tickvol.core.records import GapReason
 from tickvol.eventlog.archive_lines import Control, control_line, frame_line
+from tickvol.exchange.coinbase import subscribe_message
 from tickvol.simulator.market import MarketSpec, market_products
 from tickvol.simulator.recording import recorded_source, write_lines
-from tickvol.simulator.session import ExchangeSession, market_frames, subscribe_message
+from tickvol.simulator.session import ExchangeSession, market_frames
 
 RECORDINGS = Path(os.environ.get("TICKVOL_DATA", ROOT.parent / "shared" / "data"))
 START_NS = 1_767_571_200_000_000_000

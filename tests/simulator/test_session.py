@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from tickvol.exchange.coinbase import subscribe_message
 from tickvol.simulator.frames import timestamp_text
 from tickvol.simulator.market import MarketSpec, market_products
 from tickvol.simulator.market_events import market_source
-from tickvol.simulator.session import ExchangeSession, subscribe_message
+from tickvol.simulator.session import ExchangeSession
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 START_NS = 1_767_571_200_000_000_000

@@ -1,52 +1,51 @@
-"""The alert desk as the configuration describes it, for every command that raises alerts."""
+"""The alert dispatcher as the configuration describes it, for every command that raises alerts."""
 
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from tickvol.alerts.dispatcher import AlertDesk, Sink, Visit
+from tickvol.alerts.dispatcher import AlertDispatcher, Sink, Visit
 from tickvol.alerts.ledger import Ledger
 from tickvol.alerts.line_file import LineFile
 from tickvol.alerts.routing import Route
+from tickvol.alerts.settings import AlertsConfig, WebhookConfig
 from tickvol.alerts.webhook import Patience, Webhook
-from tickvol.config import Config
+from tickvol.bus.settings import KafkaConfig
 from tickvol.core.errors import UsageError
-from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.core.times import NS_PER_S
 
 TOPIC, FILE, WEBHOOK = SINKS = ("topic", "file", "webhook")
 _SECRET = "TICKVOL_ALERTS__WEBHOOK__SECRET"
 
 
 @contextmanager
-def open_desk(config: Config) -> Iterator[AlertDesk]:
-    """The desk, with connections that end with the block.
+def open_dispatcher(alerts: AlertsConfig, kafka: KafkaConfig) -> Iterator[AlertDispatcher]:
+    """The dispatcher, with connections that end with the block.
 
     Raises
     ------
     UsageError
         When there is a webhook and no secret to sign with.
     """
-    alerts = config.alerts
     with ExitStack() as connections:
         sinks: dict[str, Callable[[], Sink]] = {FILE: lambda: LineFile(alerts.file)}
         if alerts.topic_severities:
-            sinks[TOPIC] = lambda: _topic(config, connections)
+            sinks[TOPIC] = lambda: _topic(alerts, kafka, connections)
         if alerts.webhook.url.get_secret_value():
-            webhook = new_webhook(config)
+            webhook = new_webhook(alerts.webhook)
             sinks[WEBHOOK] = lambda: webhook
-        yield AlertDesk(
+        yield AlertDispatcher(
             Ledger(alerts.ledger),
-            routes(config),
+            routes(alerts),
             sinks,
             now_ns=time.time_ns,
             repeat_after_ns=alerts.repeat_after_s * NS_PER_S,
         )
 
 
-def routes(config: Config) -> list[Route]:
+def routes(alerts: AlertsConfig) -> list[Route]:
     """What each sink takes and when it is quiet."""
-    alerts = config.alerts
     taken = {TOPIC: alerts.topic_severities, FILE: alerts.file_severities}
     if alerts.webhook.url.get_secret_value():
         taken[WEBHOOK] = alerts.webhook_severities
@@ -54,7 +53,7 @@ def routes(config: Config) -> list[Route]:
     return [Route(sink, taken[sink], quiet if sink in alerts.quiet_sinks else {}) for sink in taken if taken[sink]]
 
 
-def new_webhook(config: Config) -> Webhook:
+def new_webhook(about: WebhookConfig) -> Webhook:
     """The webhook of the configuration.
 
     Raises
@@ -62,7 +61,6 @@ def new_webhook(config: Config) -> Webhook:
     UsageError
         When there is no secret.
     """
-    about = config.alerts.webhook
     if not about.secret.get_secret_value():
         raise UsageError(f"alerts.webhook.secret: missing: alerts.webhook.url needs it to sign; set {_SECRET}")
     return Webhook(
@@ -92,9 +90,9 @@ def is_settled(visits: Sequence[Visit]) -> bool:
     return not any(visit.open or visit.refused for visit in visits)
 
 
-def _topic(config: Config, connections: ExitStack) -> Sink:
+def _topic(alerts: AlertsConfig, kafka: KafkaConfig, connections: ExitStack) -> Sink:
     from tickvol.alerts.topic_sink import AlertTopic
 
-    sink = AlertTopic(config.kafka)
+    sink = AlertTopic(kafka, alerts.topic)
     connections.callback(sink.close)
     return sink

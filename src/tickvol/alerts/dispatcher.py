@@ -1,4 +1,4 @@
-"""The desk: readings in, alerts into the ledger, notices out to the sinks. What is sent was written down before."""
+"""The alert dispatcher: readings in, alerts into the ledger, notices out to the sinks. The ledger is written first."""
 
 import contextlib
 import fcntl
@@ -49,7 +49,7 @@ class Visit:
     detail: str | None
 
 
-class AlertDesk:
+class AlertDispatcher:
     """Decides, writes down and delivers.
 
     Parameters

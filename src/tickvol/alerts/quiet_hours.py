@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 
-from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.core.times import NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)

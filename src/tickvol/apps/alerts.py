@@ -10,7 +10,7 @@ from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
     from tickvol.alerts.book import Entry
-    from tickvol.alerts.dispatcher import AlertDesk, Visit
+    from tickvol.alerts.dispatcher import AlertDispatcher, Visit
     from tickvol.config import Config
 
 DESCRIPTION = """Look at alerts and deliver them.
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _alerts(options: argparse.Namespace) -> int:
-    from tickvol.alerts.configured import SINKS, open_desk
+    from tickvol.alerts.configured import SINKS, open_dispatcher
     from tickvol.config import load_config
     from tickvol.core.errors import UsageError
 
@@ -47,29 +47,29 @@ def _alerts(options: argparse.Namespace) -> int:
         raise UsageError(f"--limit: {options.limit}: must be at least 1")
     if options.give_up is not None and options.give_up not in SINKS:
         raise UsageError(f"--give-up: {options.give_up!r}: must be one of {', '.join(SINKS)}")
-    with open_desk(config) as desk:
+    with open_dispatcher(config.alerts, config.kafka) as dispatcher:
         if options.action == "list":
-            return _list(options, desk, config)
-        return _test(options, desk) if options.action == "test" else _flush(options, desk)
+            return _list(options, dispatcher, config)
+        return _test(options, dispatcher) if options.action == "test" else _flush(options, dispatcher)
 
 
-def _test(options: argparse.Namespace, desk: "AlertDesk") -> int:
+def _test(options: argparse.Namespace, dispatcher: "AlertDispatcher") -> int:
     from tickvol.alerts.hysteresis import Reading, Rule
     from tickvol.alerts.notifications import Subject
 
     rule = Rule("test", Severity(options.severity), raise_above=0.5, clear_below=0.5)
     for value, reason in ((1.0, "a test of the sinks; nothing is wrong"), (0.0, "the test is over")):
         reading = Reading(Subject(detector="test"), value, {"value": value}, reason, time.time_ns())
-        print(f"made       {len(desk.observe(rule, [reading]))}: {reason}")
-    return _end(desk.deliver())
+        print(f"made       {len(dispatcher.observe(rule, [reading]))}: {reason}")
+    return _end(dispatcher.deliver())
 
 
-def _flush(options: argparse.Namespace, desk: "AlertDesk") -> int:
+def _flush(options: argparse.Namespace, dispatcher: "AlertDispatcher") -> int:
     if options.give_up:
-        print(f"given up   {desk.give_up(options.give_up)} of {options.give_up}")
+        print(f"given up   {dispatcher.give_up(options.give_up)} of {options.give_up}")
     if options.refused:
-        print(f"again      {desk.try_refused_again()} that were refused")
-    return _end(desk.deliver())
+        print(f"again      {dispatcher.try_refused_again()} that were refused")
+    return _end(dispatcher.deliver())
 
 
 def _end(visits: "Sequence[Visit]") -> int:
@@ -79,14 +79,14 @@ def _end(visits: "Sequence[Visit]") -> int:
     return 0 if is_settled(visits) else 1
 
 
-def _list(options: argparse.Namespace, desk: "AlertDesk", config: "Config") -> int:
-    book = desk.book()
+def _list(options: argparse.Namespace, dispatcher: "AlertDispatcher", config: "Config") -> int:
+    book = dispatcher.book()
     newest = list(book.entries.values())[::-1][: options.limit]
     if options.json:
         _print_json(
             {
                 "sinks": _sinks(config),
-                "unreadable_lines": desk.unreadable,
+                "unreadable_lines": dispatcher.unreadable,
                 "standing": book.standing(),
                 "notices": len(book.entries),
                 "newest": [_as_json(entry) for entry in newest],
@@ -95,8 +95,8 @@ def _list(options: argparse.Namespace, desk: "AlertDesk", config: "Config") -> i
         return 0
     for sink, place in _sinks(config).items():
         print(f"{sink:<10} {place}")
-    if desk.unreadable:
-        print(f"unreadable {desk.unreadable} lines of {config.alerts.ledger}; the log says which")
+    if dispatcher.unreadable:
+        print(f"unreadable {dispatcher.unreadable} lines of {config.alerts.ledger}; the log says which")
     standing = book.standing()
     print(f"standing   {len(standing)}")
     for alert in standing:
@@ -113,9 +113,9 @@ def _sinks(config: "Config") -> dict[str, str]:
     from tickvol.alerts.configured import FILE, TOPIC, WEBHOOK, new_webhook
 
     alerts = config.alerts
-    places = {TOPIC: config.kafka.topic_alerts, FILE: str(alerts.file), WEBHOOK: "none"}
+    places = {TOPIC: config.alerts.topic, FILE: str(alerts.file), WEBHOOK: "none"}
     if alerts.webhook.url.get_secret_value():
-        places[WEBHOOK] = f"{new_webhook(config).place}, signed with {alerts.webhook.secret}"
+        places[WEBHOOK] = f"{new_webhook(alerts.webhook).place}, signed with {alerts.webhook.secret}"
     taken = {TOPIC: alerts.topic_severities, FILE: alerts.file_severities, WEBHOOK: alerts.webhook_severities}
     return {
         sink: place

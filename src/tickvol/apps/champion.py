@@ -5,7 +5,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.command import add_candles, command_parser, configuration, run_command
+from tickvol.command import command_parser, run_command
+from tickvol.volatility.workflows.flags import add_candles, profile_of
 
 if TYPE_CHECKING:
     from tickvol.storage.journal import Entry
@@ -28,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _champion(options: argparse.Namespace) -> int:
     import json
 
+    from tickvol.config import load_config
     from tickvol.core.errors import LedgerBroken
     from tickvol.volatility.registry.champions import champions_ledger, require_witnessed, served_by_ledger
     from tickvol.volatility.registry.versions import CHAMPION, aliases
 
-    settings = configuration(options).mlflow
+    settings = profile_of(load_config(options.config), options).mlflow
     ledger = champions_ledger(settings)
     reading = ledger.read()
     for entry in reading.entries:

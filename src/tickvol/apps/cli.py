@@ -12,6 +12,7 @@ COMMANDS = {
     "simulate-exchange": "serve a local exchange that speaks the feed's protocol",
     "publish": "send the raw archive to Kafka, from the last acknowledged line on",
     "kafka": "run a broker on this machine; make the topics",
+    "kafka rebuild": "delete the topics and fill them again from the raw archive",
     "kafka-consume-check": "read a topic for a while: what is in it, what is missing, how old it is",
     "deadletters": "look at what was rejected or came too late; send it in again",
     "gaps": "list what is unknown: when, how long, why, which rows",
@@ -62,9 +63,18 @@ def _run(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(f"tickvol {__version__}")
         return 0
-    name = arguments[0]
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    name = " ".join(arguments[:words])
     if name not in COMMANDS:
         print(f"tickvol: {name!r}: no such command; one of {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    module = importlib.import_module(f"tickvol.apps.{name.replace('-', '_')}")
-    return int(module.main(arguments[1:]))
+    return int(importlib.import_module(module_of(name)).main(arguments[words:]))
+
+
+def module_of(name: str) -> str:
+    """The module of a command.
+
+    >>> module_of("kafka rebuild")
+    'tickvol.apps.kafka_rebuild'
+    """
+    return f"tickvol.apps.{name.replace('-', '_').replace(' ', '_')}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tickvol.command import command_parser, run_command
+from tickvol.core.times import NS_PER_S
 
 if TYPE_CHECKING:
     from tickvol.bus.dead_letters import Letter
@@ -24,8 +25,6 @@ DESCRIPTION = """Look into the topic of dead letters, and send letters in again.
 A tick can only change a bar that is still open. What is sent in later than that is in the log, counts as late and
 becomes a dead letter again; of letters that are late already this is certain, so they need --again, as do letters that
 were sent in before."""
-
-NS_PER_S = 1_000_000_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,8 +107,8 @@ def _show(options: argparse.Namespace, config: "Config") -> int:
 
 def _resubmit(options: argparse.Namespace, config: "Config") -> int:
     from tickvol.bus.dead_letters import read_letter
+    from tickvol.capture.resubmit import records_again
     from tickvol.core.errors import InputError
-    from tickvol.eventlog.resubmit import records_again
 
     refused = 0
     for letter_id in options.ids:
@@ -119,7 +118,9 @@ def _resubmit(options: argparse.Namespace, config: "Config") -> int:
             content = options.file.read_bytes().removesuffix(b"\n")
         try:
             _check_again(letter, again=options.again)
-            records = records_again(letter.letter.source, content, config)
+            records = records_again(
+                letter.letter.source, content, config.products, max_line_bytes=config.ingestion.max_line_bytes
+            )
         except InputError as error:
             refused += 1
             print(f"refused     {letter_id}: {error}")
@@ -127,7 +128,7 @@ def _resubmit(options: argparse.Namespace, config: "Config") -> int:
         late = _late(records, config)
         _send(letter, records, content, config)
         names = ", ".join(f"{type(record).__name__.lower()} of {record.product_id}" for record in records)
-        print(f"sent        {letter_id}: {names} to {config.kafka.topic_ticks}")
+        print(f"sent        {letter_id}: {names} to {config.ingestion.topic}")
         for line in late:
             print(f"            {line}")
     return 1 if refused else 0
@@ -151,7 +152,7 @@ def _late(records: "Sequence[Record]", config: "Config") -> list[str]:
     from tickvol.bus.reading import TopicReader
 
     spec = config.features.spec()
-    with TopicReader(config.kafka, config.kafka.topic_ticks, client_id=CLIENT_ID) as reader:
+    with TopicReader(config.kafka, config.ingestion.topic, client_id=CLIENT_ID) as reader:
         newest = {name: reader.newest_ms(name) for name in {record.product_id for record in records}}
     lines = []
     for record in records:
@@ -177,7 +178,7 @@ def _send(letter: "Letter", records: "Sequence[Record]", content: bytes, config:
     try:
         with reaching(kafka):
             for topic, messages in (
-                (kafka.topic_ticks, [record_message(record) for record in records]),
+                (config.ingestion.topic, [record_message(record) for record in records]),
                 (kafka.topic_deadletter, [fate]),
             ):
                 sent = [producer.send(topic, value=value, key=key, timestamp_ms=at) for key, value, at in messages]

@@ -66,15 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _drift(options: argparse.Namespace) -> int:
-    from tickvol.alerts.configured import open_desk
+    from tickvol.alerts.configured import open_dispatcher
     from tickvol.config import load_config
+    from tickvol.core.times import NS_PER_S
     from tickvol.volatility.dataset import read_features
     from tickvol.volatility.drift.alarms import compare_served, raise_alerts, raise_performance_alerts
     from tickvol.volatility.drift.evidently_report import DriftRules
     from tickvol.volatility.drift.quality import side_rows
     from tickvol.volatility.drift.sides import same_hours_only
     from tickvol.volatility.drift.summary import drift_report
-    from tickvol.volatility.schema.feature_spec import NS_PER_S
 
     config = load_config(options.config)
     monitoring = config.monitoring
@@ -92,8 +92,8 @@ def _drift(options: argparse.Namespace) -> int:
     except NotEnoughData:
         if options.alert and bundle is not None and len(table):
             since_ns = int(table.bar_end_ns.max()) - monitoring.recent_s * NS_PER_S
-            with open_desk(config) as desk:
-                told = raise_performance_alerts(config, desk, bundle, options.performance, since_ns)
+            with open_dispatcher(config.alerts, config.kafka) as dispatcher:
+                told = raise_performance_alerts(config, dispatcher, bundle, options.performance, since_ns)
             print("\n".join(told))
         raise
     report = drift_report(
@@ -110,16 +110,16 @@ def _drift(options: argparse.Namespace) -> int:
     _write(directory, report)
     print("\n".join(_told(report.summary, directory)))
     if options.alert and served is not None:
-        with open_desk(config) as desk:
+        with open_dispatcher(config.alerts, config.kafka) as dispatcher:
             to_ns = report.summary.current.to_ns
-            print("\n".join(raise_alerts(config, desk, served, to_ns, is_served=options.served)))
+            print("\n".join(raise_alerts(config, dispatcher, served, to_ns, is_served=options.served)))
     return 0
 
 
 def _recent_from_ns(config: "Config", features: Path, products: "Sequence[str] | None") -> int:
     """From when on rows can matter to `--recent`; the dataset may hold years."""
+    from tickvol.core.times import DAY_S, NS_PER_S
     from tickvol.volatility.dataset import newest_file_ns
-    from tickvol.volatility.schema.feature_spec import DAY_S, NS_PER_S
 
     seconds = config.monitoring.recent_s + config.monitoring.reference_days * DAY_S
     return newest_file_ns(features, products) - seconds * NS_PER_S
@@ -127,9 +127,9 @@ def _recent_from_ns(config: "Config", features: Path, products: "Sequence[str] |
 
 def _check_sinks(config: "Config") -> None:
     """Tell what is wrong with them before a minute is spent on a comparison."""
-    from tickvol.alerts.configured import open_desk
+    from tickvol.alerts.configured import open_dispatcher
 
-    with open_desk(config):
+    with open_dispatcher(config.alerts, config.kafka):
         pass
 
 

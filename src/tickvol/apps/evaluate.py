@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from tickvol.volatility.evaluation.judge import JudgingRules
     from tickvol.volatility.evaluation.selection import Selection
     from tickvol.volatility.models.bundle import Bundle
-    from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 _DESCRIPTION = """Judge bundles on rows that none of them was trained on: the test split of their own dataset, or all
 unseen rows of another one. Writes a JSON document (docs/evaluation.md) and a page that needs nothing beside it.
@@ -47,37 +46,22 @@ def _evaluate(options: argparse.Namespace) -> int:
     from tickvol.config import load_config
     from tickvol.volatility.dataset import read_features
     from tickvol.volatility.evaluation.report import evaluation_report
+    from tickvol.volatility.workflows.terms import judging_rules
 
     config = load_config(options.config)
+    profile = config.profile()
     bundles = find_bundles(options.bundle, config.models.artifacts_dir)
     json_path, html_path = _outputs(options.output, config)
     table = read_features(options.features or config.features.dataset_dir)
-    rules = judging_rules(config, bundles[0].spec, bundles[0].label.horizon_s)
+    rules = judging_rules(profile, bundles[0].spec, bundles[0].label.horizon_s)
     document, selection = evaluation_report(
-        table, bundles, rules, config_hash=config.fingerprint(), tickvol_version=__version__
+        table, bundles, rules, config_hash=profile.fingerprint(), tickvol_version=__version__
     )
     write_whole(json_path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
     write_whole(html_path, _page(document, selection, rules))
     _summarise(document)
     print(f"report   {json_path}\npage     {html_path}")
     return 0
-
-
-def judging_rules(config: "Config", spec: "FeatureSpec", horizon_s: int) -> "JudgingRules":
-    """The rules of the configuration for a horizon, with blocks of the look-back of a spec and the horizon."""
-    from tickvol.volatility.evaluation.judge import JudgingRules
-
-    chosen = config.evaluation
-    return JudgingRules(
-        horizon_s=horizon_s,
-        block_s=spec.lookback_s + horizon_s,
-        alarm_cooldown_s=chosen.alarm_cooldown_s,
-        bootstrap_samples=chosen.bootstrap_samples,
-        min_blocks=chosen.min_blocks,
-        min_events=chosen.min_events,
-        max_pr_auc=chosen.max_pr_auc,
-        seed=config.models.seed,
-    )
 
 
 def find_bundles(named: Sequence[Path] | None, artifacts_dir: Path) -> "list[Bundle]":

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +19,6 @@ on, to the dataset only; with --follow it goes on as the archive grows.
 
 Stopped or killed anywhere and started again it rewinds the log by the look-back, computes in silence up to where it
 was, and ends with the same bytes as `tickvol replay`."""
-
-
-SWITCH_S = 0.0005
-"""How long a thread that computes keeps the interpreter, by default 5 ms: a commit changes threads twenty times, and
-the one that writes the dataset would hold it up at each."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,25 +91,15 @@ def _check(options: argparse.Namespace, source: str) -> None:
 
 
 def _from_kafka(options: argparse.Namespace, config: "Config", products: Sequence[str], target: Path) -> int:
-    from tickvol.metrics.server import serve_metrics
-    from tickvol.volatility.featurizer.kafka_worker import KafkaRun
-    from tickvol.volatility.featurizer.metrics import FEATURIZER_METRICS, featurizer_values
+    from tickvol.volatility.featurizer.kafka_worker import featurize_kafka
 
-    run = KafkaRun(config, products, target, until_end=options.until_end, accept_hole=options.start == "earliest")
-    run.stop_on_signals()
-    sys.setswitchinterval(SWITCH_S)
-    metrics = serve_metrics(
-        "features.metrics_port",
-        config.features.metrics_port,
-        FEATURIZER_METRICS,
-        lambda: featurizer_values(run.counts),
+    featurize_kafka(
+        config,
+        products,
+        target,
+        until_end=options.until_end,
+        accept_hole=options.start == "earliest",
+        on_summary=lambda lines: print("\n".join(lines)),
     )
-    try:
-        run.work()
-    finally:
-        if metrics is not None:
-            metrics.close()
-        if run.counts.transactions or run.is_over:
-            print("\n".join(run.counts.summary(products)))
     print(f"dataset     {target}\nrejected    topic {config.kafka.topic_deadletter}")
     return 0

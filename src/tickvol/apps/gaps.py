@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tickvol.command import command_parser, run_command
+from tickvol.core.times import NS_PER_S
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -19,8 +20,6 @@ which products.
 The log is the archive or, with --from-kafka, the topic of ticks. Repeated records of a gap count once. An interruption
 that still lasts is not listed: its gap is written with the first tick after it."""
 
-NS_PER_S = 1_000_000_000
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol gaps`."""
@@ -32,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="F",
         help="files or directories; default: all of ingestion.raw_dir",
     )
-    parser.add_argument("--from-kafka", action="store_true", help="read kafka.topic_ticks, not the archive")
+    parser.add_argument("--from-kafka", action="store_true", help="read ingestion.topic, not the archive")
     parser.add_argument(
         "--sequence",
         choices=("trust", "report"),
@@ -60,7 +59,7 @@ def _gaps(options: argparse.Namespace) -> int:
     products = config.products if options.product is None else check_products([options.product])
     ledger = GapLedger()
     if options.from_kafka:
-        source, unreadable = config.kafka.topic_ticks, _from_topic(ledger, config, products)
+        source, unreadable = config.ingestion.topic, _from_topic(ledger, config, products)
     else:
         paths = options.data_file or [config.ingestion.raw_dir]
         source = " ".join(map(str, paths))
@@ -120,14 +119,13 @@ def _from_archive(
 
 def _from_topic(ledger: "GapLedger", config: "Config", products: Sequence[str]) -> list[str]:
     """The log as it lies in Kafka; what is no record there is counted."""
-    from tickvol.apps.kafka_consume_check import number_faults
-    from tickvol.bus.contents import read_records
     from tickvol.bus.reading import TopicReader
+    from tickvol.capture.topics import ticks_topic
 
-    bad = 0
-    with TopicReader(config.kafka, config.kafka.topic_ticks, client_id="tickvol-gaps") as reader:
+    bad, topic = 0, ticks_topic(config.kafka, config.ingestion)
+    with TopicReader(config.kafka, topic.name, client_id="tickvol-gaps") as reader:
         for messages in reader.whole():
-            for content in read_records(messages, number_faults):
+            for content in topic.validator(messages):
                 if isinstance(content, str):
                     bad += 1
                 elif content.product_id in products:
@@ -135,7 +133,7 @@ def _from_topic(ledger: "GapLedger", config: "Config", products: Sequence[str]) 
                         ledger.add(content.gap)
                     else:
                         ledger.saw(content.product_id, content.time_ns, content.time_ns)
-    return [f"{config.kafka.topic_ticks}: {bad} messages that are no records"] if bad else []
+    return [f"{topic.name}: {bad} messages that are no records"] if bad else []
 
 
 def _bars_of(dataset: Path, products: Sequence[str], gaps: "Sequence[Interruption]") -> "tuple[Any, dict[str, BarsOf]]":

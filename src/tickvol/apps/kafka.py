@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tickvol.broker.local import LocalBroker
     from tickvol.bus.settings import KafkaConfig
     from tickvol.bus.topic_status import TopicStatus
+    from tickvol.config import Config
 
 DESCRIPTION = """Run a broker on this machine, and look after the topics. ACTION is one of:
 
@@ -33,12 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in ACTIONS:
         return ACTIONS[arguments[0]](arguments[1:])
     parser = command_parser("kafka", DESCRIPTION)
-    parser.add_argument("action", metavar="ACTION", nargs="?", help=f"one of {', '.join(ACTIONS)}")
+    parser.add_argument("action", metavar="ACTION", nargs="?", help=f"one of {', '.join((*ACTIONS, 'rebuild'))}")
     return run_command(parser, _no_action, arguments)
 
 
 def _no_action(options: argparse.Namespace) -> int:
-    raise UsageError(f"ACTION: {options.action or 'none'}: must come first and be one of {', '.join(ACTIONS)}")
+    raise UsageError(
+        f"ACTION: {options.action or 'none'}: must come first and be one of {', '.join((*ACTIONS, 'rebuild'))}"
+    )
 
 
 def _start_main(argv: Sequence[str]) -> int:
@@ -66,18 +69,11 @@ def _topics_main(argv: Sequence[str]) -> int:
     return run_command(parser, _topics, argv)
 
 
-def _rebuild_main(argv: Sequence[str]) -> int:
-    from tickvol.apps import kafka_rebuild
-
-    return kafka_rebuild.rebuild_main(argv)
-
-
 ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {
     "start": _start_main,
     "stop": _stop_main,
     "status": _status_main,
     "topics": _topics_main,
-    "rebuild": _rebuild_main,
 }
 
 
@@ -86,8 +82,8 @@ def _start(options: argparse.Namespace) -> None:
     from tickvol.broker.jars import KAFKA_VERSION
     from tickvol.config import load_config
 
-    kafka = load_config(options.config).kafka
-    broker = _local_broker(kafka)
+    config = load_config(options.config)
+    broker = _local_broker(config.kafka)
     in_container = (
         not options.native
         and not broker.is_running()
@@ -103,7 +99,7 @@ def _start(options: argparse.Namespace) -> None:
         pid = process.pid if process is not None else "?"
         print(f"broker     {broker.bootstrap_servers}: Kafka {KAFKA_VERSION} {done}, pid {pid}")
         print(f"data       {broker.data}\nlog        {broker.log / 'server.log'}")
-    _tell_topics(kafka)
+    _ensure_topics(config)
 
 
 def _stop(options: argparse.Namespace) -> None:
@@ -118,17 +114,18 @@ def _stop(options: argparse.Namespace) -> None:
 def _topics(options: argparse.Namespace) -> None:
     from tickvol.config import load_config
 
-    _tell_topics(load_config(options.config).kafka)
+    _ensure_topics(load_config(options.config))
 
 
-def _tell_topics(kafka: "KafkaConfig") -> None:
+def _ensure_topics(config: "Config") -> None:
     import contextlib
 
     from tickvol.bus.client import new_admin
     from tickvol.bus.topics import ensure_topics
+    from tickvol.systems import all_topics
 
-    with contextlib.closing(new_admin(kafka)) as admin:
-        changes = ensure_topics(admin, kafka)
+    with contextlib.closing(new_admin(config.kafka)) as admin:
+        changes = ensure_topics(admin, config.kafka, all_topics(config))
     for line in changes or ["all as declared"]:
         print(f"topics     {line}")
 
@@ -140,6 +137,7 @@ def _status(options: argparse.Namespace) -> int:
     from tickvol.bus.client import new_admin
     from tickvol.bus.topic_status import topics_status
     from tickvol.config import load_config
+    from tickvol.systems import all_topics
 
     config = load_config(options.config)
     kafka = config.kafka.model_copy(update={"request_timeout_ms": min(config.kafka.request_timeout_ms, _QUICK_MS)})
@@ -149,7 +147,7 @@ def _status(options: argparse.Namespace) -> int:
         with contextlib.suppress(UsageError):  # a broker elsewhere: only what it answers itself can be told
             _local_told(_local_broker(kafka), told)
         with contextlib.closing(new_admin(kafka)) as admin:
-            topics = topics_status(admin, kafka, config.features.group_id)
+            topics = topics_status(admin, kafka, all_topics(config), config.features.group_id)
     except BrokerUnavailable as error:
         told["problem"] = str(error)
     else:

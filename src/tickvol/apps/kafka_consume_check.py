@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tickvol.command import command_parser, run_command
+from tickvol.core.times import NS_PER_S
 
 if TYPE_CHECKING:
     from tickvol.bus.reading import TopicReader
-    from tickvol.core.records import Tick
 
 DESCRIPTION = """Read a topic for --duration seconds and count what is there.
 
@@ -18,14 +18,12 @@ It reads what comes from now on or, with --from-beginning, everything up to the 
 which then ends it sooner. No group, no commits: it disturbs nobody. Exit 1 when a limit that is stated is broken, or
 when there was nothing to read. Every limit is off unless stated."""
 
-NS_PER_S = 1_000_000_000
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol kafka-consume-check`."""
     parser = command_parser("kafka-consume-check", DESCRIPTION)
     parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds to read at most")
-    parser.add_argument("--topic", metavar="T", help="one of the declared topics; default: kafka.topic_ticks")
+    parser.add_argument("--topic", metavar="T", help="one of the declared topics; default: ingestion.topic")
     parser.add_argument("--from-beginning", action="store_true", help="read the topic from its first message on")
     parser.add_argument(
         "--min-messages",
@@ -48,10 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from tickvol.bus.check import LogCheck
-    from tickvol.bus.contents import reader_of
     from tickvol.bus.reading import TopicReader
+    from tickvol.bus.topics import topic_named
     from tickvol.config import load_config
     from tickvol.core.errors import UsageError
+    from tickvol.systems import all_topics
 
     config = load_config(options.config)
     problems = [
@@ -66,17 +65,15 @@ def _check(options: argparse.Namespace) -> int:
     ]
     if problems:
         raise UsageError(problems)
-    topic = options.topic or config.kafka.topic_ticks
-    contents = reader_of(topic, config.kafka, config.features.spec(), number_faults)
-    with TopicReader(config.kafka, topic, client_id="tickvol-consume-check") as reader:
-        unnumbered = topic in (config.kafka.topic_deadletter, config.kafka.topic_alerts)
-        check = LogCheck(contents, counts_numbers=not unnumbered, live_from=dict(reader.end))
+    topic = topic_named(all_topics(config), options.topic or config.ingestion.topic)
+    with TopicReader(config.kafka, topic.name, client_id="tickvol-consume-check") as reader:
+        check = LogCheck(topic.validator, counts_numbers=topic.numbered, live_from=dict(reader.end))
         reader.seek(reader.first if options.from_beginning else reader.end)
         seconds, ended = _read(reader, check, options.duration, to_end=options.from_beginning)
         positions, ends = reader.positions(), reader.end_now()
     now_ns = time.time_ns()
     report: dict[str, Any] = {
-        "topic": topic,
+        "topic": topic.name,
         "from_beginning": options.from_beginning,
         "ended_by": ended,
         "seconds": seconds,
@@ -108,24 +105,6 @@ def _read(reader: "TopicReader", check: Any, duration_s: float, *, to_end: bool)
             messages = [message for message in messages if message.offset < reader.end[message.partition]]
         check.take(messages, time.time_ns())
     return time.monotonic() - started, "duration"
-
-
-def number_faults(ticks: "Sequence[Tick]") -> list[str | None]:
-    """The first rule that each tick's numbers break, the rules being those for frames of the exchange."""
-    import numpy as np
-
-    from tickvol.eventlog.frame_columns import Reject
-    from tickvol.eventlog.tickers import Tickers, parse_numbers
-
-    if not ticks:
-        return []
-    texts = [tick.price for tick in ticks] + [tick.best_bid for tick in ticks] + [tick.best_ask for tick in ticks]
-    texts += [tick.best_bid_quantity or "" for tick in ticks] + [tick.best_ask_quantity or "" for tick in ticks]
-    numbers, bad = parse_numbers(texts)
-    rows, product = np.arange(len(ticks)), np.zeros(len(ticks), np.int32)
-    tickers = Tickers(rows, product, numbers.reshape(5, -1), bad.reshape(5, -1))
-    tickers.check()
-    return [Reject(reject).label if reject else None for reject in tickers.reject.tolist()]
 
 
 def broken_limits(

@@ -36,7 +36,7 @@ _LOOKED_AT = 100
 _CAPTURE = re.compile(r"^(\d{8}T\d{6}Z(?:-\d+)?)-\d+$")
 
 
-def rebuild_main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol kafka rebuild`."""
     parser = command_parser("kafka rebuild", DESCRIPTION)
     parser.add_argument("--yes", action="store_true", help="do not ask before anything is deleted; default: ask")
@@ -49,12 +49,13 @@ def rebuild_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _rebuild(options: argparse.Namespace) -> int:
-    from tickvol.apps import featurize
     from tickvol.bus.client import new_admin
-    from tickvol.bus.recreate import make_anew
+    from tickvol.bus.recreate import recreate_topics
     from tickvol.config import load_config
     from tickvol.eventlog.archive_reader import frame_files
+    from tickvol.systems import all_topics
     from tickvol.volatility.dataset import remove_tree, swap_in
+    from tickvol.volatility.featurizer.kafka_worker import featurize_kafka
 
     config = load_config(options.config)
     raw_dir, kafka = config.ingestion.raw_dir, config.kafka
@@ -68,19 +69,17 @@ def _rebuild(options: argparse.Namespace) -> int:
             _check_captures(config, {path.name.partition("_")[0] for path in files})
             _check_readable(files)
         _ask(config, files, yes=options.yes)
-        for line in make_anew(admin, kafka, (config.features.group_id, config.scoring.group_id)):
+        for line in recreate_topics(
+            admin, kafka, all_topics(config), (config.features.group_id, config.scoring.group_id)
+        ):
             print(f"topics     {line}", flush=True)
         progress.forget()
-        _publish(config, raw_dir, progress)
+        _publish(config, progress)
     target = Path(os.path.abspath(config.features.dataset_dir))
     new = target.with_name(f".rebuilt.{target.name}")
     remove_tree(new)
-    code = featurize.main(
-        ["--config", str(options.config), "--source", "kafka", "--until-end", "--out", str(new)]
-        + (["--verbose"] if options.verbose else [])
-    )
-    if code:
-        return code
+    featurize_kafka(config, config.products, new, until_end=True, on_summary=lambda lines: print("\n".join(lines)))
+    print(f"dataset     {new}\nrejected    topic {kafka.topic_deadletter}")
     new.mkdir(parents=True, exist_ok=True)
     swap_in(new, target)
     print(f"rebuilt    {target}; start the featurizer again")
@@ -150,7 +149,7 @@ def _check_captures(config: "Config", captures: set[str]) -> None:
     found: set[str] = set()
     with (
         contextlib.suppress(TopicMismatch),
-        TopicReader(config.kafka, config.kafka.topic_ticks, client_id="rebuild") as topic,
+        TopicReader(config.kafka, config.ingestion.topic, client_id="rebuild") as topic,
     ):
         left = {number: min(_LOOKED_AT, end - topic.first[number]) for number, end in topic.end.items()}
         for messages in topic.whole():
@@ -165,17 +164,17 @@ def _check_captures(config: "Config", captures: set[str]) -> None:
     missing = sorted(found - captures)
     if missing:
         raise WorkError(
-            f"{config.kafka.topic_ticks}: begins with records of captures that {config.ingestion.raw_dir} no longer"
+            f"{config.ingestion.topic}: begins with records of captures that {config.ingestion.raw_dir} no longer"
             f" holds ({', '.join(missing[:3])}); nothing was deleted; --accept-loss accepts that they are gone"
         )
 
 
 def _ask(config: "Config", files: Sequence[Path], *, yes: bool) -> None:
-    from tickvol.bus.topics import declared_topics
+    from tickvol.systems import all_topics
 
     kafka = config.kafka
     print(f"broker     {kafka.bootstrap_servers}")
-    print(f"deletes    {', '.join(spec.name for spec in declared_topics(kafka) if spec.of_archive)}")
+    print(f"deletes    {', '.join(spec.name for spec in all_topics(config) if spec.rebuildable)}")
     print(f"offsets    of {config.features.group_id}, {config.scoring.group_id}")
     print(f"from       {config.ingestion.raw_dir}: {len(files)} files, {files[0].name} to {files[-1].name}", flush=True)
     if yes:
@@ -186,15 +185,20 @@ def _ask(config: "Config", files: Sequence[Path], *, yes: bool) -> None:
         raise WorkError("not confirmed; nothing was deleted")
 
 
-def _publish(config: "Config", raw_dir: Path, progress: "ProgressFile") -> None:
+def _publish(config: "Config", progress: "ProgressFile") -> None:
     from tickvol.capture.publisher import Publisher
 
     publisher = Publisher(
-        config, raw_dir, config.products, follow=lambda: False, stopped=lambda: False, progress=progress
+        config.kafka,
+        config.ingestion,
+        config.products,
+        grace_ms=config.features.grace_ms,
+        batch_size=config.features.batch_size,
+        follow=lambda: False,
+        stopped=lambda: False,
+        progress=progress,
     )
     if not publisher.run():
-        raise BrokerUnavailable(
-            f"{config.kafka.topic_ticks}: not all was acknowledged in time; start the rebuild again"
-        )
+        raise BrokerUnavailable(f"{config.ingestion.topic}: not all was acknowledged in time; start the rebuild again")
     figures = publisher.figures
     print(f"published  {figures.records:,} records, {figures.letters:,} dead letters", flush=True)

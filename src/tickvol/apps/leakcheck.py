@@ -1,21 +1,13 @@
 """`tickvol leakcheck`: look for leaks of the future in features, splits, labels and fits."""
 
 import argparse
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import get_args
 
-from tickvol.command import add_candles, command_parser, configuration, run_command
+from tickvol.command import command_parser, run_command
 from tickvol.volatility.models.training_spec import ModelType
-from tickvol.volatility.workflows.training_rows import add_rows, training_rows
-
-if TYPE_CHECKING:
-    from tickvol.config import Config
-    from tickvol.volatility.leakcheck.result import CheckResult, Fit
-    from tickvol.volatility.models.bundle import Bundle
-    from tickvol.volatility.models.training import Prepared
+from tickvol.volatility.workflows.flags import add_candles, add_rows, profile_of, selected_rows
 
 DESCRIPTION = """Look for leaks of the future (docs/leakcheck.md says what each check finds and what it cannot).
 
@@ -47,73 +39,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of training; default: models.seed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="document; default: leakcheck.report_json")
-    parser.set_defaults(artifacts_dir=None)  # one of the overrides that training has; nothing is saved here
     add_candles(parser)
     return run_command(parser, _leakcheck, argv)
 
 
 def _leakcheck(options: argparse.Namespace) -> int:
-    from tickvol.apps.train import fitter, overridden, provenance
-    from tickvol.command import write_whole
-    from tickvol.volatility.leakcheck.result import require_clean
-    from tickvol.volatility.models.training import prepare, train_detectors
+    from functools import partial
 
-    config = overridden(configuration(options), options)
-    table = training_rows(config, options)
-    training = config.models.spec(config.labels)
-    prepared = prepare(table, config.labels.spec(), training)
-    made = provenance(config, table)
-    bundles = list(train_detectors(prepared, training, config.models.model_type, made))
-    results = []
-    for result in _checks(options, config, prepared, bundles, fitter(training, made)):
-        print(f"{result.name:<24}{result.verdict:<13}{result.reason}", flush=True)
-        results.append(result)
-    path = options.json or config.leakcheck.report_json
-    document = _document(config, prepared, bundles, results)
-    write_whole(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
-    print(f"report                  {path}")
-    require_clean(results, "no figure of these detectors is to be believed")
+    from tickvol.config import load_config
+    from tickvol.volatility.workflows.leakcheck import check_leaks
+    from tickvol.volatility.workflows.leakcheck_log import LogFiles
+    from tickvol.volatility.workflows.terms import Overrides, overridden
+
+    config = load_config(options.config)
+    overrides = Overrides(seed=options.seed, label=options.label, model_type=options.model_type)
+    profile = overridden(profile_of(config, options), overrides)
+    log = LogFiles(
+        paths=tuple(options.data_file or ()),
+        ingestion=config.ingestion.model_copy(update={"sequence": options.sequence or config.ingestion.sequence}),
+        batch_size=config.features.batch_size,
+    )
+    report_json = options.json or profile.leakcheck.report_json
+    check_leaks(profile, selected_rows(profile, options), log, report_json=report_json, tell=partial(print, flush=True))
     return 0
-
-
-def _checks(
-    options: argparse.Namespace, config: "Config", prepared: "Prepared", bundles: "Sequence[Bundle]", fit: "Fit"
-) -> "Iterator[CheckResult]":
-    """Cheap ones first; each is shown as soon as it is there."""
-    from tickvol.apps.train import leak_rules
-    from tickvol.volatility.leakcheck.suite import control_checks, training_checks
-    from tickvol.volatility.workflows.leakcheck_log import log_checks
-
-    rules = leak_rules(config)
-    yield from training_checks(prepared, bundles, fit, rules)
-    trust = (options.sequence or config.ingestion.sequence) == "trust"
-    yield from log_checks(config, prepared.table, options.data_file, rules, trust_bare=trust)
-    yield from control_checks(prepared, bundles, fit, rules)
-
-
-def _document(
-    config: "Config", prepared: "Prepared", bundles: "Sequence[Bundle]", results: "Sequence[CheckResult]"
-) -> dict[str, Any]:
-    """What a gate has to know: which data, configuration and bundles were checked, and what was found."""
-    import msgspec
-
-    from tickvol.apps.train import leak_rules
-    from tickvol.volatility.leakcheck.result import leaks
-
-    manifest = bundles[0].manifest
-    return {
-        "schema_version": 1,
-        "tickvol_version": manifest.provenance.code_version,
-        "config_hash": manifest.provenance.config_hash,
-        "data_fingerprint": manifest.provenance.data_fingerprint,
-        "feature_schema_version": manifest.feature_schema_version,
-        "feature_spec_fingerprint": manifest.feature_spec.fingerprint(),
-        "simulated": prepared.table.simulated,
-        "label": msgspec.to_builtins(prepared.label),
-        "rules": msgspec.to_builtins(leak_rules(config)),
-        "bundles": {bundle.name: bundle.version for bundle in bundles},
-        "clean": not leaks(results),
-        "leaks": [result.name for result in leaks(results)],
-        "not_checked": [result.name for result in results if result.passed is None],
-        "checks": [asdict(result) for result in results],
-    }

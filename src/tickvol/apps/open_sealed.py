@@ -49,7 +49,7 @@ def _open_sealed(options: argparse.Namespace) -> int:
         ledger.sealed_result(opening, made | {"refused": str(error)})
         raise
     ledger.sealed_result(opening, made | _result(document))
-    artifacts = plan.config.models.artifacts_dir / "sealed"
+    artifacts = plan.profile.models.artifacts_dir / "sealed"
     for name, fitted in result.bundles.items():
         fitted.save(artifacts / name)
     document["sealed"]["openings"] = ledger.openings(plan.source)

@@ -66,7 +66,7 @@ def _performance(options: argparse.Namespace) -> int:
         seed=config.models.seed,
     )
     document = live_report(said, rules, window_s=window_s, as_of_event=options.as_of_event)
-    document |= {"tickvol_version": __version__, "config_hash": config.fingerprint()}
+    document |= {"tickvol_version": __version__, "config_hash": config.profile().fingerprint()}
     text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
     path = options.output or config.scoring.report_json
     write_whole(path, text + "\n")

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.command import add_candles, agreed, command_parser, configuration, now_iso, run_command
+from tickvol.command import agreed, command_parser, run_command
+from tickvol.core.times import now_iso
+from tickvol.volatility.workflows.flags import add_candles, profile_of
 
 if TYPE_CHECKING:
-    from tickvol.config import Config
+    from tickvol.volatility.settings.profile import MarketProfile
     from tickvol.volatility.workflows.promote import Judged
 
 _DESCRIPTION = """Judge the challenger beside the champion on rows that neither was trained on, through named gates
@@ -43,13 +45,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _promote(options: argparse.Namespace) -> int:
+    from tickvol.config import load_config
     from tickvol.volatility.dataset import read_features
+    from tickvol.volatility.workflows.leakcheck_log import LogFiles
     from tickvol.volatility.workflows.promote import failed_in_words, judge_candidate, settle, told
 
     _check(options)
-    config = configuration(options)
-    table = read_features(options.features or config.features.dataset_dir)
-    judged = judge_candidate(config, options.candidate, table, options.log)
+    config = load_config(options.config)
+    profile = profile_of(config, options)
+    table = read_features(options.features or profile.dataset_dir)
+    log = None
+    if options.log is not None:
+        log = LogFiles(paths=tuple(options.log), ingestion=config.ingestion, batch_size=config.features.batch_size)
+    judged = judge_candidate(profile, options.candidate, table, log, config.products)
     if judged is None:
         print(f"{options.candidate} serves already: nothing to do")
         return 0
@@ -58,10 +66,10 @@ def _promote(options: argparse.Namespace) -> int:
         outcome = "promoted" if judged.passed or options.force else "refused"
         print(f"dry run     would be {outcome}; nothing was changed")
         return 0 if judged.passed else 1
-    if options.ask and (judged.passed or options.force) and not _agreed(config, judged):
+    if options.ask and (judged.passed or options.force) and not _agreed(profile, judged):
         return 1
     by = "promote --ask" if options.ask else "promote"
-    if settle(config, judged, at=now_iso(), by=by, force=options.force):
+    if settle(profile, judged, at=now_iso(), by=by, force=options.force):
         print(f"promoted    version {judged.candidate.number} is champion; `tickvol rollback` goes back")
         return 0
     print(f"tickvol promote: refused, nothing was changed: {failed_in_words(judged)}", file=sys.stderr)
@@ -77,12 +85,12 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--ask: standard input is no terminal; leave it out to let the gates decide")
 
 
-def _agreed(config: "Config", judged: "Judged") -> bool:
+def _agreed(profile: "MarketProfile", judged: "Judged") -> bool:
     """Ask; a no is written down."""
     from tickvol.volatility.registry.champions import DECLINED, note
 
     if agreed(f"promote version {judged.candidate.number}?"):
         return True
-    note(config.mlflow, DECLINED, {"at": now_iso(), "by": "promote --ask", **judged.document()})
+    note(profile.mlflow, DECLINED, {"at": now_iso(), "by": "promote --ask", **judged.document()})
     print("declined    nothing was changed")
     return False

@@ -15,7 +15,7 @@ from tickvol.command import command_parser, run_command
 if TYPE_CHECKING:
     from tickvol.capture.publish_counts import PublishFigures
 
-DESCRIPTION = """Send the raw archive's records to kafka.topic_ticks and what was rejected to kafka.topic_deadletter.
+DESCRIPTION = """Send the raw archive's records to ingestion.topic and what was rejected to kafka.topic_deadletter.
 
 It goes on behind the last line that the broker has acknowledged. `tickvol ws-ingest` runs it by itself; alone it sends
 what an archive holds that was captured without Kafka. Exit code 3: stopped before all was acknowledged; start again."""
@@ -54,9 +54,11 @@ def _publish(options: argparse.Namespace) -> int:
     stop = _Stop()
     pipe = options.until_closed
     publisher = Publisher(
-        config,
-        raw_dir,
+        config.kafka,
+        config.ingestion.model_copy(update={"raw_dir": raw_dir}),
         products,
+        grace_ms=config.features.grace_ms,
+        batch_size=config.features.batch_size,
         follow=lambda: options.follow and not (pipe is not None and _is_closed(pipe)),
         stopped=lambda: stop.asked,
         on_figures=_show if options.figures else lambda _: None,

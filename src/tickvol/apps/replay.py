@@ -88,8 +88,8 @@ def _replay(options: argparse.Namespace) -> int:
     if options.from_kafka:
         return _replay_topic(options, config, products, target, new)
     files = archive_files(options.data_file) if options.data_file else newest_capture(config.ingestion.raw_dir)
-    trust = (options.sequence or config.ingestion.sequence) == "trust"
-    featurizer = Featurizer(config, products, source_names(files), trust_bare=trust)
+    ingestion = config.ingestion.model_copy(update={"sequence": options.sequence or config.ingestion.sequence})
+    featurizer = Featurizer(config.features.spec(), ingestion, products, source_names(files))
     store = Store(new, featurizer.engine.spec, products)
     log = MergedLog(files, featurizer.decoder, batch_size=batch_size)
     progress = Progress(sum(path.stat().st_size for path in files))
@@ -129,7 +129,7 @@ def _replay_klines(options: argparse.Namespace, config: "Config", target: Path, 
     ]
     if problems:
         raise UsageError(problems)
-    lines = replay_klines(config, options.klines, new)
+    lines = replay_klines(config.candles.spec(), options.klines, new)
     _swap_in(new, target)
     print("\n".join(lines))
     print(f"dataset     {target}")
@@ -156,7 +156,7 @@ def _replay_topic(
     _swap_in(new, target)
     seconds = time.monotonic() - started
     print("\n".join(counts.summary(products)))
-    print(f"topic       {config.kafka.topic_ticks}, {seconds:.1f} s, {counts.records / seconds:.0f} records/s")
+    print(f"topic       {config.ingestion.topic}, {seconds:.1f} s, {counts.records / seconds:.0f} records/s")
     print(f"dataset     {target}\nrejected    {deadletter_dir(target)}")
     return 0
 

@@ -1,20 +1,20 @@
 """`tickvol reproduce`: a recorded training once more, from the same data, configuration and program; what differs."""
 
 import argparse
-import contextlib
-import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from tickvol.command import add_candles, command_parser, configuration, run_command
+from tickvol.command import command_parser, run_command
+from tickvol.volatility.workflows.flags import add_candles, profile_of
 
 if TYPE_CHECKING:
-    from tickvol.config import Config
     from tickvol.volatility.models.bundle import Bundle
+    from tickvol.volatility.models.training_spec import ModelType
     from tickvol.volatility.schema.feature_table import FeatureTable
+    from tickvol.volatility.settings.profile import MarketProfile
 
 _DESCRIPTION = """Train again what a run made, and compare bytes of bundles and figures, a line each: equal or differs.
 
@@ -44,23 +44,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
+    from tickvol.config import load_config
     from tickvol.volatility.dataset import read_features
     from tickvol.volatility.models.bundle import Bundle
 
-    config = configuration(options)
-    recorded = _find(config, options.run)
+    profile = profile_of(load_config(options.config), options)
+    recorded = _find(profile, options.run)
     bundles = {name: Bundle.load(directory) for name, directory in recorded.directories.items()}
     products = options.products or recorded.products
-    features = options.features or config.features.dataset_dir
+    features = options.features or profile.dataset_dir
     first = next(iter(bundles.values()))
     table = read_features(features, products=products, to_ns=first.manifest.split.last_ns + 1)
-    lines = _origins(config, table, first)
+    lines = _origins(profile, table, first)
     print("\n".join(lines))
     if any(line.startswith("differs") for line in lines):
         print("nothing was trained: give the run's own data, configuration and program")
         return 1
     with tempfile.TemporaryDirectory() as scratch:
-        _train_again(options, recorded, first, features, products, Path(scratch))
+        _train_again(profile, recorded, first, features, products, Path(scratch))
         compared = _compare(recorded, bundles, table, Path(scratch))
     print("\n".join(compared))
     differing = sum(line.startswith("differs") for line in compared)
@@ -68,16 +69,16 @@ def _reproduce(options: argparse.Namespace) -> int:
     return 1 if differing else 0
 
 
-def _find(config: "Config", run: str) -> _Recorded:
+def _find(profile: "MarketProfile", run: str) -> _Recorded:
     from tickvol.volatility.models.bundle import Bundle
     from tickvol.volatility.registry.versions import detector_runs, directory_of, run_of_bundle, training_params
 
     if Path(run).is_dir():
         name = Bundle.load(Path(run)).name
         return _Recorded(directories={name: Path(run)}, metrics={name: None}, products=None, model_type=None)
-    run_id = run_of_bundle(config.mlflow, run) if len(run) == 64 else run
-    found = detector_runs(config.mlflow, run_id)
-    params = training_params(config.mlflow, run_id)
+    run_id = run_of_bundle(profile.mlflow, run) if len(run) == 64 else run
+    found = detector_runs(profile.mlflow, run_id)
+    params = training_params(profile.mlflow, run_id)
     return _Recorded(
         directories={detector.name: directory_of(detector.source, f"run {detector.run_id}") for detector in found},
         metrics={detector.name: detector.metrics for detector in found},
@@ -86,46 +87,48 @@ def _find(config: "Config", run: str) -> _Recorded:
     )
 
 
-def _origins(config: "Config", table: "FeatureTable", bundle: "Bundle") -> list[str]:
+def _origins(profile: "MarketProfile", table: "FeatureTable", bundle: "Bundle") -> list[str]:
     """Whether data, configuration and program at hand are those of the bundle."""
     from tickvol import __version__
-    from tickvol.apps.train import overridden
     from tickvol.volatility.schema.feature_table import table_fingerprint
+    from tickvol.volatility.workflows.terms import Overrides, overridden
 
-    of_run = argparse.Namespace(
-        label=bundle.label.kind.value, seed=bundle.manifest.seed, model_type=None, artifacts_dir=None
-    )
+    of_run = Overrides(label=bundle.label.kind.value, seed=bundle.manifest.seed)
     made = bundle.manifest.provenance
     return [
         _line("data", made.data_fingerprint, table_fingerprint(table)),
-        _line("config", made.config_hash, overridden(config, of_run).fingerprint()),
+        _line("config", made.config_hash, overridden(profile, of_run).fingerprint()),
         _line("code", made.code_version, __version__),
     ]
 
 
 def _train_again(
-    options: argparse.Namespace,
+    profile: "MarketProfile",
     recorded: _Recorded,
     bundle: "Bundle",
     features: Path,
     products: Sequence[str] | None,
     scratch: Path,
 ) -> None:
-    """As `tickvol train` does it, without its words and without MLflow."""
-    from tickvol.apps import train
-    from tickvol.core.errors import InputError
+    """Train as `tickvol train` does, without its output and without MLflow."""
+    from tickvol.core.errors import InputError, TickvolError
     from tickvol.volatility.models.candidates import model_type_of
+    from tickvol.volatility.workflows.flags import training_rows
+    from tickvol.volatility.workflows.terms import Overrides, overridden
+    from tickvol.volatility.workflows.train import train
 
-    arguments = ["--config", str(options.config), "--features", str(features), "--artifacts-dir", str(scratch)]
-    arguments += ["--no-tracking", "--seed", str(bundle.manifest.seed), "--label", bundle.label.kind.value]
-    arguments += ["--candles"] if options.candles else []
-    arguments += ["--until", str(bundle.manifest.split.last_ns)]  # the dataset may have grown since
-    arguments += ["--model-type", recorded.model_type or model_type_of(bundle.name)]
-    arguments += ["--products", *products] if products else []
-    with contextlib.redirect_stdout(io.StringIO()):
-        code = train.main(arguments)
-    if code != 0:
-        raise InputError("the training could not be repeated, see above")
+    of_run = Overrides(
+        label=bundle.label.kind.value,
+        seed=bundle.manifest.seed,
+        model_type=cast("ModelType", recorded.model_type or model_type_of(bundle.name)),
+        artifacts_dir=scratch,
+    )
+    until_ns = bundle.manifest.split.last_ns  # the dataset may have grown since
+    try:
+        table = training_rows(profile, features, products, until_ns)
+        train(overridden(profile, of_run), table, track=False, tell=lambda _: None)
+    except TickvolError as error:
+        raise InputError(f"the training could not be repeated: {error}") from error
 
 
 def _compare(recorded: _Recorded, bundles: "Mapping[str, Bundle]", table: "FeatureTable", scratch: Path) -> list[str]:

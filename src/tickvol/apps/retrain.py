@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.command import command_parser, now_iso, run_command
+from tickvol.command import command_parser, run_command
+from tickvol.core.times import now_iso
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -83,17 +84,28 @@ def _train_and_judge(config: "Config", options: argparse.Namespace, decision: "D
 
 
 def _train(options: argparse.Namespace, config: "Config") -> "Version | None":
-    """The new challenger, looked through for leaks; None where training failed and said why."""
-    from tickvol.apps import leakcheck, train
+    """The new challenger, checked for leaks; None where training failed and said why."""
+    from tickvol.core.errors import TickvolError
     from tickvol.volatility.registry.versions import CHALLENGER, bundle_of, find_version
+    from tickvol.volatility.workflows.flags import training_rows
+    from tickvol.volatility.workflows.leakcheck import check_leaks
+    from tickvol.volatility.workflows.leakcheck_log import LogFiles
+    from tickvol.volatility.workflows.train import train
 
-    arguments = ["--config", str(options.config)]
-    arguments += ["--features", str(options.features)] if options.features else []
-    if train.main(arguments) != 0:
+    profile = config.profile()
+    try:
+        train(profile, training_rows(profile, options.features), track=True, tell=print)
+    except TickvolError as error:
+        print(f"tickvol retrain: {error}", file=sys.stderr)
         return None
     challenger = find_version(config.mlflow, CHALLENGER)
     until_ns = bundle_of(config.mlflow, challenger).manifest.split.last_ns  # the dataset may have grown since
-    leakcheck.main([*arguments, "--until", str(until_ns)])  # what it finds is in its report, which a gate reads
+    no_log = LogFiles(paths=(), ingestion=config.ingestion, batch_size=config.features.batch_size)
+    rows = training_rows(profile, options.features, until_ns=until_ns)
+    try:
+        check_leaks(profile, rows, no_log, report_json=profile.leakcheck.report_json, tell=print)
+    except TickvolError as error:  # it is in the report, which a gate reads
+        print(f"tickvol retrain: {error}", file=sys.stderr)
     return challenger
 
 
@@ -102,13 +114,14 @@ def _judge(config: "Config", options: argparse.Namespace, challenger: "Version",
     from tickvol.volatility.dataset import read_features
     from tickvol.volatility.workflows.promote import failed_in_words, judge_candidate, settle, told
 
-    table = read_features(options.judge_features or options.features or config.features.dataset_dir)
-    judged = judge_candidate(config, challenger.number, table, None)
+    profile = config.profile()
+    table = read_features(options.judge_features or options.features or profile.dataset_dir)
+    judged = judge_candidate(profile, challenger.number, table, None, config.products)
     if judged is None:
         print(f"version {challenger.number} serves: the first of its kind")
         return True
     print("\n".join(told(judged)))
-    if settle(config, judged, at=now_iso(), by=by):
+    if settle(profile, judged, at=now_iso(), by=by):
         print(f"promoted    version {challenger.number} is champion; `tickvol rollback` goes back")
         return True
     print(f"tickvol retrain: the champion stays: {failed_in_words(judged)}", file=sys.stderr)

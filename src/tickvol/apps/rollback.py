@@ -3,7 +3,9 @@
 import argparse
 from collections.abc import Sequence
 
-from tickvol.command import add_candles, command_parser, configuration, now_iso, run_command
+from tickvol.command import command_parser, run_command
+from tickvol.core.times import now_iso
+from tickvol.volatility.workflows.flags import add_candles, profile_of
 
 _DESCRIPTION = """Let the previous champion serve again, at once and without gates: it has served before. A service
 takes it with its next start. Going back twice is refused: the version before is known no longer."""
@@ -18,9 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _rollback(options: argparse.Namespace) -> int:
+    from tickvol.config import load_config
     from tickvol.volatility.registry.champions import roll_back
 
-    config = configuration(options)
-    content = roll_back(config.mlflow, at=now_iso(), reason=options.reason).content
+    profile = profile_of(load_config(options.config), options)
+    content = roll_back(profile.mlflow, at=now_iso(), reason=options.reason).content
     print(f"rolled back version {content['version']} is champion again, version {content['served_before']} was")
     return 0

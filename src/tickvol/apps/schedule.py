@@ -12,7 +12,7 @@ from tickvol.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tickvol.config import Config
-    from tickvol.volatility.jobs.plan import Job
+    from tickvol.system import Job
 
 DESCRIPTION = """Jobs that come round (docs/schedules.md): learning, judging, promoting, and checks between these.
 
@@ -44,9 +44,9 @@ def _schedule(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace, config: "Config") -> None:
-    from tickvol.volatility.jobs.plan import jobs
+    from tickvol.systems import job_plan
 
-    names = [job.name for job in jobs(config)]
+    names = [job.name for job in job_plan(config).jobs]
     if options.action != "run" and options.job is not None:
         raise UsageError(f"JOB: {options.job!r}: goes with run alone")
     if options.action == "run" and options.job not in names:
@@ -58,17 +58,17 @@ def _check(options: argparse.Namespace, config: "Config") -> None:
 
 
 def _list(config: "Config") -> int:
-    from tickvol.volatility.jobs.plan import jobs
+    from tickvol.systems import job_plan
 
     print(f"times are those of {config.schedules.zone}; steps have blocking checks between them")
     print(f"{'job':<18}{'due':<16}{'by cron':<44}steps")
-    for job in jobs(config):
+    for job in job_plan(config).jobs:
         print(f"{job.name:<18}{_due(job):<16}{'tickvol ' + ' '.join(job.command):<44}{', '.join(job.steps)}")
     return 0
 
 
 def _due(job: "Job") -> str:
-    if job.because == "drift":
+    if job.cause == "drift":
         return "drift lasts"
     return job.cron or "-"
 

@@ -71,5 +71,5 @@ def _score(options: argparse.Namespace) -> int:
             metrics.close()
         if run.counts.transactions or run.is_over:
             print("\n".join(run.counts.summary()))
-    print(f"predictions topic {config.kafka.topic_predictions}\noutcomes    topic {config.kafka.topic_outcomes}")
+    print(f"predictions topic {config.scoring.topic_predictions}\noutcomes    topic {config.scoring.topic_outcomes}")
     return 0

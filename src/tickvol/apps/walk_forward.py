@@ -50,7 +50,7 @@ def _walk_forward(options: argparse.Namespace) -> int:
     document: dict[str, Any] = {
         "schema_version": 1,
         "tickvol_version": __version__,
-        "config_hash": config.fingerprint(),
+        "config_hash": config.profile().fingerprint(),
         "studies": [study.document for study in studies],
     }
     chosen = config.walk_forward

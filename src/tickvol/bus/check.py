@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tickvol.bus.contents import Content, ContentReader
+from tickvol.bus.contents import Content, Validator
 from tickvol.bus.delays import Delays
 from tickvol.bus.reading import Stored
 from tickvol.bus.seen_numbers import SeenNumbers
@@ -45,7 +45,7 @@ class LogCheck:
 
     def __init__(
         self,
-        read: ContentReader,
+        read: Validator,
         *,
         counts_numbers: bool,
         live_from: dict[int, int],

@@ -24,7 +24,7 @@ from kafka.errors import (
 
 from tickvol.bus.client import new_consumer
 from tickvol.bus.settings import KafkaConfig
-from tickvol.bus.topics import declared_topics
+from tickvol.bus.topics import TopicSpec
 from tickvol.core.errors import BrokerUnavailable, LogLost, TopicMismatch, WorkError
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Group(NamedTuple):
     Attributes
     ----------
     section : of the configuration, which has these settings.
-    reads : the topic that is consumed; a message of it and what is made of it lie in partitions of one number.
+    reads : the topic that is consumed; a message and its results lie in partitions of the same number.
     writes : the topics that are written.
     choices : what a user may do when something of the log is lost.
     """
@@ -46,8 +46,8 @@ class Group(NamedTuple):
     instance_id: str
     session_timeout_ms: int
     max_poll_records: int
-    reads: str
-    writes: tuple[str, ...]
+    reads: TopicSpec
+    writes: tuple[TopicSpec, ...]
     choices: str
 
     @property
@@ -116,25 +116,22 @@ class GroupConsumer:
             When a topic is absent or does not have the declared number of partitions.
         """
         kafka, group = self._kafka, self._group
-        declared = {
-            spec.name: spec.partitions for spec in declared_topics(kafka) if spec.name != kafka.topic_deadletter
-        }
         with self._reaching():
             existing = self._consumer.topics()
             for topic in (group.reads, *group.writes):
-                if topic not in existing:
+                if topic.name not in existing:
                     raise TopicMismatch(
-                        f"{topic}: no such topic on {kafka.bootstrap_servers}; `tickvol kafka topics`"
+                        f"{topic.name}: no such topic on {kafka.bootstrap_servers}; `tickvol kafka topics`"
                         " makes those that are declared"
                     )
-                found = len(self._consumer.partitions_for_topic(topic) or ())
-                if found != declared.get(topic, found):
+                found = len(self._consumer.partitions_for_topic(topic.name) or ())
+                if found != topic.partitions and topic.name != kafka.topic_deadletter:
                     raise TopicMismatch(
-                        f"kafka.partitions: {kafka.partitions}: topic {topic} has {found}; set"
+                        f"kafka.partitions: {topic.partitions}: topic {topic.name} has {found}; set"
                         f" kafka.partitions to {found}, or make the topics anew by"
                         " `tickvol kafka rebuild`"
                     )
-            self._consumer.subscribe([group.reads], listener=self._listener)
+            self._consumer.subscribe([group.reads.name], listener=self._listener)
 
     def poll(self, timeout_s: float) -> dict[int, list[Any]]:
         """New messages by partition, in order; none when the partitions have just changed."""
@@ -202,7 +199,7 @@ class GroupConsumer:
         with self._reaching():
             position = self._consumer.position(self._place(partition), timeout_ms=self._timeout_ms)
         if position is None:
-            raise BrokerUnavailable(f"{self._group.reads}-{partition}: its position is not known")
+            raise BrokerUnavailable(f"{self._group.reads.name}-{partition}: its position is not known")
         return int(position)
 
     def ends(self, numbers: Sequence[int]) -> dict[int, int]:
@@ -228,7 +225,7 @@ class GroupConsumer:
             self._consumer.close(autocommit=False, timeout_ms=1000)
 
     def _place(self, partition: int) -> TopicPartition:
-        return TopicPartition(self._group.reads, partition)
+        return TopicPartition(self._group.reads.name, partition)
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -241,7 +238,7 @@ class GroupConsumer:
             ) from error
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             raise LogLost(
-                f"{self._group.reads}: what was to be read next is lost ({error}); {self._group.choices}"
+                f"{self._group.reads.name}: what was to be read next is lost ({error}); {self._group.choices}"
             ) from error
         except (AuthorizationError, UnsupportedVersionError) as error:
             raise WorkError(f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: refused: {error}") from error

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from tickvol.bus.contents import MAX_INTEGER, Content, decoded, each, envelope_fault
 from tickvol.bus.messages import LetterMessage, decode_letter
 from tickvol.bus.reading import Stored, TopicReader
 from tickvol.bus.settings import KafkaConfig
+from tickvol.bus.topics import TopicSpec
 from tickvol.core.errors import InputError, UsageError
 
 CLIENT_ID = "tickvol-deadletters"
@@ -29,6 +31,36 @@ class LetterPlace(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition}@{self.offset}"
+
+
+def dead_letter_topic(kafka: KafkaConfig) -> TopicSpec:
+    """The declaration of `kafka.topic_deadletter`."""
+    return TopicSpec(
+        name=kafka.topic_deadletter,
+        key="source",
+        schema=LetterMessage,
+        validator=each(_content),
+        partitions=1,
+        numbered=False,
+    )
+
+
+def _content(message: Stored) -> Content | str:
+    letter = decoded(message, decode_letter)
+    if isinstance(letter, str):
+        return letter
+    try:
+        letter.content()
+    except ValueError:
+        return "bad_field"
+    if not letter.source or not letter.reason or not 0 <= letter.at_ns < MAX_INTEGER:
+        return "bad_field"
+    if fault := envelope_fault(message, letter.source, letter.at_ns):
+        return fault
+    origin, _, number = letter.source.replace("@", ":").rpartition(":")
+    if letter.of is not None or not number.isdecimal() or int(number) >= MAX_INTEGER:
+        return Content(letter.reason, "", letter.at_ns, letter.at_ns)
+    return Content(letter.reason, "", letter.at_ns, letter.at_ns, f"{origin} {letter.reason}", number=int(number))
 
 
 def place_of(text: str) -> LetterPlace | None:

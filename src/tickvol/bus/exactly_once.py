@@ -119,8 +119,8 @@ class ExactlyOnce:
         self._transactions = Transactions(
             kafka,
             transactional_id=group.member,
-            group_topic=group.reads,
-            topics=group.writes,
+            group_topic=group.reads.name,
+            topics=[topic.name for topic in group.writes],
             stopped=lambda: self._stopped,
             on_wait=self._on_wait,
         )

@@ -33,6 +33,7 @@ class LogWriter:
 
     Parameters
     ----------
+    topic : the topic of ticks.
     ends_before : ends of the partitions as acknowledged to earlier writers; none may begin before its.
 
     Attributes
@@ -42,12 +43,15 @@ class LogWriter:
     ends : for each partition of the topic of ticks one more than the last acknowledged offset.
     """
 
-    def __init__(self, kafka: KafkaConfig, *, linger_ms: int, ends_before: dict[int, int] | None = None) -> None:
+    def __init__(
+        self, kafka: KafkaConfig, topic: str, *, linger_ms: int, ends_before: dict[int, int] | None = None
+    ) -> None:
         self._ends_before = ends_before or {}
         self.sent = 0
         self.acknowledged = 0
         self.ends: dict[int, int] = {}
         self._kafka = kafka
+        self._topic = topic
         self._waiting: deque[Any] = deque()
         self._partitions: dict[bytes, int] = {}
         self._producer = new_producer(
@@ -67,7 +71,7 @@ class LogWriter:
         BrokerUnavailable
             When the topic cannot be found for `kafka.request_timeout_ms`.
         """
-        topic, partitions = self._kafka.topic_ticks, self._partitions
+        topic, partitions = self._topic, self._partitions
         give, wait, headers = self._producer.send, self._waiting.append, [VOUCHED]
         with reaching(self._kafka):
             for key, value, timestamp_ms in messages:
@@ -98,12 +102,12 @@ class LogWriter:
         while waiting and waiting[0].is_done:
             future = waiting.popleft()
             if future.exception is not None:
-                raise BrokerUnavailable(f"{self._kafka.topic_ticks}: a message was refused: {future.exception!r}")
+                raise BrokerUnavailable(f"{self._topic}: a message was refused: {future.exception!r}")
             told = future.value
-            if told.topic == self._kafka.topic_ticks:
+            if told.topic == self._topic:
                 known = self.ends.get(told.partition, self._ends_before.get(told.partition, 0))
                 if 0 <= told.offset < known:
-                    raise _log_lost(self._kafka.topic_ticks, told.partition, told.offset, known)
+                    raise _log_lost(self._topic, told.partition, told.offset, known)
                 self.ends[told.partition] = max(known, told.offset + 1)
             self.acknowledged += 1
 
@@ -117,13 +121,14 @@ class LogWriter:
             logger.debug("producer closed with %r", error)
 
 
-def check_topics(kafka: KafkaConfig, ends: dict[int, int], topic_id: str) -> str:
+def check_topics(kafka: KafkaConfig, ticks: str, ends: dict[int, int], topic_id: str) -> str:
     """See that the topics are there and that ticks still holds what was acknowledged before; its id.
 
     Ends alone do not tell: what waited while the broker was away may have filled a new topic beyond them.
 
     Parameters
     ----------
+    ticks : the topic of ticks.
     ends, topic_id : as acknowledged before; empty ones are not compared.
 
     Raises
@@ -137,26 +142,23 @@ def check_topics(kafka: KafkaConfig, ends: dict[int, int], topic_id: str) -> str
     """
     admin = new_admin(kafka)
     with reaching(kafka), contextlib.closing(admin):
-        found = {topic["name"]: topic for topic in admin.describe_topics([kafka.topic_ticks, kafka.topic_deadletter])}
+        found = {topic["name"]: topic for topic in admin.describe_topics([ticks, kafka.topic_deadletter])}
         for name, topic in found.items():
             if topic["error_code"] == UnknownTopicOrPartitionError.errno:
                 raise TopicMismatch(f"kafka: topic {name} does not exist; make the topics by `tickvol kafka topics`")
             if topic["error_code"]:
                 raise for_code(topic["error_code"])(name)
-        ticks = found[kafka.topic_ticks]
-        count, now_id = len(ticks["partitions"]), str(ticks["topic_id"])
+        count, now_id = len(found[ticks]["partitions"]), str(found[ticks]["topic_id"])
         if count != kafka.partitions:
-            raise TopicMismatch(
-                f"kafka.partitions: {kafka.partitions}: topic {kafka.topic_ticks} has {count}; set it to that"
-            )
-        places = [TopicPartition(kafka.topic_ticks, number) for number in range(count)]
+            raise TopicMismatch(f"kafka.partitions: {kafka.partitions}: topic {ticks} has {count}; set it to that")
+        places = [TopicPartition(ticks, number) for number in range(count)]
         told = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
     for place in places:
         if told[place].offset < ends.get(place.partition, 0):
-            raise _log_lost(kafka.topic_ticks, place.partition, told[place].offset, ends[place.partition])
+            raise _log_lost(ticks, place.partition, told[place].offset, ends[place.partition])
     if topic_id and now_id != topic_id:
         raise LogLost(
-            f"{kafka.topic_ticks}: is not the topic that the archive was published to, but a new one of that name: the"
+            f"{ticks}: is not the topic that the archive was published to, but a new one of that name: the"
             " broker has lost data. `tickvol kafka rebuild` makes the topics anew from the archive"
         )
     return now_id
@@ -169,13 +171,13 @@ def _log_lost(topic: str, partition: int, end: int, acknowledged: int) -> LogLos
     )
 
 
-def last_connections(kafka: KafkaConfig) -> set[str]:
+def last_connections(kafka: KafkaConfig, ticks: str) -> set[str]:
     """Connections of the newest ticks and heartbeats, one of each partition."""
     consumer = new_consumer(kafka, client_id="tickvol-publisher-check", max_poll_records=LAST_RECORDS)
     found = set()
     with reaching(kafka):
         try:
-            partitions = [TopicPartition(kafka.topic_ticks, number) for number in range(kafka.partitions)]
+            partitions = [TopicPartition(ticks, number) for number in range(kafka.partitions)]
             until = time.monotonic() + kafka.request_timeout_ms / 1000
             ends = consumer.end_offsets(partitions)
             begins = consumer.beginning_offsets(partitions)

@@ -27,6 +27,11 @@ class Stored(NamedTuple):
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
 
+    @property
+    def timestamp(self) -> int:
+        """The timestamp under the name that records of kafka-python give it."""
+        return self.timestamp_ms
+
 
 class TopicReader:
     """All partitions of a topic; `first` and `end` are the offsets that they had when it was opened.

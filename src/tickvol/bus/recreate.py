@@ -1,4 +1,4 @@
-"""Topics and groups made anew: what a rebuild does to the broker before it publishes the archive again."""
+"""Deletion and creation of topics and groups, before a rebuild publishes the archive again."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from kafka.errors import (
 
 from tickvol.bus.client import reaching
 from tickvol.bus.settings import KafkaConfig
-from tickvol.bus.topics import declared_topics, ensure_topics
+from tickvol.bus.topics import TopicSpec, ensure_topics
 from tickvol.core.errors import BrokerUnavailable
 
 PATIENCE_S = 30.0
@@ -46,17 +46,19 @@ def group_members(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) ->
         return _once_started(ask)
 
 
-def make_anew(admin: KafkaAdminClient, kafka: KafkaConfig, group_ids: Sequence[str]) -> list[str]:
-    """Delete the topics that the archive can fill and the groups' offsets, and make the topics again.
+def recreate_topics(
+    admin: KafkaAdminClient, kafka: KafkaConfig, topics: Sequence[TopicSpec], group_ids: Sequence[str]
+) -> list[str]:
+    """Delete rebuildable topics and the groups' offsets, and create the topics again; a line for each change.
 
-    Returns a line for each change. Alerts are left alone: nothing could fill their topic again.
+    Topics that are not rebuildable, such as that of alerts, keep their messages.
 
     Raises
     ------
     BrokerUnavailable
         When the broker does not answer or does not do it; to be tried again from the start.
     """
-    names = [spec.name for spec in declared_topics(kafka) if spec.of_archive]
+    names = [spec.name for spec in topics if spec.rebuildable]
     with reaching(kafka):
         for group_id in group_ids:
             _once_started(partial(_delete_group, admin, group_id))
@@ -70,7 +72,7 @@ def make_anew(admin: KafkaAdminClient, kafka: KafkaConfig, group_ids: Sequence[s
             if time.monotonic() > until:
                 raise BrokerUnavailable(f"topics {', '.join(existing)}: not gone {PATIENCE_S:g} s after their deletion")
             time.sleep(_POLL_S)
-    return [f"{name}: deleted" for name in existing] + ensure_topics(admin, kafka)
+    return [f"{name}: deleted" for name in existing] + ensure_topics(admin, kafka, topics)
 
 
 def _delete_group(admin: KafkaAdminClient, group_id: str) -> None:

@@ -1,6 +1,7 @@
-"""What a broker holds and how far its readers are."""
+"""Offsets of topics on a broker, and the lag of their readers."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from kafka.errors import (
 
 from tickvol.bus.client import reaching
 from tickvol.bus.settings import KafkaConfig
-from tickvol.bus.topics import declared_topics
+from tickvol.bus.topics import TopicSpec
 
 _COORDINATOR_PATIENCE_S = 5.0
 _POLL_S = 0.1
@@ -44,7 +45,9 @@ class TopicStatus:
     partitions: tuple[PartitionStatus, ...]
 
 
-def topics_status(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) -> list[TopicStatus]:
+def topics_status(
+    admin: KafkaAdminClient, kafka: KafkaConfig, topics: Sequence[TopicSpec], group_id: str
+) -> list[TopicStatus]:
     """The declared topics, as they are.
 
     Raises
@@ -52,7 +55,7 @@ def topics_status(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) ->
     BrokerUnavailable
         When the broker does not answer.
     """
-    names = [spec.name for spec in declared_topics(kafka)]
+    names = [spec.name for spec in topics]
     with reaching(kafka):
         existing = [name for name in names if name in set(admin.list_topics())]
         places = [

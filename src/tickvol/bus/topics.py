@@ -1,34 +1,64 @@
-"""The topics of the log as declared things, and the one idempotent command that makes the broker hold them.
+"""Declared topics, and the one idempotent command that creates them on the broker and corrects their settings.
 
 The record timestamp is event time, so limits on it are lifted: a broker refuses records two hours ahead of its clock by
 default, and retention by time would delete a replayed day at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from tickvol.bus.client import MAX_MESSAGE_BYTES, reaching
+from tickvol.bus.contents import Validator
 from tickvol.bus.settings import KafkaConfig
-from tickvol.core.errors import TopicMismatch
+from tickvol.core.errors import TopicMismatch, UsageError
 
 _ANY_TIME_MS = str(2**63 - 1)
 
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """A topic as it is to be; `of_archive` where a rebuild can fill it again from the raw archive."""
+    """A topic as a system declares it.
+
+    Attributes
+    ----------
+    key : the field of the message that is its key; messages with the same key keep their order.
+    schema : msgspec type of the value.
+    validator : judges messages of the topic, for `tickvol kafka-consume-check`.
+    partitions : at creation; later changes are refused.
+    rebuildable : whether `tickvol kafka rebuild` can fill it again from the raw archive.
+    numbered : whether the numbers of a group are consecutive, so that an absent one is missing.
+    """
 
     name: str
+    key: str
+    schema: Any
+    validator: Validator
     partitions: int
-    replication_factor: int
-    settings: dict[str, str]
-    of_archive: bool
+    rebuildable: bool = True
+    numbered: bool = True
 
 
-def declared_topics(kafka: KafkaConfig) -> tuple[TopicSpec, ...]:
-    """Ticks and what is made of them, a product in one partition of each; dead letters and alerts in one partition."""
-    settings = {
+def topic_named(topics: Sequence[TopicSpec], name: str) -> TopicSpec:
+    """The declared topic of a name.
+
+    Raises
+    ------
+    UsageError
+        For a name that no system declares, as its schema is unknown.
+    """
+    for topic in topics:
+        if topic.name == name:
+            return topic
+    known = ", ".join(topic.name for topic in topics)
+    raise UsageError(f"--topic: {name!r}: no such topic in the configuration; one of {known}")
+
+
+def topic_settings(kafka: KafkaConfig) -> dict[str, str]:
+    """Kafka's settings of every declared topic."""
+    return {
         "cleanup.policy": "delete",
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
         "message.timestamp.type": "CreateTime",
@@ -38,48 +68,42 @@ def declared_topics(kafka: KafkaConfig) -> tuple[TopicSpec, ...]:
         "retention.bytes": "-1",
         "retention.ms": str(kafka.retention_ms),
     }
-    by_product = (kafka.topic_ticks, kafka.topic_features, kafka.topic_predictions, kafka.topic_outcomes)
-    partitions = dict.fromkeys(by_product, kafka.partitions) | {kafka.topic_deadletter: 1, kafka.topic_alerts: 1}
-    return tuple(
-        TopicSpec(name, count, kafka.replication_factor, settings, of_archive=name != kafka.topic_alerts)
-        for name, count in partitions.items()
-    )
 
 
-def ensure_topics(admin: KafkaAdminClient, kafka: KafkaConfig) -> list[str]:
-    """Make what is missing and set what differs; returns a line for each change, none where all was well.
+def ensure_topics(admin: KafkaAdminClient, kafka: KafkaConfig, topics: Sequence[TopicSpec]) -> list[str]:
+    """Create missing topics and correct differing settings; a line for each change.
 
     Raises
     ------
     TopicMismatch
-        When a topic has another number of partitions: changing it would move products and tear their order.
+        When a topic has another number of partitions: changing it would move products and break their order.
     BrokerUnavailable
         When the broker does not answer.
     """
-    specs = declared_topics(kafka)
+    settings = topic_settings(kafka)
     with reaching(kafka):
         existing = set(admin.list_topics())
-        missing = [spec for spec in specs if spec.name not in existing]
+        missing = [spec for spec in topics if spec.name not in existing]
         if missing:
             admin.create_topics(
                 {
                     spec.name: {
                         "num_partitions": spec.partitions,
-                        "replication_factor": spec.replication_factor,
-                        "configs": spec.settings,
+                        "replication_factor": kafka.replication_factor,
+                        "configs": settings,
                     }
                     for spec in missing
                 },
                 wait_for_metadata=True,
             )
         changes = [f"{spec.name}: made, {spec.partitions} partitions" for spec in missing]
-        for spec in specs:
+        for spec in topics:
             if spec.name in existing:
-                changes += _adjust(admin, spec)
+                changes += _adjust(admin, spec, settings)
     return changes
 
 
-def _adjust(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
+def _adjust(admin: KafkaAdminClient, spec: TopicSpec, settings: dict[str, str]) -> list[str]:
     (topic,) = admin.describe_topics([spec.name])
     count = len(topic["partitions"])
     if count != spec.partitions:
@@ -89,7 +113,7 @@ def _adjust(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
         )
     found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name)], config_filter="all")
     current = {name: about["value"] for name, about in found["topic"][spec.name].items()}
-    differing = {name: value for name, value in spec.settings.items() if current.get(name) != value}
+    differing = {name: value for name, value in settings.items() if current.get(name) != value}
     if differing:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name, differing)])
     return [f"{spec.name}: {name} set to {value}, was {current.get(name)}" for name, value in differing.items()]

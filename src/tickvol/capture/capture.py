@@ -94,9 +94,9 @@ class Capture:
             while True:
                 await asyncio.sleep(LIVE_EVERY_S)
                 self.figures.settle()
-                print(clear + self._live_line(), end="", file=sys.stderr, flush=True)
+                _write(clear + self._live_line())
         finally:
-            print(clear, end="", file=sys.stderr, flush=True)
+            _write(clear)
 
     async def _watch_disk(self) -> None:
         while True:
@@ -145,6 +145,11 @@ class Capture:
             return f"{text}; all of the archive is with the broker"
         place = f"behind {sent.source}:{sent.line}" if sent.source else "of the archive"
         return f"{text}; what lies {place} is not sent: the next start does it"
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 async def _cancel(*tasks: "asyncio.Task[Any]") -> None:

@@ -16,11 +16,11 @@ from tickvol.core.backoff import Backoff
 from tickvol.core.errors import DiskFull
 from tickvol.core.records import GapReason
 from tickvol.eventlog.raw_archive import RawArchive
-from tickvol.simulator.session import subscribe_message
+from tickvol.exchange.coinbase import HEARTBEATS, TICKER, subscribe_message
 
 log = logging.getLogger(__name__)
 
-CHANNELS = ("heartbeats", "ticker")
+CHANNELS = (HEARTBEATS, TICKER)
 QUEUE_FRAMES = 1024
 CLOSE_TIMEOUT_S = 2.0
 ROOM_S = 1.0

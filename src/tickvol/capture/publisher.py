@@ -12,13 +12,13 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from tickvol.bus.log_writer import LogWriter, check_topics, last_connections
 from tickvol.bus.messages import Message, letter_message, record_message
+from tickvol.bus.settings import KafkaConfig
 from tickvol.capture.publish_counts import PublishFigures, added
 from tickvol.capture.publish_progress import ProgressFile, Published
-from tickvol.config import Config
+from tickvol.capture.settings import IngestionConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, WorkError
 from tickvol.eventlog.archive_follow import FollowedArchive, Place
 from tickvol.eventlog.frame_columns import Reject
@@ -53,6 +53,9 @@ class Publisher:
 
     Parameters
     ----------
+    ingestion : where the archive lies, and how it is published.
+    grace_ms : how long the tracker waits for a lost frame, in event time.
+    batch_size : most lines of a batch.
     follow : whether the archive may still grow.
     stopped : asks to end with what is sent so far.
     on_figures : is told the figures now and then.
@@ -62,10 +65,12 @@ class Publisher:
 
     def __init__(
         self,
-        config: Config,
-        raw_dir: Path,
+        kafka: KafkaConfig,
+        ingestion: IngestionConfig,
         products: tuple[str, ...],
         *,
+        grace_ms: int,
+        batch_size: int,
         follow: Callable[[], bool],
         stopped: Callable[[], bool],
         on_figures: Callable[[PublishFigures], None] = lambda _: None,
@@ -73,8 +78,11 @@ class Publisher:
         progress: ProgressFile | None = None,
     ) -> None:
         self.figures = PublishFigures()
-        self._config = config
-        self._raw_dir = raw_dir
+        self._kafka = kafka
+        self._ingestion = ingestion
+        self._raw_dir = raw_dir = ingestion.raw_dir
+        self._grace_ms = grace_ms
+        self._batch_size = batch_size
         self._products = products
         self._follow = follow
         self._stopped = stopped
@@ -126,16 +134,18 @@ class Publisher:
     def _session(self) -> bool:
         """Everything behind the last acknowledged line, over one connection."""
         published = self._progress.read()
-        kafka = self._config.kafka
-        same = published if published is not None and published.topic == kafka.topic_ticks else None
-        topic_id = check_topics(kafka, same.ends if same else {}, same.topic_id if same else "")
-        session = _Session(self._config, self._raw_dir, self._products, published, topic_id)
+        topic = self._ingestion.topic
+        same = published if published is not None and published.topic == topic else None
+        topic_id = check_topics(self._kafka, topic, same.ends if same else {}, same.topic_id if same else "")
+        decoder = FrameDecoder(self._products, self._ingestion.max_line_bytes)
+        tracker = FrameTracker(self._products, grace_ms=self._grace_ms, max_ahead_s=self._ingestion.max_ahead_s)
+        session = _Session(self._kafka, self._ingestion, decoder, tracker, self._batch_size, published, topic_id)
         try:
             if published is None:
                 self._refuse_second_publication(session.archive)
-                self._progress.write(session.beginning(kafka.topic_ticks))
+                self._progress.write(session.beginning(topic))
             if not self.figures.connected:
-                logger.info("publishing to %s from %s", kafka.topic_ticks, session.place or "the first line")
+                logger.info("publishing to %s from %s", topic, session.place or "the first line")
             self.figures.connected, self._heard = True, (0, time.monotonic())
             self._follow_archive(session, published)
             return self._drain(session)
@@ -146,17 +156,19 @@ class Publisher:
 
     def _refuse_second_publication(self, archive: FollowedArchive) -> None:
         captures = {name.partition("_")[0] for name in archive.files()}
-        own = {name for name in last_connections(self._config.kafka) if name.rpartition("-")[0] in captures}
+        own = {
+            name for name in last_connections(self._kafka, self._ingestion.topic) if name.rpartition("-")[0] in captures
+        }
         if own:
             raise LogLost(
-                f"{self._raw_dir}: topic {self._config.kafka.topic_ticks} holds records of this archive ({min(own)}),"
+                f"{self._raw_dir}: topic {self._ingestion.topic} holds records of this archive ({min(own)}),"
                 " but how far it is published is not known; `tickvol kafka rebuild` makes the topics anew from the"
                 " archive"
             )
 
     def _follow_archive(self, session: "_Session", published: Published | None) -> None:
         after = None if published is None else published.place
-        full, looked_at = self._config.features.batch_size, time.monotonic()
+        full, looked_at = self._batch_size, time.monotonic()
         for item in session.archive.batches(None, follow=self._follow, stopped=self._stopped, after=after):
             session.writer.settle()
             if item is None:
@@ -168,7 +180,7 @@ class Publisher:
             self._send(session, session.tracker.push(batch.frames, bare=False))
             session.take_checkpoint(place)
             self._note(session)
-            while session.writer.in_flight > self._config.ingestion.publish.max_in_flight_records:
+            while session.writer.in_flight > self._ingestion.publish.max_in_flight_records:
                 if self._stopped():
                     return
                 time.sleep(POLL_S)
@@ -194,7 +206,7 @@ class Publisher:
     def _drain(self, session: "_Session") -> bool:
         """Wait for what is sent; whether all lines of the archive are acknowledged."""
         session.take_checkpoint(session.place, force=True)
-        until = time.monotonic() + self._config.ingestion.publish.drain_timeout_s
+        until = time.monotonic() + self._ingestion.publish.drain_timeout_s
         while session.writer.in_flight and time.monotonic() < until:
             time.sleep(POLL_S)
             session.writer.settle()
@@ -210,7 +222,7 @@ class Publisher:
         reached = session.reached()
         if reached is not None:
             self.figures.source, self.figures.line = reached.place.source, reached.place.line
-            self._due = session.note(reached, self._config.kafka.topic_ticks)
+            self._due = session.note(reached, self._ingestion.topic)
         if force or self._noting is None or self._noting.done():
             self._settle_note()
             if self._due is not None:
@@ -265,14 +277,20 @@ class _Session:
     """Decoder, tracker and writer over one connection, in the state of the last acknowledged line."""
 
     def __init__(
-        self, config: Config, raw_dir: Path, products: tuple[str, ...], published: Published | None, topic_id: str
+        self,
+        kafka: KafkaConfig,
+        ingestion: IngestionConfig,
+        decoder: FrameDecoder,
+        tracker: FrameTracker,
+        batch_size: int,
+        published: Published | None,
+        topic_id: str,
     ) -> None:
-        ingestion, features = config.ingestion, config.features
         self.topic_id = topic_id
         self.sources: list[str] = []
-        self.decoder = FrameDecoder(products, ingestion.max_line_bytes)
-        self.tracker = FrameTracker(products, grace_ms=features.grace_ms, max_ahead_s=ingestion.max_ahead_s)
-        self.archive = FollowedArchive(raw_dir, self.decoder, self.sources, batch_size=features.batch_size)
+        self.decoder = decoder
+        self.tracker = tracker
+        self.archive = FollowedArchive(ingestion.raw_dir, decoder, self.sources, batch_size=batch_size)
         self.place: Place | None = None
         self.ends_before: dict[int, int] = {}
         self._checkpoints: deque[_Checkpoint] = deque()
@@ -280,10 +298,12 @@ class _Session:
         self._taken_at = 0.0
         if published is not None:
             self.place = published.place
-            self.ends_before = published.ends if published.topic == config.kafka.topic_ticks else {}
+            self.ends_before = published.ends if published.topic == ingestion.topic else {}
             self.archive.unreadable.update(published.unreadable)
-            restore_snapshot(published.tracker, self.tracker, self.decoder, self.sources)
-        self.writer = LogWriter(config.kafka, linger_ms=ingestion.publish.linger_ms, ends_before=self.ends_before)
+            restore_snapshot(published.tracker, tracker, decoder, self.sources)
+        self.writer = LogWriter(
+            kafka, ingestion.topic, linger_ms=ingestion.publish.linger_ms, ends_before=self.ends_before
+        )
 
     def beginning(self, topic: str) -> Published:
         """The note before the first line is sent: from now on it is known that some may be."""

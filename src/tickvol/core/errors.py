@@ -3,6 +3,7 @@
 TickvolError
 ├── UsageError              wrong use: exit 2; carries one line per field, value and rule
 │   └── ConfigError         a configuration that does not hold
+├── RequestError            an HTTP request that is not answered: status, field, value and rule
 └── WorkError               the work failed: exit 1
     ├── DiskFull            no room to write; what was written before is whole
     ├── InputError          a file, frame or row that cannot be read
@@ -20,7 +21,11 @@ TickvolError
         └── DeliveryRefused ... and will not take it however often it is tried
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
+
+_MAX_SHOWN = 80
 
 
 class TickvolError(Exception):
@@ -37,6 +42,17 @@ class UsageError(TickvolError):
 
 class ConfigError(UsageError):
     """A configuration that does not hold."""
+
+
+class RequestError(TickvolError):
+    """An HTTP request that is not answered: status, path of the field, its value, and the rule it breaks."""
+
+    def __init__(self, status: int, field: str, value: Any, rule: str) -> None:
+        super().__init__(f"{field}: {shown(value)}: {rule}")
+        self.status = status
+        self.field = field
+        self.value = value
+        self.rule = rule
 
 
 class WorkError(TickvolError):
@@ -97,3 +113,18 @@ class NotDelivered(WorkError):
 
 class DeliveryRefused(NotDelivered):
     """A sink refused an alert for good; trying again would not help until someone has changed something."""
+
+
+def shown(value: Any) -> Any:
+    """A value as an error may repeat it: finite, short, and of a container no more than its size."""
+    if isinstance(value, dict):
+        return f"object with {len(value)} fields"
+    if isinstance(value, list):
+        return f"array of {len(value)}"
+    if isinstance(value, str):
+        return value if len(value) <= _MAX_SHOWN else f"{value[:_MAX_SHOWN]}... ({len(value)} characters)"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 64:
+        return f"integer of {value.bit_length()} bits"
+    return value

@@ -66,5 +66,7 @@ class Gap(msgspec.Struct, frozen=True, tag_field="type", tag="gap", omit_default
 
 Record = Tick | Heartbeat | Gap
 
+PRODUCT_PATTERN = r"^[A-Z0-9]{1,16}-[A-Z0-9]{1,16}$"
+
 VOUCHED = ("origin", b"tracker")
 """Header of messages whose record the tracker made: it has confirmed the time by all products of the connection."""

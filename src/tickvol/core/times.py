@@ -6,6 +6,11 @@ import numpy as np
 
 from tickvol.core.errors import UsageError
 
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+NS_PER_HOUR = 3600 * NS_PER_S
+DAY_S = 86_400
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = 1000
 
@@ -35,6 +40,11 @@ def iso_millis(time_ns: int) -> str:
     '2026-04-05T00:00:00.000Z'
     """
     return f"{np.datetime64(time_ns, 'ns').astype('datetime64[ms]')}Z"
+
+
+def now_iso() -> str:
+    """The time by the clock, UTC to the second, as ledgers keep it."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def parse_time_ns(field: str, text: str) -> int:

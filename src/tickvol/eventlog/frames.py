@@ -9,7 +9,7 @@ The exchange's ticker frame (https://docs.cdp.coinbase.com/coinbase-app/advanced
 
 import base64
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -50,7 +50,8 @@ class Layout(enum.Enum):
     RECORDER = "recorder"
 
 
-_KINDS = {"ticker": Kind.TICKER, "heartbeats": Kind.HEARTBEAT}
+CHANNELS: Mapping[str, Kind] = {"ticker": Kind.TICKER, "heartbeats": Kind.HEARTBEAT}
+"""Kind of a row by the channel of its frame; frames of other channels count for their sequence number alone."""
 _CONTROLS = {
     Control.CAPTURE_STARTED: Kind.STARTED,
     Control.CAPTURE_STOPPED: Kind.STOPPED,
@@ -114,11 +115,13 @@ class FrameDecoder:
     ----------
     products : the products that are wanted; tickers of others are rejected as `unknown_product`.
     max_line_bytes : longer lines are rejected unread.
+    channels : kind of a row by the channel of its frame; all others are `Kind.OTHER`.
     """
 
-    def __init__(self, products: Sequence[str], max_line_bytes: int) -> None:
+    def __init__(self, products: Sequence[str], max_line_bytes: int, channels: Mapping[str, Kind] = CHANNELS) -> None:
         self.products = tuple(products)
         self.max_line_bytes = max_line_bytes
+        self._channels = channels
         self._product_number = {product_id: number for number, product_id in enumerate(products)}
         self._connection_number: dict[str, int] = {}
 
@@ -201,7 +204,7 @@ class FrameDecoder:
         sequence = [frame.sequence_num for frame in frames]
         _in_range(min(sequence, default=0))
         _in_range(max(sequence, default=0))
-        return _Decoded(_kinds(frames), np.zeros(count, np.int16), connection, receive, frames)
+        return _Decoded(self._kinds(frames), np.zeros(count, np.int16), connection, receive, frames)
 
     def _decode_line(
         self, line: bytes, layout: Layout, bare_connection: str
@@ -233,7 +236,7 @@ class FrameDecoder:
             frame = _decode_frame(text)
             if not 0 <= frame.sequence_num < MAX_SEQUENCE:
                 return Kind.REJECTED, Reject.BAD_FIELD, connection_id, receive, _EMPTY_FRAME
-            return _KINDS.get(frame.channel, Kind.OTHER), 0, connection_id, receive, frame
+            return self._channels.get(frame.channel, Kind.OTHER), 0, connection_id, receive, frame
         except msgspec.ValidationError:
             reject = Reject.BAD_FIELD
         except RecursionError:
@@ -241,6 +244,12 @@ class FrameDecoder:
         except (msgspec.DecodeError, ValueError):
             reject = Reject.NOT_JSON if _is_utf8(text) else Reject.NOT_UTF8
         return Kind.REJECTED, reject, connection_id, receive, _EMPTY_FRAME
+
+    def _kinds(self, frames: list[Frame]) -> NDArray[np.int16]:
+        names = [frame.channel for frame in frames]
+        if names and names.count(names[0]) == len(names):
+            return np.full(len(names), self._channels.get(names[0], Kind.OTHER), np.int16)
+        return np.array([self._channels.get(name, Kind.OTHER) for name in names], np.int16)
 
     def _tickers(self, frames: list[Frame], kind: NDArray[np.int16]) -> Tickers:
         rows = np.flatnonzero(kind == Kind.TICKER)
@@ -256,13 +265,6 @@ def _in_range(number: int) -> int:
     if not 0 <= number < MAX_SEQUENCE:
         raise _NotPlain
     return number
-
-
-def _kinds(frames: list[Frame]) -> NDArray[np.int16]:
-    channels = [frame.channel for frame in frames]
-    if channels.count("ticker") == len(channels):
-        return np.full(len(channels), Kind.TICKER, np.int16)
-    return np.array([_KINDS.get(channel, Kind.OTHER) for channel in channels], np.int16)
 
 
 def _parse_times(texts: list[str]) -> NDArray[np.int64]:

@@ -19,13 +19,12 @@ from typing import NoReturn
 
 from tickvol.core.errors import DiskFull, WorkError
 from tickvol.core.records import GapReason
+from tickvol.core.times import NS_PER_HOUR, NS_PER_S
 from tickvol.eventlog.archive_lines import Control, control_line, frame_line
 from tickvol.eventlog.archive_upkeep import delete_old, pack, pack_leftovers
 
 log = logging.getLogger(__name__)
 
-NS_PER_S = 1_000_000_000
-NS_PER_HOUR = 3600 * NS_PER_S
 LOCK_NAME = ".capture.lock"
 CAPTURE_ID = "%Y%m%dT%H%M%SZ"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -25,10 +25,10 @@ import numpy as np
 
 from tickvol.core.record_columns import RecordColumns, RecordKind
 from tickvol.core.records import Gap, GapReason
+from tickvol.core.times import NS_PER_MS, NS_PER_S
 from tickvol.eventlog import tracker_kernel as kernel
 from tickvol.eventlog.frame_columns import FrameColumns, Kind, Reject, concatenate
 from tickvol.eventlog.frames import GENERATION
-from tickvol.volatility.schema.feature_spec import NS_PER_MS, NS_PER_S
 
 assert (kernel.TICKER, kernel.OTHER, kernel.NOTE) == (Kind.TICKER, Kind.OTHER, Kind.NOTE)
 assert (kernel.TICK_RECORD, kernel.GAP_RECORD) == (RecordKind.TICK, RecordKind.GAP)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tickvol.core.candle_columns import CandleColumns
 from tickvol.core.errors import InputError, UsageError
-from tickvol.volatility.schema.feature_spec import NS_PER_MS
+from tickvol.core.times import NS_PER_MS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Steps as Dagster assets, and the blocking checks between them."""
+"""Declared steps as Dagster assets, and the blocking checks between them."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -7,43 +7,30 @@ from pathlib import Path
 
 import dagster as dg
 
-from tickvol.config import Config
 from tickvol.orchestration.commands import Run
-from tickvol.volatility.jobs.plan import LEAKCHECK, Step, steps
-from tickvol.volatility.jobs.verdicts import (
-    BUNDLES,
-    FRESH,
-    LEAK_FREE,
-    NOT_EMPTY,
-    ONE_SPEC,
-    Verdict,
-    bundles_verdict,
-    features_verdicts,
-    rows_of_training,
-)
+from tickvol.system import Check, Step, Verdict
 
-LAST_WORDS = 6
-RETRAINING = "retraining"
+LAST_LINES = 6
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 
 
-class RetrainingConfig(dg.Config):
-    """What asks for a training: schedule or drift."""
+class CauseConfig(dg.Config):
+    """The cause of a run, for steps that take one."""
 
     because: str = "schedule"
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Runs commands with the configuration file of this project; what they say goes to the log of the run."""
+    """Runs commands with the configuration file of this project; their output goes to the log of the run."""
 
     config_path: Path
     run: Run
 
     def carry_out(self, context: Context, words: Sequence[str]) -> tuple[int, list[str]]:
-        """Exit code and the last lines."""
-        last: deque[str] = deque(maxlen=LAST_WORDS)
+        """Exit code, and the command with its last lines."""
+        last: deque[str] = deque(maxlen=LAST_LINES)
 
         def tell(line: str) -> None:
             last.append(line)
@@ -55,86 +42,76 @@ class Commands:
         return code, [shown, *last]
 
     def materialize(self, context: Context, words: Sequence[str]) -> dg.MaterializeResult[None]:
-        """The result of a command that ended well.
+        """The result of a command that succeeded.
 
         Raises
         ------
         dagster.Failure
-            With its last words, when it did not.
+            With its last lines, when it failed.
         """
-        code, said = self.carry_out(context, words)
+        code, output = self.carry_out(context, words)
         if code != 0:
-            raise dg.Failure("\n".join([f"exit code {code}", *said]), allow_retries=False)
-        return dg.MaterializeResult(metadata={"command": said[0], "said": "\n".join(said[1:])})
+            raise dg.Failure("\n".join([f"exit code {code}", *output]), allow_retries=False)
+        return dg.MaterializeResult(metadata={"command": output[0], "said": "\n".join(output[1:])})
 
 
-def assets(config: Config, commands: Commands) -> list[dg.AssetsDefinition]:
-    """All steps; features that somebody else keeps are only looked at."""
-    special = {RETRAINING: _retraining, "live_performance": _performance}
-    return [special.get(step.name, _usual)(config, step, commands) for step in steps(config)]
+def asset(step: Step, commands: Commands) -> dg.AssetsDefinition:
+    """The asset of a step; one that another process keeps up to date is only reported."""
+    if step.takes_cause:
+        return _with_cause(step, commands)
+    if step.nothing_to_do is not None:
+        return _skippable(step, step.nothing_to_do, commands)
 
-
-def _usual(config: Config, step: Step, commands: Commands) -> dg.AssetsDefinition:
     @dg.asset(name=step.name, deps=step.after, description=step.about)
     def usual(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         if not step.command:
-            return dg.MaterializeResult(metadata={"dataset": str(config.features.dataset_dir)})
+            return dg.MaterializeResult(metadata={"dataset": step.location})
         return commands.materialize(context, step.command)
 
     return usual
 
 
-def _retraining(_: Config, step: Step, commands: Commands) -> dg.AssetsDefinition:
+def _with_cause(step: Step, commands: Commands) -> dg.AssetsDefinition:
     @dg.asset(name=step.name, deps=step.after, description=step.about)
-    def retraining(context: dg.AssetExecutionContext, config: RetrainingConfig) -> dg.MaterializeResult[None]:
+    def caused(context: dg.AssetExecutionContext, config: CauseConfig) -> dg.MaterializeResult[None]:
         return commands.materialize(context, (*step.command, config.because))
 
-    return retraining
+    return caused
 
 
-def _performance(config: Config, step: Step, commands: Commands) -> dg.AssetsDefinition:
+def _skippable(step: Step, nothing_to_do: Callable[[], str | None], commands: Commands) -> dg.AssetsDefinition:
     @dg.asset(name=step.name, deps=step.after, description=step.about, output_required=False)
-    def performance(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        from tickvol.volatility.jobs.live_topics import why_nothing_to_judge  # brings the client of Kafka
-
-        reason = why_nothing_to_judge(config)
+    def skippable(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        reason = nothing_to_do()
         if reason is not None:
             context.log.info(f"nothing to judge: {reason}")
             return
         yield commands.materialize(context, step.command)
 
-    return performance
+    return skippable
 
 
-def asset_checks(config: Config, commands: Commands, now_ns: Callable[[], int]) -> list[dg.AssetChecksDefinition]:
-    """All of them blocking: with one that fails nothing behind its asset is run."""
-    features, training = dg.AssetKey("features"), dg.AssetKey("training")
+def asset_check(check: Check, commands: Commands, now_ns: Callable[[], int]) -> dg.AssetChecksDefinition:
+    """Blocking checks: after a failed one, nothing that builds on the asset runs."""
+    key = dg.AssetKey(check.step)
+    specs = [dg.AssetCheckSpec(name=name, asset=key, blocking=True) for name in check.verdicts]
 
-    @dg.multi_asset_check(name="check_features", specs=[_spec(name, features) for name in (NOT_EMPTY, ONE_SPEC, FRESH)])
-    def check_features(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        for verdict in features_verdicts(config, now_ns()):
-            yield _result(context, verdict, features)
+    @dg.multi_asset_check(name=check.name, specs=specs)
+    def judged(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        def run(words: Sequence[str]) -> tuple[int, str]:
+            code, output = commands.carry_out(context, words)
+            return code, output[-1]
 
-    @dg.multi_asset_check(name="check_bundles", specs=[_spec(BUNDLES, training)])
-    def check_bundles(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        yield _result(context, bundles_verdict(config), training)
+        for verdict in check.judge(now_ns(), run):
+            yield _result(context, verdict, key)
 
-    @dg.multi_asset_check(name="check_leaks", specs=[_spec(LEAK_FREE, training)])
-    def check_leaks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        code, said = commands.carry_out(context, (*LEAKCHECK, *rows_of_training(config)))
-        yield _result(context, Verdict(LEAK_FREE, code == 0, said[-1], {"exit_code": code}), training)
-
-    return [check_features, check_bundles, check_leaks]
+    return judged
 
 
-def _spec(name: str, asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(name=name, asset=asset, blocking=True)
-
-
-def _result(context: Context, verdict: Verdict, asset: dg.AssetKey) -> dg.AssetCheckResult:
+def _result(context: Context, verdict: Verdict, key: dg.AssetKey) -> dg.AssetCheckResult:
     context.log.info(f"{'pass' if verdict.passed else 'FAIL'}  {verdict.name}: {verdict.reason}")
     return dg.AssetCheckResult(
-        asset_key=asset,
+        asset_key=key,
         check_name=verdict.name,
         passed=verdict.passed,
         description=verdict.reason,

@@ -1,6 +1,6 @@
-"""The BentoML service: endpoints only; what they answer is in `desk` and below.
+"""The BentoML service: the routes that the systems declare, and nothing else.
 
-BentoML knows POST alone, so GET /backtest and GET /model are a small mounted application. The process that supervises
+BentoML knows POST alone, so routes by GET are a small mounted application. The process that supervises
 the worker imports this module too: everything heavy waits until an instance is made.
 """
 
@@ -12,23 +12,21 @@ import signal as signals
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bentoml
+import starlette.routing
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from tickvol.config import DEFAULT_CONFIG, load_config
-from tickvol.core.errors import TickvolError
+from tickvol.core.errors import RequestError, TickvolError
 from tickvol.serving.guard import Guard
-from tickvol.serving.problems import RequestError, error_body
-from tickvol.volatility.answers.requests import AnomalyRequest, PredictRequest, RowsOrFrames, SignalRequest
-
-if TYPE_CHECKING:
-    from tickvol.volatility.answers.answerer import Desk
+from tickvol.serving.problems import error_body
+from tickvol.system import Answering, Route
+from tickvol.systems import SYSTEMS, open_routes, routes
 
 logger = logging.getLogger(__name__)
 
@@ -42,70 +40,76 @@ class Arguments(BaseModel):
 _CONFIG = load_config(bentoml.use_arguments(Arguments).config)
 
 
-def _query(name: str) -> Route:
-    def answer(request: Request) -> Response:
-        service = bentoml.get_current_service()
-        return service.answer_query(name, request)  # type: ignore[no-any-return]
-
-    return Route(f"/{name}", answer, methods=["GET"])
+_ROUTES = routes(SYSTEMS)
 
 
-@bentoml.asgi_app(Starlette(routes=[_query("backtest"), _query("model")]), path="/")
-@bentoml.service(
-    name="tickvol",
-    workers=1,
-    traffic={"timeout": _CONFIG.serving.timeout_s},
-    http={"host": _CONFIG.serving.host, "port": _CONFIG.serving.port},  # BentoML's own default is 0.0.0.0
-)
-class Tickvol:
-    """Volatility spikes over HTTP; docs/serving.md shows each endpoint."""
+class _Service:
+    """Opens every system, and answers their routes once all of them are open."""
 
     def __init__(self) -> None:
-        from tickvol.volatility.answers.answerer import open_desk
-
         logging.getLogger("tickvol").setLevel(logging.INFO)
         _shorten_validation_logs()
         if bentoml.server_context.worker_index is not None:
             threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-        self._desk: Desk | None = None
+        self._answering: dict[str, Answering] | None = None
         try:
-            self._desk = open_desk(_CONFIG)
+            self._answering = open_routes(_CONFIG, SYSTEMS)
         except TickvolError as error:
             # The worker stays up, not ready: a restart would meet the same bundle again, and again.
             logger.error("not ready: %s", error)
 
     def __is_ready__(self) -> bool:
-        return self._desk is not None
-
-    @bentoml.api(route="/predict")
-    def predict(self, request: PredictRequest, /) -> Any:
-        """Calibrated probability of a volatility spike, for feature rows or raw exchange frames."""
-        return self._answer("predict", request)
-
-    @bentoml.api(route="/anomaly")
-    def anomaly(self, request: AnomalyRequest, /) -> Any:
-        """Whether what has just happened is abnormal, and by which rule."""
-        return self._answer("anomaly", request)
-
-    @bentoml.api(route="/signal")
-    def signal(self, request: SignalRequest, /) -> Any:
-        """CALM, WATCH or ALERT, with the features that moved the score most."""
-        return self._answer("signal", request)
+        return self._answering is not None
 
     def answer_query(self, name: str, request: Request) -> Response:
-        """GET /backtest and GET /model."""
-        return self._answer(name, request.query_params.multi_items())
+        """A route by GET."""
+        return self.answer(name, request.query_params.multi_items())
 
-    def _answer(self, name: str, asked: RowsOrFrames | list[tuple[str, str]]) -> Response:
+    def answer(self, name: str, asked: Any) -> Response:
+        """A route: its body, or its query parameters as pairs."""
         try:
-            if self._desk is None:
+            if self._answering is None:
                 raise RequestError(503, "service", None, "no verified bundle is loaded; the service's log says why")
-            return Response(self._desk.answer(name, asked), media_type="application/json")
+            return Response(self._answering[name].answer(name, asked), media_type="application/json")
         except RequestError as error:
             return Response(error_body(error), status_code=error.status, media_type="application/json")
 
 
-Tickvol.add_asgi_middleware(Guard, max_body_bytes=_CONFIG.serving.max_body_bytes)  # type: ignore[attr-defined]
+def _query(route: Route) -> starlette.routing.Route:
+    def answer(request: Request) -> Response:
+        service = bentoml.get_current_service()
+        return service.answer_query(route.name, request)  # type: ignore[no-any-return]
+
+    return starlette.routing.Route(f"/{route.name}", answer, methods=["GET"])
+
+
+def _post(route: Route) -> Any:
+    """The BentoML endpoint of a route; BentoML reads the model of the body from the annotation."""
+
+    def answer(self: _Service, request: Any, /) -> Any:
+        return self.answer(route.name, request)
+
+    answer.__name__, answer.__doc__ = route.name, route.about
+    answer.__annotations__ = {"request": route.request, "return": Any}
+    return bentoml.api(route=f"/{route.name}")(answer)
+
+
+_endpoints = {route.name: _post(route) for route in _ROUTES if route.request is not None}
+_queries = [_query(route) for route in _ROUTES if route.request is None]
+
+Tickvol = bentoml.asgi_app(Starlette(routes=_queries), path="/")(
+    bentoml.service(
+        name="tickvol",
+        workers=1,
+        traffic={"timeout": _CONFIG.serving.timeout_s},
+        http={"host": _CONFIG.serving.host, "port": _CONFIG.serving.port},  # BentoML's own default is 0.0.0.0
+    )(
+        type(
+            "Tickvol", (_Service,), {"__doc__": "Answers over HTTP; docs/serving.md shows each endpoint.", **_endpoints}
+        )
+    )
+)
+Tickvol.add_asgi_middleware(Guard, max_body_bytes=_CONFIG.serving.max_body_bytes, routes=_ROUTES)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -6,10 +6,11 @@ comes back.
 """
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from tickvol.serving.problems import field_path, problem_body, value_at
+from tickvol.system import Route
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,8 +26,8 @@ _RULES = {
     "missing": "is required",
     "finite_number": "must be a finite number or null",
 }
+_HEALTH = ("livez", "readyz")
 _STATUS_RULES = {
-    404: "no such endpoint; POST /predict, /anomaly, /signal; GET /backtest, /model, /livez, /readyz",
     405: "method not allowed here",
     500: "internal error; the service's log says more",
     503: "the service is not ready; its log says why",
@@ -41,11 +42,13 @@ class Guard:
     ----------
     app : the service.
     max_body_bytes : a longer body is answered 413.
+    routes : what the service answers, named by its 404.
     """
 
-    def __init__(self, app: App, max_body_bytes: int) -> None:
+    def __init__(self, app: App, max_body_bytes: int, routes: Sequence[Route]) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._status_rules = {**_STATUS_RULES, 404: f"no such endpoint; {_listed(routes)}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -70,7 +73,7 @@ class Guard:
             if not body.strip():
                 await _answer(send, 400, problem_body(400, "body", "", "is empty, must be a JSON object"))
                 return
-        await self._app(scope, _replay(body, receive), _ErrorRewriter(scope, body, send))
+        await self._app(scope, _replay(body, receive), _ErrorRewriter(scope, body, send, self._status_rules))
 
     async def _take_body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | int | None:
         """The body; its size so far when it is too long; None when the client has gone."""
@@ -96,10 +99,11 @@ class Guard:
 class _ErrorRewriter:
     """Passes answers through and words errors anew unless they have our form already."""
 
-    def __init__(self, scope: Scope, body: bytes, send: Send) -> None:
+    def __init__(self, scope: Scope, body: bytes, send: Send, status_rules: Mapping[int, str]) -> None:
         self._scope = scope
         self._body = body
         self._send = send
+        self._status_rules = status_rules
         self._start: Message | None = None
         self._chunks: list[bytes] = []
 
@@ -127,7 +131,9 @@ class _ErrorRewriter:
             return _invalid(details, self._body)
         path = self._scope["path"]
         field, value = ("method", self._scope["method"]) if status == 405 else ("path", path)
-        return status, problem_body(status, field, value, _STATUS_RULES.get(status, "the request was not answered"))
+        return status, problem_body(
+            status, field, value, self._status_rules.get(status, "the request was not answered")
+        )
 
 
 def _invalid(details: list[Any], body: bytes) -> tuple[int, bytes]:
@@ -138,6 +144,12 @@ def _invalid(details: list[Any], body: bytes) -> tuple[int, bytes]:
     rule = _RULES.get(first["type"], _as_rule(first["msg"]))
     value = None if first["type"] == "missing" else value_at(_parsed(body), parts)
     return 422, problem_body(422, field_path(parts), value, rule, more=len(details) - 1)
+
+
+def _listed(routes: Sequence[Route]) -> str:
+    posts = ", ".join(f"/{route.name}" for route in routes if route.method == "POST")
+    gets = ", ".join(f"/{name}" for name in (*(route.name for route in routes if route.method == "GET"), *_HEALTH))
+    return "; ".join(f"{method} {names}" for method, names in (("POST", posts), ("GET", gets)) if names)
 
 
 def _as_rule(message: str) -> str:

@@ -1,26 +1,12 @@
 """What the service says when it cannot answer: one JSON form, `{"error": {"status", "field", "value", "rule"}}`."""
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from tickvol.core.errors import TickvolError
+from tickvol.core.errors import RequestError, shown
 
 PathPart = str | int
-
-_MAX_SHOWN = 80
-
-
-class RequestError(TickvolError):
-    """A request that is not answered: HTTP status, the field's path, its value, and the rule it breaks."""
-
-    def __init__(self, status: int, field: str, value: Any, rule: str) -> None:
-        super().__init__(f"{field}: {shown(value)}: {rule}")
-        self.status = status
-        self.field = field
-        self.value = value
-        self.rule = rule
 
 
 def problem_body(status: int, field: str, value: Any, rule: str, *, more: int = 0) -> bytes:
@@ -38,21 +24,6 @@ def problem_body(status: int, field: str, value: Any, rule: str, *, more: int = 
 def error_body(error: RequestError) -> bytes:
     """The JSON of a refusal."""
     return problem_body(error.status, error.field, error.value, error.rule)
-
-
-def shown(value: Any) -> Any:
-    """The value as an error may repeat it: finite, short, and of no container more than its size."""
-    if isinstance(value, dict):
-        return f"object with {len(value)} fields"
-    if isinstance(value, list):
-        return f"array of {len(value)}"
-    if isinstance(value, str):
-        return value if len(value) <= _MAX_SHOWN else f"{value[:_MAX_SHOWN]}... ({len(value)} characters)"
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 64:
-        return f"integer of {value.bit_length()} bits"
-    return value
 
 
 def field_path(parts: Sequence[PathPart]) -> str:

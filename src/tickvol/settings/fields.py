@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from tickvol.core.records import PRODUCT_PATTERN
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
-PRODUCT_PATTERN = r"^[A-Z0-9]{1,16}-[A-Z0-9]{1,16}$"
 Product = Annotated[str, Field(pattern=PRODUCT_PATTERN)]
 
 

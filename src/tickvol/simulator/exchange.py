@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from tickvol.core.times import NS_PER_S
+from tickvol.exchange.coinbase import HEARTBEATS, TICKER
 from tickvol.simulator.faults import ABRUPT, Action, Close, Cut, Fault, FaultLine
-from tickvol.simulator.frames import HEARTBEATS, NS_PER_S, TICKER, EventSource, ExchangeEvent
+from tickvol.simulator.frames import EventSource, ExchangeEvent
 from tickvol.simulator.session import ExchangeSession
 
 log = logging.getLogger(__name__)

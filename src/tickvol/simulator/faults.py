@@ -22,7 +22,8 @@ from collections.abc import Sequence
 import msgspec
 
 from tickvol.core.errors import UsageError
-from tickvol.simulator.frames import NS_PER_S, timestamp_text
+from tickvol.core.times import NS_PER_S
+from tickvol.simulator.frames import timestamp_text
 
 ABRUPT = 1006
 CLOSE_CODES = (1000, 1001, ABRUPT, 1008, 1011, 1012, 1013)

@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-TICKER = "ticker"
-HEARTBEATS = "heartbeats"
-SUBSCRIPTIONS = "subscriptions"
-
-NS_PER_S = 1_000_000_000
+from tickvol.core.times import NS_PER_S
+from tickvol.exchange.coinbase import HEARTBEATS, SUBSCRIPTIONS
 
 
 class ExchangeEvent(NamedTuple):

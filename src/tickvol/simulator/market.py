@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-NS_PER_S = 1_000_000_000
+from tickvol.core.times import NS_PER_S
+
 BLOCK_S = 20
 """Simulated seconds drawn at a time; part of the recipe: another length would be another market."""
 

@@ -5,15 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tickvol.simulator.frames import (
-    NS_PER_S,
-    TICKER,
-    EventSource,
-    ExchangeEvent,
-    frame_head,
-    heartbeat_event,
-    ticker_tail,
-)
+from tickvol.core.times import NS_PER_S
+from tickvol.exchange.coinbase import TICKER
+from tickvol.simulator.frames import EventSource, ExchangeEvent, frame_head, heartbeat_event, ticker_tail
 from tickvol.simulator.market import BLOCK_S, MarketProduct, MarketSpec, Ticks, market_blocks
 
 HEARTBEAT_OFFSET_NS = 856_000_000

@@ -11,19 +11,13 @@ import numpy as np
 import zstandard
 
 from tickvol.core.errors import InputError
+from tickvol.core.times import NS_PER_S
 from tickvol.eventlog.archive_lines import ArchiveLine
 from tickvol.eventlog.archive_reader import LineReader, archive_files, open_frames
 from tickvol.eventlog.frames import Layout, detect_layout, frame_text
 from tickvol.eventlog.text_kernels import parse_timestamps
-from tickvol.simulator.frames import (
-    HEARTBEATS,
-    NS_PER_S,
-    SUBSCRIPTIONS,
-    TICKER,
-    EventSource,
-    ExchangeEvent,
-    heartbeat_event,
-)
+from tickvol.exchange.coinbase import HEARTBEATS, SUBSCRIPTIONS, TICKER
+from tickvol.simulator.frames import EventSource, ExchangeEvent, heartbeat_event
 
 BATCH = 4096
 MAX_LINE_BYTES = 8 << 20

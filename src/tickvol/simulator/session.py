@@ -6,13 +6,12 @@ A subscribe message, its answer::
     {"channel":"subscriptions","timestamp":"...","sequence_num":1,"events":[{"subscriptions":{"ticker":["BTC-USD"]}}]}
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
+from tickvol.exchange.coinbase import CHANNELS, HEARTBEATS, TICKER, WIRE_CHANNELS, subscribe_message
 from tickvol.simulator.frames import (
-    HEARTBEATS,
-    TICKER,
     ExchangeEvent,
     error_frame,
     frame_head,
@@ -21,9 +20,6 @@ from tickvol.simulator.frames import (
 from tickvol.simulator.market import MarketSpec
 from tickvol.simulator.market_events import market_source
 
-WIRE_CHANNELS = {"level2": "l2_data"}
-"""Channels whose frames bear another name than the subscription."""
-CHANNELS = (HEARTBEATS, TICKER, "ticker_batch", "market_trades", "candles", "level2", "status")
 STEP_NS = 8_000
 """Time between two frames that answer the same message."""
 
@@ -121,11 +117,6 @@ class ExchangeSession:
 def _snapshot(event: ExchangeEvent, now_ns: int) -> ExchangeEvent:
     tail = (event.tail or "").replace('"type":"update"', '"type":"snapshot"', 1)
     return ExchangeEvent(now_ns, TICKER, event.product_ids, frame_head(TICKER, now_ns), tail)
-
-
-def subscribe_message(channel: str, products: Sequence[str]) -> str:
-    """The client's side: one channel, its products."""
-    return msgspec.json.encode({"type": "subscribe", "product_ids": list(products), "channel": channel}).decode()
 
 
 def market_frames(spec: MarketSpec) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from tickvol.bus.topic_status import TopicStatus, topics_status
 from tickvol.config import Config
 from tickvol.core.errors import BrokerUnavailable, WorkError
 from tickvol.supervisor.child import FIRST_WAIT_S, LONGEST_WAIT_S
+from tickvol.systems import all_topics
 
 QUICK_MS = 3000
 LOOK_EVERY_S = 5.0
@@ -32,6 +33,8 @@ class LiveBroker:
         self._kafka = config.kafka.model_copy(
             update={"request_timeout_ms": min(config.kafka.request_timeout_ms, QUICK_MS)}
         )
+        self._topics = all_topics(config)
+        self._ticks = config.ingestion.topic
         self._group_id = config.features.group_id
         self._config_file = config_file
         self._tell = tell
@@ -82,14 +85,14 @@ class LiveBroker:
         """What the topics hold; None where no broker answers."""
         try:
             with contextlib.closing(new_admin(self._kafka)) as admin:
-                return topics_status(admin, self._kafka, self._group_id)
+                return topics_status(admin, self._kafka, self._topics, self._group_id)
         except BrokerUnavailable:
             return None
 
     def unread(self) -> int | None:
         """Records of the topic of ticks that the featurizer has not committed; None where no broker answers."""
         for topic in self.topics() or ():
-            if topic.name == self._kafka.topic_ticks:
+            if topic.name == self._ticks:
                 return sum(
                     place.end_offset - (place.first_offset if place.committed is None else place.committed)
                     for place in topic.partitions

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tickvol.broker.files import free_port, port_is_taken
-from tickvol.bus.topics import declared_topics
 from tickvol.config import Config
 from tickvol.core.errors import WorkError
 from tickvol.supervisor.broker import LiveBroker
 from tickvol.supervisor.child import Child
 from tickvol.supervisor.status_line import StatusLine, fetch, scraped
+from tickvol.systems import all_topics
 from tickvol.volatility.dataset import dataset_files
 
 HOST = "127.0.0.1"
@@ -94,7 +94,8 @@ class LivePath:
             if time.monotonic() - shown >= (STATUS_TERMINAL_S if terminal else STATUS_PIPE_S):
                 shown = time.monotonic()
                 text = self._status.text()
-                print(f"\r\033[K{text}" if terminal else text, end="" if terminal else "\n", flush=True)
+                sys.stdout.write(f"\r\033[K{text}" if terminal else f"{text}\n")
+                sys.stdout.flush()
             time.sleep(POLL_S)
         self._tell(self._status.text())
 
@@ -237,7 +238,7 @@ class LivePath:
         config, kafka = self._config, self._config.kafka
         whose = f"started here, data below {kafka.broker_dir}" if self._broker.ours else "was there before"
         self._tell(f"broker     {self._broker.address}, {whose}")
-        self._tell(f"topics     {', '.join(spec.name for spec in declared_topics(kafka))}")
+        self._tell(f"topics     {', '.join(spec.name for spec in all_topics(config))}")
         self._tell(f"archive    {config.ingestion.raw_dir}")
         self._tell(f"dataset    {config.features.dataset_dir}")
         feed = f"simulated, {self._url}, {self._speed} x" if self._speed is not None else self._url

@@ -92,7 +92,8 @@ def _wait_until_ready(children: list[Child], port: int, stop: _Stop) -> None:
     while not stop.asked:
         if _answers(f"{address}/server_info"):
             logs = " and ".join(str(child.log) for child in children)
-            print(f"{address}  schedules and sensor are at work; Ctrl-C ends it\nlogs  {logs}", flush=True)
+            sys.stdout.write(f"{address}  schedules and sensor are at work; Ctrl-C ends it\nlogs  {logs}\n")
+            sys.stdout.flush()
             return
         if time.monotonic() > deadline:
             raise WorkError(f"{address}: no answer within {_READY_S:g} s; see {children[0].log}")
@@ -117,4 +118,5 @@ def _require_free(port: int) -> None:
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -24,8 +24,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tickvol.core.errors import CorruptFile, InputError, SchemaMismatch, UsageError
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_columns
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 HOUR_NS = 3600 * NS_PER_S

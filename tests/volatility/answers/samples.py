@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.answers.frame_rows import FrameRules
 from tickvol.volatility.answers.served import AnomalyRules, Served
 from tickvol.volatility.labels.scorable import unscorable_reasons
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
 

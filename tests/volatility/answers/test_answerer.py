@@ -16,7 +16,7 @@ from tickvol.config import Config, load_config
 from tickvol.core.errors import CorruptFile, InputError, TrackingUnavailable, WorkError
 from tickvol.serving.problems import RequestError
 from tickvol.volatility.answers import answerer as desk_module
-from tickvol.volatility.answers.answerer import Desk, open_desk
+from tickvol.volatility.answers.answerer import Desk, open_dispatcher
 from tickvol.volatility.answers.requests import RowsOrFrames
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION
@@ -48,7 +48,7 @@ def config_of(place: Path, bundle: str = "logistic", **serving: Any) -> Config:
 
 @pytest.fixture(scope="module")
 def desk(place: Path) -> Desk:
-    return open_desk(config_of(place))
+    return open_dispatcher(config_of(place))
 
 
 def asked(desk: Desk, name: str, *parameters: tuple[str, str]) -> Any:
@@ -88,7 +88,7 @@ def test_model_tells_its_hash_label_windows_thresholds_test_figures_and_schema(d
 
 def test_model_of_a_simulated_market_says_so(tmp_path: Path) -> None:
     Bundle(msgspec.structs.replace(LOGISTIC.manifest, simulated=True), LOGISTIC.detector).save(tmp_path / "logistic")
-    found = asked(open_desk(config_of(tmp_path)), "model")
+    found = asked(open_dispatcher(config_of(tmp_path)), "model")
     assert found["simulated"]
     assert "nothing about real markets" in found["note"]
 
@@ -131,7 +131,7 @@ def test_query_that_cannot_be_answered_names_the_parameter(
 
 
 def test_backtest_over_too_many_hours_is_refused_before_it_reads_any(place: Path) -> None:
-    small = open_desk(config_of(place, max_backtest_rows=2 * 3600))
+    small = open_dispatcher(config_of(place, max_backtest_rows=2 * 3600))
     with pytest.raises(RequestError, match="at most 2 at once") as refused:
         small.answer("backtest", [])
     assert refused.value.status == 422
@@ -148,7 +148,7 @@ def test_flipped_byte_in_the_dataset_is_an_error_and_no_figure(place: Path, tmp_
     content[len(content) // 2] ^= 1
     broken.write_bytes(content)
     with pytest.raises(RequestError) as refused:
-        open_desk(config_of(tmp_path)).answer("backtest", [])
+        open_dispatcher(config_of(tmp_path)).answer("backtest", [])
     assert refused.value.status == 500
     assert broken.name in refused.value.rule
 
@@ -160,18 +160,18 @@ def test_flipped_byte_in_the_bundle_keeps_the_desk_shut(tmp_path: Path) -> None:
     content[100] ^= 1
     manifest.write_bytes(content)
     with pytest.raises(CorruptFile, match=r"bundle\.json"):
-        open_desk(config_of(tmp_path))
+        open_dispatcher(config_of(tmp_path))
 
 
 def test_absent_bundle_keeps_the_desk_shut(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no bundle"):
-        open_desk(config_of(tmp_path))
+        open_dispatcher(config_of(tmp_path))
 
 
 def test_mlflow_is_asked_only_where_no_directory_is_named(tmp_path: Path, place: Path) -> None:
-    open_desk(config_of(place))  # its registry is a dead server
+    open_dispatcher(config_of(place))  # its registry is a dead server
     with pytest.raises(TrackingUnavailable, match="--bundle"):
-        open_desk(config_of(place, bundle=""))
+        open_dispatcher(config_of(place, bundle=""))
 
 
 def test_bundle_without_a_finite_answer_keeps_the_desk_shut(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_bundle_without_a_finite_answer_keeps_the_desk_shut(place: Path, monkeyp
 
     monkeypatch.setattr(Bundle, "probability", nothing)
     with pytest.raises(WorkError, match="no finite probability"):
-        open_desk(config_of(place))
+        open_dispatcher(config_of(place))
 
 
 def test_warm_up_runs_the_engine(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def test_warm_up_runs_the_engine(place: Path, monkeypatch: pytest.MonkeyPatch) -
         return result
 
     monkeypatch.setattr(desk_module, "rows_of_frames", counted)
-    open_desk(config_of(place))
+    open_dispatcher(config_of(place))
     assert ran == [2], "of four seconds two bars are past their grace"
 
 
@@ -201,7 +201,7 @@ def test_every_trained_detector_can_be_served(tmp_path: Path) -> None:
     request = RowsOrFrames.model_validate_json(json.dumps({"frames": frames(800)}))
     for bundle in bundles():
         bundle.save(tmp_path / bundle.name)
-        answer = json.loads(open_desk(config_of(tmp_path, bundle.name)).answer("signal", request))["answers"][0]
+        answer = json.loads(open_dispatcher(config_of(tmp_path, bundle.name)).answer("signal", request))["answers"][0]
         assert answer["signal"] in ("CALM", "WATCH", "ALERT")
         assert all(np.isfinite(e["contribution"]) for e in answer["evidence"])
 

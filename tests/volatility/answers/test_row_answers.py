@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from tests.volatility.answers.samples import START_NS, KnownModel, frames, row, rows_body, served
+from tickvol.core.times import NS_PER_S
 from tickvol.serving.problems import RequestError
 from tickvol.volatility.answers import row_answers as answers
 from tickvol.volatility.answers.requests import RowsOrFrames
 from tickvol.volatility.evaluation.report import SIMULATED_WARNING
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 
 def ask(body: dict[str, Any]) -> RowsOrFrames:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.volatility.drift.test_input_moves import BLOCK_ROWS, NAMES, moods, noise, rows_of
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.drift.domain_classifier import ClassifierRules, domain_classifier
 from tickvol.volatility.drift.input_rows import InputRows
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 RULES = ClassifierRules(c=0.1, folds=4, embargo_ns=5 * NS_PER_S, min_blocks=4, samples=200, seed=7)
 APART = 10**6

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
 from tests.support.trained import bundles, market
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.drift.input_moves import InputMove, MoveRules, input_moves, wasserstein_of_deals
 from tickvol.volatility.drift.input_rows import InputRows, importance, input_rows
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 RULES = MoveRules(
     distance=0.3, significance=0.05, min_importance=0.2, min_rows=100, min_blocks=4, permutations=200, seed=7

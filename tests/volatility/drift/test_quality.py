@@ -6,11 +6,11 @@ import pytest
 
 from tests.support.trained import bundles, market
 from tickvol.core.errors import NotEnoughData, UsageError
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.drift.quality import side_rows
 from tickvol.volatility.drift.sides import train_against_test, two_stretches
 from tickvol.volatility.labels.scorable import scorable
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 LOGISTIC = bundles()[-1]
 TABLE = market()

@@ -13,6 +13,7 @@ from tests.support.trained import bundles, market
 from tickvol.alerts.hysteresis import decide
 from tickvol.alerts.notifications import Alert, AlertState, Severity, Subject
 from tickvol.core.errors import InputError, NotEnoughData
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.drift.domain_classifier import ClassifierRules, DomainClassifier
 from tickvol.volatility.drift.input_moves import InputMove, MoveRules
 from tickvol.volatility.drift.performance_figures import (
@@ -31,7 +32,6 @@ from tickvol.volatility.drift.served_drift import (
     served_drift,
 )
 from tickvol.volatility.drift.sides import DriftSides
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 RULES = AlarmRules(
     raise_distance=0.3,

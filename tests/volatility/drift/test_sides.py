@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tickvol.core.errors import NotEnoughData
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.drift.sides import (
     DriftSides,
     between,
@@ -13,7 +14,7 @@ from tickvol.volatility.drift.sides import (
     thinned,
 )
 from tickvol.volatility.schema.feature_row import feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 SPEC = FeatureSpec()

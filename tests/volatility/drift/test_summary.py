@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tickvol.core.errors import NotEnoughData
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.drift.evidently_report import DriftRules, scale_of
 from tickvol.volatility.drift.sides import DriftSides
 from tickvol.volatility.drift.summary import (
@@ -19,7 +20,7 @@ from tickvol.volatility.drift.summary import (
 )
 from tickvol.volatility.evaluation.report import SIMULATED_WARNING
 from tickvol.volatility.schema.feature_row import feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 SPEC = FeatureSpec(windows_s=(60,))

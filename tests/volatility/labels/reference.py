@@ -2,7 +2,7 @@
 
 import math
 
-from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 

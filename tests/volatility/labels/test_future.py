@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from tests.support.synthetic import synthetic_table
 from tests.volatility.labels.reference import future_vol_of
 from tickvol.core.errors import UsageError
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.labels.future import future_vol
 from tickvol.volatility.schema.feature_row import feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.synthetic import START_NS, synthetic_table
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.labels.maturing import Maturing, Outcome, Terms
 from tickvol.volatility.labels.spikes import label_values
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
 
 WHOLE = synthetic_table(4, hours=0.4, gaps=[(600, 605), (900, 910)])

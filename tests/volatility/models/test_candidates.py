@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression, Ridge
 
 from tests.support.synthetic import synthetic_table
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.models.average import AverageDetector
 from tickvol.volatility.models.baselines import BASELINES, seasonal_har
 from tickvol.volatility.models.boosted import fit_boosted, fit_boosted_forecast, monotone_constraints
@@ -23,7 +24,7 @@ from tickvol.volatility.models.logistic import fit_spline
 from tickvol.volatility.models.training import Prepared, prepare
 from tickvol.volatility.models.training_spec import TrainingSpec
 from tickvol.volatility.schema.feature_row import feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.synthetic import START_NS, synthetic_table
 from tests.volatility.models.conftest import provenance
 from tickvol.core.errors import NotEnoughData
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.evaluation.judge import JudgingRules, judge
 from tickvol.volatility.evaluation.metrics import average_precision
 from tickvol.volatility.models.baselines import BASELINES
@@ -25,7 +26,6 @@ from tickvol.volatility.models.walk_forward import (
     prepare_sealed,
     run_fold,
 )
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
 

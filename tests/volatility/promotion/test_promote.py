@@ -14,8 +14,8 @@ import pytest
 from tests.volatility.promotion.conftest import Store
 from tests.volatility.promotion.store import ROOT, config, register_day, write_leakcheck
 from tickvol.apps import champion, promote, rollback
-from tickvol.tracking.settings import MlflowConfig
 from tickvol.core.errors import SchemaMismatch
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.promotion.gates import GATES
 from tickvol.volatility.registry import champions

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from tests.support.synthetic import synthetic_table
 from tests.volatility.models.conftest import TRAINING, provenance
-from tickvol.tracking.settings import MlflowConfig
 from tickvol.core.errors import InputError, TrackingUnavailable
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.training import prepare, train_detectors
 from tickvol.volatility.registry.runs import (

@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.synthetic import synthetic_table
 from tickvol.core.errors import SchemaMismatch
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.schema.feature_row import feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable, settled_end_ns, table_fingerprint
 
 

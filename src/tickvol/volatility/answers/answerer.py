@@ -1,4 +1,4 @@
-"""The desk behind the endpoints: opened once with a verified, warmed bundle; takes questions, gives JSON."""
+"""Answers of the HTTP endpoints as JSON, from one verified and warmed-up bundle."""
 
 import logging
 import threading
@@ -8,10 +8,8 @@ from typing import Any
 
 import msgspec
 
-from tickvol.config import Config
-from tickvol.core.errors import CorruptFile, SchemaMismatch, TickvolError, UsageError
-from tickvol.serving.problems import RequestError
-from tickvol.volatility.answers import row_answers as answers
+from tickvol.core.errors import CorruptFile, RequestError, SchemaMismatch, TickvolError, UsageError
+from tickvol.volatility.answers import row_answers
 from tickvol.volatility.answers.backtest_query import BacktestRules, answer_backtest
 from tickvol.volatility.answers.frame_rows import FrameRules, rows_of_frames
 from tickvol.volatility.answers.requests import RowsOrFrames
@@ -20,16 +18,17 @@ from tickvol.volatility.evaluation.report import SIMULATED_WARNING
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.scoring import require_answer
 from tickvol.volatility.scorer.bundle_source import bundle_directory
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 logger = logging.getLogger(__name__)
 
 Parameters = Sequence[tuple[str, str]]
 
-_POST = {"predict": answers.predict, "anomaly": answers.anomaly, "signal": answers.signal}
+_POST = {"predict": row_answers.predict, "anomaly": row_answers.anomaly, "signal": row_answers.signal}
 
 
-class Desk:
-    """Answers questions about one bundle; safe to ask from several threads."""
+class Answerer:
+    """Answers requests about one bundle; safe to call from several threads."""
 
     def __init__(self, bundle: Bundle, served: Served, backtests: BacktestRules) -> None:
         self._bundle = bundle
@@ -83,7 +82,7 @@ def _status(error: TickvolError) -> int:
     return 422 if isinstance(error, UsageError) else 404
 
 
-def open_desk(config: Config) -> Desk:
+def open_answerer(config: VolatilityConfig) -> Answerer:
     """Load the bundle, verify it, and answer once for practice, which compiles the engine and shows a broken model.
 
     Raises
@@ -110,7 +109,7 @@ def open_desk(config: Config) -> Desk:
     backtests = BacktestRules(
         config.features.dataset_dir, config.serving.max_backtest_rows, config.evaluation.alarm_cooldown_s
     )
-    return Desk(bundle, served, backtests)
+    return Answerer(bundle, served, backtests)
 
 
 def warm_up(bundle: Bundle, served: Served) -> None:

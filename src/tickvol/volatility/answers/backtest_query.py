@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tickvol.core.errors import UsageError
+from tickvol.core.errors import RequestError, UsageError
 from tickvol.core.times import parse_span_ns
-from tickvol.serving.problems import RequestError
 from tickvol.volatility.dataset import HOUR_NS, dataset_files, file_end_ns, read_features
 from tickvol.volatility.evaluation.backtest import backtest
 from tickvol.volatility.models.bundle import Bundle

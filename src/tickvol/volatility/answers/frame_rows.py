@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tickvol.core.errors import RequestError
 from tickvol.eventlog.frames import FrameDecoder, Layout, detect_layout
 from tickvol.eventlog.tracker import FrameCounts, FrameTracker
-from tickvol.serving.problems import RequestError
 from tickvol.volatility.features.engine import FeatureEngine
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable

@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from tickvol.core.records import PRODUCT_PATTERN
+
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 EventTime = Annotated[int, Field(strict=True, ge=0, lt=1 << 63)]
-ProductId = Annotated[str, Field(strict=True, pattern=r"^[A-Z0-9]{1,16}-[A-Z0-9]{1,16}$")]
+ProductId = Annotated[str, Field(strict=True, pattern=PRODUCT_PATTERN)]
 
 _MAX_FIELDS = 256
 """More than any schema holds. Looked at first: a complaint about each of half a million fields takes a gigabyte."""

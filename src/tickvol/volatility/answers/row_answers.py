@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.serving.problems import RequestError
+from tickvol.core.errors import RequestError
 from tickvol.volatility.answers.answer_types import (
     Anomalies,
     Anomaly,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.serving.problems import RequestError
+from tickvol.core.errors import RequestError
 from tickvol.volatility.answers.requests import FeatureRow
 from tickvol.volatility.schema.feature_row import feature_names
 from tickvol.volatility.schema.feature_spec import FeatureSpec

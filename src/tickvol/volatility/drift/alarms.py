@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tickvol.alerts.dispatcher import AlertDesk
+from tickvol.alerts.dispatcher import AlertDispatcher
 from tickvol.alerts.notifications import Alert
-from tickvol.config import Config
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.drift.domain_classifier import ClassifierRules
 from tickvol.volatility.drift.input_moves import MoveRules
 from tickvol.volatility.drift.performance_figures import (
@@ -27,10 +27,12 @@ from tickvol.volatility.drift.served_drift import (
 )
 from tickvol.volatility.drift.sides import DriftSides
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 
-def compare_served(config: Config, sides: DriftSides, bundle: Bundle, performance: Path | None) -> ServedDrift:
+def compare_served(
+    config: VolatilityConfig, sides: DriftSides, bundle: Bundle, performance: Path | None
+) -> ServedDrift:
     """What the sides are to a bundle; `performance` overrides `scoring.report_json`.
 
     Raises
@@ -79,7 +81,7 @@ def _performance(path: Path, bundle: str, since_ns: int) -> tuple[list[Performan
 
 
 def raise_alerts(
-    config: Config, desk: AlertDesk, drift: ServedDrift, event_time_ns: int, *, is_served: bool
+    config: VolatilityConfig, dispatcher: AlertDispatcher, drift: ServedDrift, event_time_ns: int, *, is_served: bool
 ) -> list[str]:
     """Judge inputs and performance, write down and deliver; a line for each alert made and each sink.
 
@@ -88,17 +90,19 @@ def raise_alerts(
     is_served : whether the detector is the one that serves, so that alerts of all others are over.
     """
     rules = alarm_rules(config)
-    standing = desk.book().standing(INPUT_DRIFT)
-    made = desk.observe(rules.of_inputs, input_readings(drift, rules, standing, event_time_ns))
-    made += _observe_performance(rules, desk, drift.performance, drift.detector)
+    standing = dispatcher.book().standing(INPUT_DRIFT)
+    made = dispatcher.observe(rules.of_inputs, input_readings(drift, rules, standing, event_time_ns))
+    made += _observe_performance(rules, dispatcher, drift.performance, drift.detector)
     if is_served:
         for rule in (rules.of_inputs, *map(rules.of_performance, HIGHER_IS_BETTER)):
-            made += desk.observe(rule, ended_readings(desk.book().standing(), drift.detector, rule, event_time_ns))
-    return _sent(desk, made)
+            made += dispatcher.observe(
+                rule, ended_readings(dispatcher.book().standing(), drift.detector, rule, event_time_ns)
+            )
+    return _sent(dispatcher, made)
 
 
 def raise_performance_alerts(
-    config: Config, desk: AlertDesk, bundle: Bundle, performance: Path | None, since_ns: int
+    config: VolatilityConfig, dispatcher: AlertDispatcher, bundle: Bundle, performance: Path | None, since_ns: int
 ) -> list[str]:
     """The same where inputs cannot be compared: performance does not wait for that.
 
@@ -107,28 +111,28 @@ def raise_performance_alerts(
     performance : overrides `scoring.report_json`. since_ns : a report that ends before says nothing of now.
     """
     figures, note = _performance(performance or config.scoring.report_json, bundle.version, since_ns)
-    made = _observe_performance(alarm_rules(config), desk, figures, named(bundle))
-    return [*([f"live       not judged: {note}"] if note else []), *_sent(desk, made)]
+    made = _observe_performance(alarm_rules(config), dispatcher, figures, named(bundle))
+    return [*([f"live       not judged: {note}"] if note else []), *_sent(dispatcher, made)]
 
 
 def _observe_performance(
-    rules: AlarmRules, desk: AlertDesk, figures: Sequence[PerformanceFigure], detector: str
+    rules: AlarmRules, dispatcher: AlertDispatcher, figures: Sequence[PerformanceFigure], detector: str
 ) -> list[Alert]:
     made: list[Alert] = []
     for figure, reading in performance_readings(figures, detector):
-        made += desk.observe(rules.of_performance(figure), [reading])
+        made += dispatcher.observe(rules.of_performance(figure), [reading])
     return made
 
 
-def _sent(desk: AlertDesk, made: Sequence[Alert]) -> list[str]:
+def _sent(dispatcher: AlertDispatcher, made: Sequence[Alert]) -> list[str]:
     from tickvol.alerts.configured import told
 
-    lines = [f"alerts     {len(made)} made, {len(desk.book().standing())} stand"]
+    lines = [f"alerts     {len(made)} made, {len(dispatcher.book().standing())} stand"]
     lines += [f"  {alert.severity} {alert.name} {alert.state}  {alert.subject.text}: {alert.reason}" for alert in made]
-    return [*lines, *told(desk.deliver())]
+    return [*lines, *told(dispatcher.deliver())]
 
 
-def alarm_rules(config: Config) -> AlarmRules:
+def alarm_rules(config: VolatilityConfig) -> AlarmRules:
     """When drift is an alarm."""
     rules = config.monitoring
     return AlarmRules(

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData, UsageError
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 HOUR_NS = 3600 * NS_PER_S

@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import UsageError
-from tickvol.core.times import iso
+from tickvol.core.times import NS_PER_S, iso
 from tickvol.volatility.evaluation.events import event_metrics, find_alarms, find_events, match
 from tickvol.volatility.evaluation.judge import JudgedRows, ScoredDetector
 from tickvol.volatility.evaluation.metrics import at_threshold, ranking
 from tickvol.volatility.evaluation.report import SIMULATED_WARNING, label_document, span_document
 from tickvol.volatility.evaluation.selection import select
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.volatility.schema.feature_spec import DAY_S, NS_PER_S
+from tickvol.core.times import DAY_S, NS_PER_S
 
 
 def miss_threshold(spike_scores: NDArray[np.float64], alpha: float) -> float:

@@ -20,10 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.times import NS_PER_HOUR, NS_PER_S
 from tickvol.volatility.evaluation.metrics import ratio
-from tickvol.volatility.schema.feature_spec import NS_PER_S
-
-_NS_PER_HOUR = 3600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +140,7 @@ def event_metrics(
     alarms = find_alarms(product, bar_end_ns, above, cooldown_ns)
     matching = match(events, product[alarms], bar_end_ns[alarms], horizon_ns)
     lead_s = matching.lead_ns[np.isfinite(matching.lead_ns)] / NS_PER_S
-    hours = len(bar_end_ns) * bar_ns / _NS_PER_HOUR
+    hours = len(bar_end_ns) * bar_ns / NS_PER_HOUR
     return {
         "events": len(events),
         "caught": len(lead_s),

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData, SuspectedLeak
+from tickvol.core.times import DAY_S, NS_PER_S
 from tickvol.volatility.evaluation.bootstrap import TimeAxis, resample_pr_auc, why_no_interval
 from tickvol.volatility.evaluation.events import event_metrics, find_events
 from tickvol.volatility.evaluation.lead import best_baseline, lead_figures, lead_interval, plain
 from tickvol.volatility.evaluation.metrics import at_threshold, calibration, classification_report, ranking
 from tickvol.volatility.evaluation.regimes import REGIMES
-from tickvol.volatility.schema.feature_spec import DAY_S, NS_PER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
-from tickvol.core.times import iso
+from tickvol.core.times import NS_PER_S, iso
 from tickvol.volatility.evaluation.expected import expected_performance
 from tickvol.volatility.evaluation.metrics import calibration, ranking
 from tickvol.volatility.evaluation.report import SIMULATED_WARNING
 from tickvol.volatility.evaluation.rolling import PENDING, SPIKE, LiveRows, RollingRules, rolling_performance, states
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 SCHEMA_VERSION = 1
 """Raised whenever a key of the document changes its name or meaning."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.evaluation.events import event_metrics
 from tickvol.volatility.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 _SHARES = np.geomspace(1e-4, 0.9, 48)
 """Shares of the rows at or above a threshold, among which it is sought."""

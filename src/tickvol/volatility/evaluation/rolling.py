@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.times import NS_PER_HOUR, NS_PER_S
 from tickvol.volatility.evaluation.bootstrap import (
     Interval,
     TimeAxis,
@@ -23,10 +24,8 @@ from tickvol.volatility.evaluation.bootstrap import (
 )
 from tickvol.volatility.evaluation.events import find_alarms, find_events, match
 from tickvol.volatility.evaluation.metrics import CALIBRATION_BINS
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 _CHUNK = 64
-_NS_PER_HOUR = 3600 * NS_PER_S
 SPIKE, CALM, UNKNOWN, PENDING = 1, 0, -1, -2
 """Values of `LiveRows.outcome`."""
 STATES = ("graded", "late", "unknown", "pending", "unscorable")
@@ -193,7 +192,7 @@ def _calibration_columns(chance: NDArray[np.float64], spike: NDArray[np.float64]
 def _figures(rows: LiveRows, sums: dict[str, Sums], weights: NDArray[np.int32], bar_ns: int) -> dict[str, Sums]:
     """All figures under each of (m, n) weights, with the (m,) sums that these give; each (m,), NaN if not defined."""
     gaps = [np.abs(total) for name, total in sums.items() if name.startswith("bin")]
-    hours = sums["rows"] * (bar_ns / _NS_PER_HOUR)
+    hours = sums["rows"] * (bar_ns / NS_PER_HOUR)
     figures = {
         "prevalence": _ratio(sums["spike"], sums["rows"]),
         "pr_auc": _average_precision(rows.outcome == SPIKE, rows.probability, weights),

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import UsageError
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.evaluation.bootstrap import TimeAxis
 from tickvol.volatility.evaluation.judge import JudgedRows, ScoredDetector
 from tickvol.volatility.evaluation.regimes import regime_of
 from tickvol.volatility.labels.spikes import label_values, spikes
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 

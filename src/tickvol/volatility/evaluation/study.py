@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.core.times import iso
+from tickvol.core.times import DAY_S, NS_PER_S, iso
 from tickvol.volatility.evaluation.bootstrap import percentile_interval, resample_pr_auc
 from tickvol.volatility.evaluation.conformal import coverage_figures
 from tickvol.volatility.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector, judge
@@ -23,7 +23,6 @@ from tickvol.volatility.models.inputs import GROUPS
 from tickvol.volatility.models.training import margins
 from tickvol.volatility.models.training_spec import TrainingSpec
 from tickvol.volatility.models.walk_forward import SELECTED, FoldResult, fold_days, pool
-from tickvol.volatility.schema.feature_spec import DAY_S, NS_PER_S
 from tickvol.volatility.schema.feature_table import table_fingerprint
 
 YARDSTICK = "har"

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from tickvol.core.candle_columns import CandleColumns
 from tickvol.core.record_columns import RecordColumns, RecordKind
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.features import bar_kernel, candle_kernel, window_kernel
 from tickvol.volatility.schema.feature_row import feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 assert (bar_kernel.TICK, bar_kernel.HEARTBEAT, bar_kernel.GAP) == (
     RecordKind.TICK,

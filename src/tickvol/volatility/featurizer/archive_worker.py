@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tickvol.config import Config
 from tickvol.core.errors import InputError, SchemaMismatch
 from tickvol.eventlog.archive_follow import FollowedArchive, Place
 from tickvol.volatility.featurizer.frame_featurizer import Computed, Featurizer, Store, progress_path
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 POLL_S = 0.1
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def featurize_archive(
-    config: Config, products: Sequence[str], raw_dir: Path, target: Path, *, batch_size: int, follow: bool
+    config: VolatilityConfig, products: Sequence[str], raw_dir: Path, target: Path, *, batch_size: int, follow: bool
 ) -> list[str]:
     """Turn the archive into a dataset; gives the summary.
 
@@ -33,7 +33,9 @@ def featurize_archive(
     """
     if not raw_dir.is_dir():
         raise InputError(f"--raw-dir: {raw_dir}: no such directory; capture something by `tickvol ws-ingest` first")
-    featurizer = Featurizer(config, products, [], trust_bare=False)
+    featurizer = Featurizer(
+        config.features.spec(), config.ingestion.model_copy(update={"sequence": "report"}), products, []
+    )
     store = Store(target, featurizer.engine.spec, products)
     archive = FollowedArchive(raw_dir, featurizer.decoder, featurizer.sources, batch_size=batch_size)
     run = _Run(config, featurizer, store, archive, _Progress(target, featurizer.engine.spec.fingerprint()))
@@ -84,7 +86,7 @@ class _Run:
 
     def __init__(
         self,
-        config: Config,
+        config: VolatilityConfig,
         featurizer: Featurizer,
         store: Store,
         archive: FollowedArchive,

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tickvol.bus.loop_counts import LoopCounts
-
-NS_PER_S = 1_000_000_000
+from tickvol.core.times import NS_PER_S
 
 
 @dataclass(slots=True)

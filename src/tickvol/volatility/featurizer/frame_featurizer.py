@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.config import Config
+from tickvol.capture.settings import IngestionConfig
 from tickvol.core.record_columns import RecordKind
 from tickvol.core.records import Gap, Record
 from tickvol.eventlog.frame_columns import FrameColumns, Reject
@@ -58,16 +58,20 @@ class Featurizer:
 
     Parameters
     ----------
+    ingestion : limits of lines and times, and whether jumps of bare recordings count as loss.
     sources : names of the files that `FrameColumns.source` counts; may grow.
-    trust_bare : whether jumps of bare recordings count as loss.
     """
 
-    def __init__(self, config: Config, products: Sequence[str], sources: list[str], *, trust_bare: bool) -> None:
-        spec = config.features.spec()
+    def __init__(
+        self, spec: FeatureSpec, ingestion: IngestionConfig, products: Sequence[str], sources: list[str]
+    ) -> None:
         self.sources = sources
-        self.decoder = FrameDecoder(products, config.ingestion.max_line_bytes)
+        self.decoder = FrameDecoder(products, ingestion.max_line_bytes)
         self.tracker = FrameTracker(
-            products, grace_ms=spec.grace_ms, max_ahead_s=config.ingestion.max_ahead_s, trust_bare=trust_bare
+            products,
+            grace_ms=spec.grace_ms,
+            max_ahead_s=ingestion.max_ahead_s,
+            trust_bare=ingestion.sequence == "trust",
         )
         self.engine = FeatureEngine(spec, products)
         self.counts = RowCounts()

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.records import Gap
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.schema.feature_spec import FeatureSpec
-
-NS_PER_S = 1_000_000_000
 
 
 @dataclass(slots=True)

@@ -6,23 +6,70 @@ computed again from the log (`featurize_recovery.py`).
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tickvol.bus.consume import Group, GroupConsumer, Partition, holds_messages
+from tickvol.bus.dead_letters import dead_letter_topic
 from tickvol.bus.exactly_once import ExactlyOnce, Place, Work
 from tickvol.bus.offset_note import Note
 from tickvol.bus.transactions import Outgoing
-from tickvol.config import Config
+from tickvol.capture.topics import ticks_topic
+from tickvol.metrics.server import serve_metrics
 from tickvol.volatility.featurizer.counts import FeaturizerCounts
 from tickvol.volatility.featurizer.dataset_thread import DatasetThread
+from tickvol.volatility.featurizer.metrics import FEATURIZER_METRICS, featurizer_values
 from tickvol.volatility.featurizer.record_featurizer import Featurized, RecordFeaturizer, ahead_ns
 from tickvol.volatility.featurizer.recovery import CHOICES, Recovery, last_rows
+from tickvol.volatility.settings.profile import VolatilityConfig
+from tickvol.volatility.topics import features_topic
 
 logger = logging.getLogger(__name__)
+
+
+SWITCH_S = 0.0005
+"""How long a thread that computes keeps the interpreter, by default 5 ms: a commit changes threads twenty times, and
+the one that writes the dataset would hold it up at each."""
+
+
+def featurize_kafka(
+    config: VolatilityConfig,
+    products: Sequence[str],
+    dataset_dir: Path,
+    *,
+    until_end: bool,
+    accept_hole: bool = False,
+    on_summary: Callable[[Sequence[str]], None] = lambda _: None,
+) -> FeaturizerCounts:
+    """Run the featurizer with its metrics until a signal stops it, or to the end that the log has at the start.
+
+    Parameters
+    ----------
+    on_summary : called with the counts as lines, also where the run fails after its first transaction.
+
+    Raises
+    ------
+    WorkError
+        As `ExactlyOnce.work`.
+    """
+    run = KafkaRun(config, products, dataset_dir, until_end=until_end, accept_hole=accept_hole)
+    run.stop_on_signals()
+    sys.setswitchinterval(SWITCH_S)
+    metrics = serve_metrics(
+        "features.metrics_port", config.features.metrics_port, FEATURIZER_METRICS, lambda: featurizer_values(run.counts)
+    )
+    try:
+        run.work()
+    finally:
+        if metrics is not None:
+            metrics.close()
+        if run.counts.transactions or run.is_over:
+            on_summary(run.counts.summary(products))
+    return run.counts
 
 
 class KafkaRun(ExactlyOnce):
@@ -34,7 +81,13 @@ class KafkaRun(ExactlyOnce):
     """
 
     def __init__(
-        self, config: Config, products: Sequence[str], dataset_dir: Path, *, until_end: bool, accept_hole: bool
+        self,
+        config: VolatilityConfig,
+        products: Sequence[str],
+        dataset_dir: Path,
+        *,
+        until_end: bool,
+        accept_hole: bool,
     ) -> None:
         self.counts = FeaturizerCounts()
         super().__init__(
@@ -47,7 +100,7 @@ class KafkaRun(ExactlyOnce):
         )
 
 
-def _group(config: Config) -> Group:
+def _group(config: VolatilityConfig) -> Group:
     kafka, features = config.kafka, config.features
     return Group(
         section="features",
@@ -55,8 +108,8 @@ def _group(config: Config) -> Group:
         instance_id=features.instance_id,
         session_timeout_ms=features.session_timeout_ms,
         max_poll_records=features.max_poll_records,
-        reads=kafka.topic_ticks,
-        writes=(kafka.topic_features, kafka.topic_deadletter),
+        reads=ticks_topic(kafka, config.ingestion),
+        writes=(features_topic(config), dead_letter_topic(kafka)),
         choices=CHOICES,
     )
 
@@ -66,7 +119,7 @@ class _Featurizing(Work):
 
     def __init__(
         self,
-        config: Config,
+        config: VolatilityConfig,
         products: Sequence[str],
         dataset_dir: Path,
         counts: FeaturizerCounts,
@@ -132,7 +185,7 @@ class _Featurizing(Work):
         if len(featurized.rows.product):
             self._rows.append(featurized)
             rows = featurizer.row_messages(featurized)
-            written += [Outgoing(kafka.topic_features, partition, message) for message in rows]
+            written += [Outgoing(self._config.features.topic, partition, message) for message in rows]
         letters = featurizer.letter_messages(featurized)
         return written + [Outgoing(kafka.topic_deadletter, None, letter) for letter in letters]
 
@@ -181,9 +234,9 @@ class _Featurizing(Work):
         kafka = self._config.kafka
         return Recovery(
             self._featurizer.spec,
-            kafka.topic_ticks,
+            self._config.ingestion.topic,
             margin_ns=2 * ahead_ns(self._config),
             offset_at=consumer.offset_at,
-            holds_rows=lambda partition: holds_messages(kafka, kafka.topic_features, partition),
+            holds_rows=lambda partition: holds_messages(kafka, self._config.features.topic, partition),
             accept_hole=self._accept_hole,
         )

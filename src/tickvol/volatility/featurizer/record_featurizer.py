@@ -7,17 +7,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.bus.messages import Message, feature_message, letter_message, partition_of, record_message
-from tickvol.config import Config
+from tickvol.bus.messages import Message, letter_message, partition_of, record_message
+from tickvol.bus.reading import Stored
 from tickvol.core.record_columns import RecordKind
 from tickvol.core.records import Tick
+from tickvol.core.times import NS_PER_MS, NS_PER_S
 from tickvol.eventlog.frame_columns import Reject
-from tickvol.eventlog.record_reader import Message as LogMessage
 from tickvol.eventlog.record_reader import ReadRecords, RecordReader
+from tickvol.eventlog.record_rules import Message as LogMessage
 from tickvol.volatility.features.engine import FeatureEngine, FeatureRows
 from tickvol.volatility.featurizer.counts import FeaturizerCounts
+from tickvol.volatility.messages import feature_message
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_MS, NS_PER_S
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 
 class Letter(NamedTuple):
@@ -38,7 +40,7 @@ class Featurized:
     counts: FeaturizerCounts
 
 
-def ahead_ns(config: Config) -> int:
+def ahead_ns(config: VolatilityConfig) -> int:
     """How far a record may be ahead of its product without a second one that confirms it.
 
     An outage or a silence that makes no gap is no reason to doubt, so it is the longer of the two.
@@ -46,18 +48,10 @@ def ahead_ns(config: Config) -> int:
     return round(max(config.ingestion.max_ahead_s, config.features.max_silence_s) * NS_PER_S)
 
 
-class _Warm(NamedTuple):
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
-    headers: tuple[()] = ()
-
-    @classmethod
-    def of(cls, product_id: str, second: int) -> "_Warm":
-        tick = Tick(product_id, second * NS_PER_S, 0, "", second, "1", "1", "1", "1", "1")
-        message = record_message(tick)
-        return cls(second, message.timestamp_ms, message.key, message.value)
+def _practice_message(partition: int, product_id: str, second: int) -> Stored:
+    tick = Tick(product_id, second * NS_PER_S, 0, "practice", second, "1", "1", "1", "1", "1")
+    key, value, timestamp_ms = record_message(tick)
+    return Stored(partition, second, timestamp_ms, key, value)
 
 
 class RecordFeaturizer:
@@ -68,7 +62,7 @@ class RecordFeaturizer:
     products : products to compute; records of others are counted and left alone.
     """
 
-    def __init__(self, config: Config, products: Sequence[str]) -> None:
+    def __init__(self, config: VolatilityConfig, products: Sequence[str]) -> None:
         self._config = config
         self.spec = config.features.spec()
         self.partitions = {name: partition_of(name, config.kafka.partitions) for name in products}
@@ -79,7 +73,7 @@ class RecordFeaturizer:
             ahead_ns=ahead_ns(config),
             max_bytes=config.ingestion.max_message_bytes,
         )
-        self._topic = config.kafka.topic_ticks
+        self._topic = config.ingestion.topic
         self._fingerprint = self.spec.fingerprint()
         self._mid = feature_names(self.spec).index("mid")
 
@@ -92,7 +86,8 @@ class RecordFeaturizer:
         """Load the compiled code, by records that nobody sees."""
         name = next(iter(self.partitions))
         other = RecordFeaturizer(self._config, (name,))
-        other.take(other.partitions[name], [_Warm.of(name, second) for second in range(3)])
+        partition = other.partitions[name]
+        other.take(partition, [_practice_message(partition, name, second) for second in range(3)])
 
     def take(self, partition: int, messages: Sequence[LogMessage]) -> Featurized:
         """Process the next messages of a partition."""

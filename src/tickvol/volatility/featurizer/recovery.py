@@ -15,8 +15,9 @@ import msgspec
 from tickvol.bus.consume import Partition
 from tickvol.bus.offset_note import ALL, Note
 from tickvol.core.errors import LogLost, SchemaMismatch, UsageError
+from tickvol.core.times import NS_PER_MS, NS_PER_S
 from tickvol.volatility.dataset import dataset_files, read_hour
-from tickvol.volatility.schema.feature_spec import NS_PER_MS, NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 logger = logging.getLogger(__name__)
 

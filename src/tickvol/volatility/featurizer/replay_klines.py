@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tickvol.config import Config
 from tickvol.core.errors import InputError, UsageError
 from tickvol.exchange.klines import KlineFile, Klines, read_klines
 from tickvol.storage.deadletters import DeadLetter
 from tickvol.volatility.features.engine import FeatureEngine
 from tickvol.volatility.featurizer.frame_featurizer import Computed, Store
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 
-def replay_klines(config: Config, named: Sequence[str], new: Path) -> list[str]:
-    """Build a dataset at `new` by the section `candles` of the configuration; returns what to tell the user.
+def replay_klines(spec: FeatureSpec, named: Sequence[str], new: Path) -> list[str]:
+    """Build a dataset at `new` with the bars and windows of `spec`; returns what to tell the user.
 
     Raises
     ------
@@ -29,7 +29,6 @@ def replay_klines(config: Config, named: Sequence[str], new: Path) -> list[str]:
     twice = sorted({name for name in products if products.count(name) > 1})
     if twice:
         raise UsageError(f"--klines: {', '.join(twice)}: named by more than one file; give one for each product")
-    spec = config.candles.spec()
     engine = FeatureEngine(spec, products)
     store = Store(new, spec, products)
     lines, made = [], 0

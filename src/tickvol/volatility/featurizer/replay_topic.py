@@ -4,29 +4,18 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
 
 from tickvol.bus.reading import Stored, TopicReader
-from tickvol.config import Config
 from tickvol.core.errors import InputError, TopicMismatch
 from tickvol.storage.deadletters import DeadLetter
 from tickvol.volatility.featurizer.counts import FeaturizerCounts
 from tickvol.volatility.featurizer.frame_featurizer import Computed, Store
 from tickvol.volatility.featurizer.record_featurizer import RecordFeaturizer
-
-
-class _LogMessage(NamedTuple):
-    """A message as the record reader takes it."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 
 def replay_topic(
-    config: Config, products: Sequence[str], new: Path, *, on_progress: Callable[[int, int], None]
+    config: VolatilityConfig, products: Sequence[str], new: Path, *, on_progress: Callable[[int, int], None]
 ) -> FeaturizerCounts:
     """Build a dataset at `new` from the topic as it is now, from its beginning to its end.
 
@@ -47,17 +36,18 @@ def replay_topic(
     featurizer = RecordFeaturizer(config, products)
     store = Store(new, featurizer.spec, products)
     counts = FeaturizerCounts()
-    with TopicReader(kafka, kafka.topic_ticks, client_id="tickvol-replay") as reader:
+    with TopicReader(kafka, config.ingestion.topic, client_id="tickvol-replay") as reader:
         if len(reader.end) != kafka.partitions:
             raise TopicMismatch(
-                f"kafka.partitions: {kafka.partitions}: topic {kafka.topic_ticks} has {len(reader.end)}; set it to that"
+                f"kafka.partitions: {kafka.partitions}: topic {config.ingestion.topic} has {len(reader.end)}; set it to"
+                " that"
             )
         total = sum(reader.end.values()) - sum(reader.first.values())
         for messages in reader.whole():
-            store.write(_featurized(featurizer, messages, counts, kafka.topic_ticks), only_complete=True)
+            store.write(_featurized(featurizer, messages, counts, config.ingestion.topic), only_complete=True)
             on_progress(counts.records, total)
     if counts.records == counts.rejected.total():
-        raise InputError(f"--from-kafka: {kafka.topic_ticks}: not a single record that can be used")
+        raise InputError(f"--from-kafka: {config.ingestion.topic}: not a single record that can be used")
     store.write(Computed([], [], featurizer.reader.simulated))
     return counts
 
@@ -67,7 +57,7 @@ def _featurized(
 ) -> Computed:
     rows, letters = [], []
     for partition, own in groupby(messages, attrgetter("partition")):
-        featurized = featurizer.take(partition, [_LogMessage(*message[1:]) for message in own])
+        featurized = featurizer.take(partition, list(own))
         counts.add(featurized.counts)
         rows.append(featurized.rows)
         letters += [

@@ -1,13 +1,13 @@
 """Whether there are live predictions to judge: those who score nothing live have no performance, and no failure."""
 
 from tickvol.bus.reading import TopicReader
-from tickvol.config import Config
 from tickvol.core.errors import TopicMismatch
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 _CLIENT_ID = "tickvol-schedule"
 
 
-def why_nothing_to_judge(config: Config) -> str | None:
+def why_nothing_to_judge(config: VolatilityConfig) -> str | None:
     """The reason, None where there are predictions and a topic of outcomes.
 
     Raises
@@ -17,10 +17,10 @@ def why_nothing_to_judge(config: Config) -> str | None:
     """
     kafka = config.kafka
     try:
-        with TopicReader(kafka, kafka.topic_predictions, client_id=_CLIENT_ID) as predictions:
+        with TopicReader(kafka, config.scoring.topic_predictions, client_id=_CLIENT_ID) as predictions:
             empty = predictions.first == predictions.end
-        with TopicReader(kafka, kafka.topic_outcomes, client_id=_CLIENT_ID):
+        with TopicReader(kafka, config.scoring.topic_outcomes, client_id=_CLIENT_ID):
             pass
     except TopicMismatch as error:
         return str(error)
-    return f"{kafka.topic_predictions}: holds no prediction yet; `tickvol score` makes them" if empty else None
+    return f"{config.scoring.topic_predictions}: holds no prediction yet; `tickvol score` makes them" if empty else None

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import msgspec
 
-from tickvol.config import Config
 from tickvol.core.errors import Busy, InputError
-from tickvol.core.times import parse_time_ns
+from tickvol.core.times import NS_PER_S, parse_time_ns
 from tickvol.volatility.drift.summary import DriftSummary
 from tickvol.volatility.promotion.retraining import Cause, Decision, decide
 from tickvol.volatility.registry.champions import champions_ledger
 from tickvol.volatility.registry.retrainings import DRIFT, counted_until_ns, events_of, is_known, retrainings_ledger
 from tickvol.volatility.registry.versions import CHAMPION, aliases, bundle_hash_of, find_version
-from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 
 @contextmanager
-def alone(config: Config) -> Iterator[None]:
+def alone(config: VolatilityConfig) -> Iterator[None]:
     """One at a time: whoever comes second would decide on what the first is about to change.
 
     Raises
@@ -39,12 +38,12 @@ def alone(config: Config) -> Iterator[None]:
         yield
 
 
-def drift_report(config: Config) -> Path:
+def drift_report(config: VolatilityConfig) -> Path:
     """Where the newest summary of `tickvol drift` lies."""
     return config.monitoring.report_dir / "drift_summary.json"
 
 
-def note_drift(config: Config, at: str, tell: Callable[[str], None]) -> str | None:
+def note_drift(config: VolatilityConfig, at: str, tell: Callable[[str], None]) -> str | None:
     """Take note of the newest drift report, once; its SHA-256, None where there is none.
 
     A report counts when it is of the champion, could judge what decides there, and its rows end well after those of the
@@ -86,7 +85,7 @@ def note_drift(config: Config, at: str, tell: Callable[[str], None]) -> str | No
     return sha256
 
 
-def decide_now(config: Config, at: str, because: Sequence[Cause]) -> Decision:
+def decide_now(config: VolatilityConfig, at: str, because: Sequence[Cause]) -> Decision:
     """Whether to train again, by what the ledgers hold; `at` is the time, ISO 8601."""
     events = events_of(
         champions_ledger(config.mlflow).entries(),
@@ -96,7 +95,7 @@ def decide_now(config: Config, at: str, because: Sequence[Cause]) -> Decision:
     return decide(events, parse_time_ns("now", at), config.retrain.rules(), because)
 
 
-def _served_bundle(config: Config) -> str | None:
+def _served_bundle(config: VolatilityConfig) -> str | None:
     """Hash of the champion's bundle, which this program need not be able to read; None where nobody serves."""
     if CHAMPION not in aliases(config.mlflow):
         return None

@@ -1,39 +1,21 @@
 """What must hold before anything is built on features or bundles; what cannot be judged does not hold."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from tickvol.config import Config
 from tickvol.core.errors import InputError, SchemaMismatch, TickvolError
-from tickvol.core.times import exact_iso
+from tickvol.core.times import NS_PER_HOUR, exact_iso
+from tickvol.system import Verdict
 from tickvol.volatility.dataset import read_features
+from tickvol.volatility.jobs.verdict_names import BUNDLES, FRESH, NOT_EMPTY, ONE_SPEC
 from tickvol.volatility.models.baselines import BASELINES
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.bundle_files import MANIFEST
 from tickvol.volatility.models.scoring import require_answer
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
-
-NOT_EMPTY, ONE_SPEC, FRESH = "features_not_empty", "features_of_one_spec", "features_fresh"
-BUNDLES = "bundles_answer"
-LEAK_FREE = "leak_check"
-
-_NS_PER_H = 3600 * NS_PER_S
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a check is passed, and why or why not, with the figures it went by."""
-
-    name: str
-    passed: bool
-    reason: str
-    figures: Mapping[str, int | float | str] = field(default_factory=dict)
-
-
-def features_verdicts(config: Config, now_ns: int) -> list[Verdict]:
+def features_verdicts(config: VolatilityConfig, now_ns: int) -> list[Verdict]:
     """Whether the dataset holds rows of every product, made by the configured spec, up to some hours ago."""
     try:
         table = read_features(config.features.dataset_dir)
@@ -51,7 +33,7 @@ def _unreadable(name: str, error: TickvolError) -> list[Verdict]:
     ]
 
 
-def _not_empty(config: Config, table: FeatureTable) -> Verdict:
+def _not_empty(config: VolatilityConfig, table: FeatureTable) -> Verdict:
     missing = [name for name in config.products if name not in table.products]
     if missing:
         reason = f"no row of {', '.join(missing)}; products names it, so capture or replay it, or leave it out there"
@@ -59,7 +41,7 @@ def _not_empty(config: Config, table: FeatureTable) -> Verdict:
     return Verdict(NOT_EMPTY, True, f"{len(table)} rows of {', '.join(table.products)}", {"rows": len(table)})
 
 
-def _of_one_spec(config: Config, table: FeatureTable) -> Verdict:
+def _of_one_spec(config: VolatilityConfig, table: FeatureTable) -> Verdict:
     spec = config.features.spec()
     figures = {"made_by": table.spec.fingerprint(), "configured": spec.fingerprint()}
     if table.spec != spec:
@@ -68,7 +50,7 @@ def _of_one_spec(config: Config, table: FeatureTable) -> Verdict:
     return Verdict(ONE_SPEC, True, "made by the configured feature settings", figures)
 
 
-def _fresh(config: Config, table: FeatureTable, now_ns: int) -> Verdict:
+def _fresh(config: VolatilityConfig, table: FeatureTable, now_ns: int) -> Verdict:
     """By the product that is furthest behind."""
     newest = {
         name: int(table.bar_end_ns[table.product == place].max())
@@ -78,14 +60,14 @@ def _fresh(config: Config, table: FeatureTable, now_ns: int) -> Verdict:
     if not newest:
         return Verdict(FRESH, False, "not judged: no row of a configured product")
     name = min(newest, key=lambda each: newest[each])
-    age_h, limit_h = (now_ns - newest[name]) / _NS_PER_H, config.schedules.max_age_h
+    age_h, limit_h = (now_ns - newest[name]) / NS_PER_HOUR, config.schedules.max_age_h
     reason = f"the newest row of {name} is {age_h:.1f} h old, schedules.max_age_h is {limit_h:g}"
     if age_h > limit_h:
         reason += "; see that capture and featurizer run"
     return Verdict(FRESH, age_h <= limit_h, reason, {"age_h": round(age_h, 3), "max_age_h": limit_h})
 
 
-def bundles_verdict(config: Config) -> Verdict:
+def bundles_verdict(config: VolatilityConfig) -> Verdict:
     """Whether every bundle that training saved can be loaded and answers a practice row by finite numbers."""
     directories = sorted(path.parent for path in config.models.artifacts_dir.glob(f"*/{MANIFEST}"))
     if not directories:
@@ -100,7 +82,7 @@ def bundles_verdict(config: Config) -> Verdict:
     return Verdict(BUNDLES, True, f"loaded, finite answers: {names}", {"bundles": len(directories)})
 
 
-def rows_of_training(config: Config) -> tuple[str, ...]:
+def rows_of_training(config: VolatilityConfig) -> tuple[str, ...]:
     """The flags by which a command reads the rows of the last training, as the dataset may have grown since.
 
     Every training saves the baselines; where none can be loaded nothing is known, and another check says so.

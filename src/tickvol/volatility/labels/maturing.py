@@ -5,27 +5,19 @@ value is that of `label_values`, bit by bit, whatever the batches. A horizon in 
 too: unknown, with the reason.
 """
 
-import enum
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.labels.future import horizon_bars
 from tickvol.volatility.labels.spikes import label_values
 from tickvol.volatility.schema.feature_row import feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
-from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
-
-
-class Outcome(enum.StrEnum):
-    """What became of a row."""
-
-    SPIKE = "spike"
-    CALM = "calm"
-    UNKNOWN = "unknown"
+from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec, Outcome
 
 
 class Terms(NamedTuple):

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tickvol.core.record_columns import RecordColumns, RecordKind
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.leakcheck.result import CheckResult
 from tickvol.volatility.leakcheck.rules import LeakRules
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 FUTURE, SERVED = "future_of_the_log", "served_equals_trained"

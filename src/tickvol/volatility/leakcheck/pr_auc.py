@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.evaluation.events import find_events
 from tickvol.volatility.leakcheck.result import CheckResult
 from tickvol.volatility.leakcheck.rules import LeakRules
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.training import Prepared
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 NAME = "pr_auc"
 

@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.leakcheck.result import CheckResult
 from tickvol.volatility.models.splits import Split
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 NAME = "split_overlap"

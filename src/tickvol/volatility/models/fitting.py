@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.times import DAY_S, NS_PER_S
 from tickvol.volatility.models.inputs import Input, InputMatrix
-from tickvol.volatility.schema.feature_spec import DAY_S, NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 LONG_DAYS = 28
 """With fewer days of bars an hour of the week was seen less than four times: neither clock nor level can be learned."""

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
-from tickvol.core.times import exact_iso
+from tickvol.core.times import NS_PER_S, exact_iso
 from tickvol.volatility.models.splits import Split
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 MIN_FOLDS = 2

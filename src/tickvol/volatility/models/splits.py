@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
-from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 PARTS = ("train", "validation", "test")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
-from tickvol.core.times import iso
+from tickvol.core.times import NS_PER_S, iso
 from tickvol.volatility.evaluation.bootstrap import TimeAxis, why_no_interval
 from tickvol.volatility.evaluation.events import find_events
 from tickvol.volatility.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector
@@ -31,7 +31,6 @@ from tickvol.volatility.models.training import (
     prepare_split,
 )
 from tickvol.volatility.models.training_spec import TrainingSpec
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.evaluation.bootstrap import (
     Interval,
     TimeAxis,
@@ -28,7 +29,6 @@ from tickvol.volatility.evaluation.selection import select, trained_on
 from tickvol.volatility.labels.spikes import label_values, spikes
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.promotion.evidence import AgainstChampion, Comparison, Identity, Lead, Pair
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 SINGLE_TOLERANCE = 1e-12

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.core.times import NS_PER_S
 
 _HOUR_NS = 3600 * NS_PER_S
 

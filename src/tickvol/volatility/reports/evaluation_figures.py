@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.evaluation.events import find_alarms, find_events
 from tickvol.volatility.evaluation.judge import JudgedRows, ScoredDetector
 from tickvol.volatility.evaluation.metrics import judgeable, precision_recall
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

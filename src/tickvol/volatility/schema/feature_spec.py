@@ -6,10 +6,8 @@ import math
 import msgspec
 
 from tickvol.core.errors import ConfigError
+from tickvol.core.times import DAY_S, NS_PER_MS
 
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
-DAY_S = 86_400
 MAX_WINDOW_BARS = 100_000
 
 

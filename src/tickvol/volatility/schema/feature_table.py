@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import SchemaMismatch
+from tickvol.core.times import NS_PER_S
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
-from tickvol.volatility.schema.feature_spec import NS_PER_S, FeatureSpec
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 
 @dataclass(frozen=True, slots=True)

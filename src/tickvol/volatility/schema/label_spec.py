@@ -18,3 +18,11 @@ class LabelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     kind: LabelKind = LabelKind.RELATIVE
     horizon_s: int = 60
     quantile: float = 0.90
+
+
+class Outcome(enum.StrEnum):
+    """Label of a row once its horizon has passed."""
+
+    SPIKE = "spike"
+    CALM = "calm"
+    UNKNOWN = "unknown"

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tickvol.config import Config
 from tickvol.core.errors import InputError, TrackingUnavailable
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 
-def bundle_directory(config: Config) -> Path:
+def bundle_directory(config: VolatilityConfig) -> Path:
     """Where the bundle to serve lies; MLflow is asked only where `serving.bundle_dir` is empty.
 
     Raises

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tickvol.config import Config
 from tickvol.core.errors import InputError, SchemaMismatch, TickvolError
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.bundle_files import MANIFEST
 from tickvol.volatility.models.scoring import require_answer
 from tickvol.volatility.scorer.bundle_source import bundle_directory
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class BundleWatch:
     The mark is the hash of `bundle.json`, or where the artifacts of the registry's champion lie.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: VolatilityConfig) -> None:
         self._config = config
         self._mark = ""
 
@@ -69,7 +69,7 @@ class ServedBundle:
     changes, failures : how often another bundle was taken, and how often one could not be.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: VolatilityConfig) -> None:
         self.changes = 0
         self.failures = 0
         self._watch = BundleWatch(config)

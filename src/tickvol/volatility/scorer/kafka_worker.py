@@ -14,17 +14,20 @@ from typing import Any
 import msgspec
 
 from tickvol.bus.consume import Group, GroupConsumer, Partition, holds_messages
+from tickvol.bus.dead_letters import dead_letter_topic
 from tickvol.bus.exactly_once import ExactlyOnce, Place, Work
-from tickvol.bus.messages import PredictionMessage, decode_prediction, partition_of
+from tickvol.bus.messages import partition_of
 from tickvol.bus.offset_note import ALL, Note
 from tickvol.bus.reading import Stored, TopicReader
 from tickvol.bus.transactions import Outgoing
-from tickvol.config import Config
 from tickvol.core.errors import LogLost, SchemaMismatch
-from tickvol.volatility.schema.feature_spec import NS_PER_MS
+from tickvol.core.times import NS_PER_MS
+from tickvol.volatility.messages import PredictionMessage, decode_prediction
 from tickvol.volatility.scorer.bundle_watch import ServedBundle
 from tickvol.volatility.scorer.counts import ScorerCounts
 from tickvol.volatility.scorer.row_scorer import Key, RowScorer
+from tickvol.volatility.settings.profile import VolatilityConfig
+from tickvol.volatility.topics import features_topic, outcomes_topic, predictions_topic
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +46,7 @@ class ScoreRun(ExactlyOnce):
     counts : what was done so far; may be read by other threads.
     """
 
-    def __init__(self, config: Config, bundles: ServedBundle, *, until_end: bool) -> None:
+    def __init__(self, config: VolatilityConfig, bundles: ServedBundle, *, until_end: bool) -> None:
         kafka, scoring = config.kafka, config.scoring
         self.counts = ScorerCounts()
         group = Group(
@@ -52,8 +55,8 @@ class ScoreRun(ExactlyOnce):
             instance_id=scoring.instance_id,
             session_timeout_ms=scoring.session_timeout_ms,
             max_poll_records=scoring.max_poll_records,
-            reads=kafka.topic_features,
-            writes=(kafka.topic_predictions, kafka.topic_outcomes, kafka.topic_deadletter),
+            reads=features_topic(config),
+            writes=(predictions_topic(config), outcomes_topic(config), dead_letter_topic(kafka)),
             choices=CHOICES,
         )
         super().__init__(
@@ -74,8 +77,11 @@ class ScoreRun(ExactlyOnce):
 class _Scoring(Work):
     """Rows to predictions and outcomes."""
 
-    def __init__(self, config: Config, bundles: ServedBundle, counts: ScorerCounts) -> None:
+    def __init__(self, config: VolatilityConfig, bundles: ServedBundle, counts: ScorerCounts) -> None:
         self._kafka = config.kafka
+        self._features = config.features.topic
+        self._predictions = config.scoring.topic_predictions
+        self._outcomes = config.scoring.topic_outcomes
         self._fingerprint = config.features.spec().fingerprint()
         self._bundles = bundles
         self._counts = counts
@@ -109,11 +115,11 @@ class _Scoring(Work):
 
     def take(self, partition: int, messages: Sequence[Any]) -> list[Outgoing]:
         """Predictions by the bundle of this moment, and outcomes."""
-        kafka, said = self._kafka, self._scorer.take(messages, self._bundles.now())
+        said = self._scorer.take(messages, self._bundles.now())
         self._taken.add(said.counts)
-        written = [Outgoing(kafka.topic_predictions, partition, message) for message in said.predictions]
-        written += [Outgoing(kafka.topic_outcomes, partition, message) for message in said.outcomes]
-        return written + [Outgoing(kafka.topic_deadletter, None, letter) for letter in said.letters]
+        written = [Outgoing(self._predictions, partition, message) for message in said.predictions]
+        written += [Outgoing(self._outcomes, partition, message) for message in said.outcomes]
+        return written + [Outgoing(self._kafka.topic_deadletter, None, letter) for letter in said.letters]
 
     def note(self, partition: int) -> str:
         """Since when rows of each product wait."""
@@ -142,7 +148,7 @@ class _Scoring(Work):
         since = [since_ns for by_product in self._since_ns.values() for since_ns in by_product.values()]
         if not since:
             return
-        with TopicReader(self._kafka, self._kafka.topic_predictions, client_id="tickvol-scorer-made") as reader:
+        with TopicReader(self._kafka, self._predictions, client_id="tickvol-scorer-made") as reader:
             for messages in reader.whole(since_ms=min(since) // NS_PER_MS):
                 for message in messages:
                     if message.partition in self._since_ns:
@@ -160,17 +166,17 @@ class _Scoring(Work):
         until = time.monotonic() + self._kafka.request_timeout_ms / 1000
         while key not in self._made:
             if time.monotonic() > until:
-                raise LogLost(f"{self._kafka.topic_predictions}: holds no prediction of {key[0]} {key[1]}. {CHOICES}")
+                raise LogLost(f"{self._predictions}: holds no prediction of {key[0]} {key[1]}. {CHOICES}")
             time.sleep(MADE_POLL_S)
             self._read_made()
         return self._made[key]
 
     def _waiting_since(self, state: Partition) -> Mapping[str, int]:
         """The earliest row of each product that has no outcome yet, as the note says."""
-        topic = self._kafka.topic_features
+        topic = self._features
         lost = state.loss(topic)
         if state.committed is None:
-            if holds_messages(self._kafka, self._kafka.topic_predictions, state.number):
+            if holds_messages(self._kafka, self._predictions, state.number):
                 lost = f"{topic}-{state.number}: no offset is committed although its predictions are written"
             elif lost is None:
                 return {}

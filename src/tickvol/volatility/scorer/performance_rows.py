@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tickvol.bus.messages import OutcomeMessage, PredictionMessage, decode_outcome, decode_prediction
 from tickvol.bus.reading import TopicReader
-from tickvol.config import Config
 from tickvol.core.errors import NotEnoughData
 from tickvol.volatility.evaluation.live_report import Said
 from tickvol.volatility.evaluation.rolling import CALM, PENDING, SPIKE, UNKNOWN, LiveRows
-from tickvol.volatility.labels.maturing import Outcome
+from tickvol.volatility.messages import OutcomeMessage, PredictionMessage, decode_outcome, decode_prediction
+from tickvol.volatility.schema.label_spec import Outcome
+from tickvol.volatility.settings.profile import VolatilityConfig
 
 CLIENT_ID = "tickvol-performance"
 _CODES = {Outcome.SPIKE: SPIKE, Outcome.CALM: CALM, Outcome.UNKNOWN: UNKNOWN}
@@ -21,7 +21,7 @@ _CODES = {Outcome.SPIKE: SPIKE, Outcome.CALM: CALM, Outcome.UNKNOWN: UNKNOWN}
 Key = tuple[str, int]
 
 
-def read_said(config: Config, window_s: float) -> tuple[Said, int]:
+def read_said(config: VolatilityConfig, window_s: float) -> tuple[Said, int]:
     """What was said of the last `window_s` seconds of event time, and the horizon of its label in seconds.
 
     Raises
@@ -33,15 +33,17 @@ def read_said(config: Config, window_s: float) -> tuple[Said, int]:
     """
     kafka = config.kafka
     predictions: dict[Key, PredictionMessage] = {}
-    with TopicReader(kafka, kafka.topic_predictions, client_id=CLIENT_ID) as reader:
+    with TopicReader(kafka, config.scoring.topic_predictions, client_id=CLIENT_ID) as reader:
         newest_ms = max((ms for name in config.products if (ms := reader.newest_ms(name)) is not None), default=None)
         if newest_ms is None:
             names = ", ".join(config.products)
-            raise NotEnoughData(f"{kafka.topic_predictions}: no prediction of {names}; `tickvol score` makes them")
+            raise NotEnoughData(
+                f"{config.scoring.topic_predictions}: no prediction of {names}; `tickvol score` makes them"
+            )
         since_ms = newest_ms - round(window_s * 1000)
         _collect(reader, since_ms, decode_prediction, predictions)
     outcomes: dict[Key, OutcomeMessage] = {}
-    with TopicReader(kafka, kafka.topic_outcomes, client_id=CLIENT_ID) as reader:
+    with TopicReader(kafka, config.scoring.topic_outcomes, client_id=CLIENT_ID) as reader:
         _collect(reader, since_ms, decode_outcome, outcomes)
     return _joined(predictions, outcomes)
 

@@ -6,24 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from tickvol.bus.contents import read_feature_row
-from tickvol.bus.messages import (
-    NS_PER_MS,
-    FeatureMessage,
-    Message,
-    OutcomeMessage,
-    PredictionMessage,
-    letter_message,
-    row_message,
-)
+from tickvol.bus.messages import Message, letter_message
 from tickvol.bus.reading import Stored
-from tickvol.config import Config
-from tickvol.volatility.labels.maturing import Matured, Maturing, Outcome, Terms
+from tickvol.core.times import NS_PER_MS, NS_PER_S
+from tickvol.volatility.labels.maturing import Matured, Maturing, Terms
+from tickvol.volatility.messages import FeatureMessage, OutcomeMessage, PredictionMessage, row_message
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.scoring import score_rows
-from tickvol.volatility.schema.feature_spec import NS_PER_S
 from tickvol.volatility.schema.feature_table import FeatureTable
+from tickvol.volatility.schema.label_spec import Outcome
 from tickvol.volatility.scorer.counts import ScorerCounts
+from tickvol.volatility.settings.profile import VolatilityConfig
+from tickvol.volatility.topics import read_feature_row
 
 Key = tuple[str, int]
 """Product and `bar_end_ns`: what identifies a row, its prediction and its outcome."""
@@ -47,9 +41,9 @@ class RowScorer:
     now_ns : the clock that says when a prediction was made.
     """
 
-    def __init__(self, config: Config, now_ns: Callable[[], int]) -> None:
+    def __init__(self, config: VolatilityConfig, now_ns: Callable[[], int]) -> None:
         self._spec = config.features.spec()
-        self._topic = config.kafka.topic_features
+        self._topic = config.features.topic
         self._partitions = config.kafka.partitions
         self._now_ns = now_ns
         self._maturing: dict[str, Maturing] = {}

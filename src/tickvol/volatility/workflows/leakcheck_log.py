@@ -1,9 +1,10 @@
 """The checks of `tickvol leakcheck` that need the log: read it, compute its rows, change its future."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tickvol.config import Config
+from tickvol.capture.settings import IngestionConfig
 from tickvol.core.errors import InputError
 from tickvol.core.record_columns import RecordColumns
 from tickvol.eventlog.archive_reader import MergedLog, archive_files, source_names
@@ -22,15 +23,22 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 
-def log_checks(
-    config: Config, dataset: FeatureTable, paths: Sequence[Path] | None, rules: LeakRules, *, trust_bare: bool
-) -> Iterator[CheckResult]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFiles:
+    """Recorded frames, and how they are read; no paths: no log."""
+
+    paths: tuple[Path, ...]
+    ingestion: IngestionConfig
+    batch_size: int
+
+
+def log_checks(log: LogFiles, dataset: FeatureTable, rules: LeakRules) -> Iterator[CheckResult]:
     """Another future of the log, and the dataset against the log; not checked without files."""
-    if not paths:
+    if not log.paths:
         for name in (FUTURE, SERVED):
             yield CheckResult(name=name, passed=None, reason="name the log of the dataset by --data-file")
         return
-    records = read_records(config, dataset.products, paths, trust_bare=trust_bare)
+    records = read_records(log, dataset.spec, dataset.products)
     compute = engine_rows(dataset.spec, dataset.products)
     yield check_future_of_the_log(records, compute, dataset.spec, rules)
     yield check_served_equals_trained(dataset, compute(records))
@@ -48,7 +56,7 @@ def engine_rows(spec: FeatureSpec, products: Sequence[str]) -> Compute:
     return compute
 
 
-def read_records(config: Config, products: Sequence[str], paths: Sequence[Path], *, trust_bare: bool) -> RecordColumns:
+def read_records(log: LogFiles, spec: FeatureSpec, products: Sequence[str]) -> RecordColumns:
     """The log of recorded frames, as replay gives it to the engine.
 
     Raises
@@ -56,10 +64,10 @@ def read_records(config: Config, products: Sequence[str], paths: Sequence[Path],
     InputError
         When a file cannot be read, or none holds a record of these products.
     """
-    files = archive_files(paths)
-    featurizer = Featurizer(config, products, source_names(files), trust_bare=trust_bare)
-    log = MergedLog(files, featurizer.decoder, batch_size=config.features.batch_size)
-    parts = [featurizer.tracker.push(batch.frames, bare=batch.bare).records for batch in log]
+    files = archive_files(log.paths)
+    featurizer = Featurizer(spec, log.ingestion, products, source_names(files))
+    merged = MergedLog(files, featurizer.decoder, batch_size=log.batch_size)
+    parts = [featurizer.tracker.push(batch.frames, bare=batch.bare).records for batch in merged]
     if not any(len(part) for part in parts):
         raise InputError(f"--data-file: {files[0]}: no record of {', '.join(products)}; name the log of the dataset")
     return RecordColumns.join(parts)

@@ -1,21 +1,21 @@
 """Rows of a recorded log, computed once more, against those of a dataset: equal to the bit, or something is wrong."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.config import Config
 from tickvol.core.errors import SchemaMismatch
+from tickvol.core.times import NS_PER_S
 from tickvol.eventlog.archive_reader import MergedLog, archive_files, source_names
 from tickvol.volatility.features.engine import FeatureRows
 from tickvol.volatility.featurizer.frame_featurizer import Featurizer
-from tickvol.volatility.schema.feature_spec import NS_PER_S
+from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
+from tickvol.volatility.workflows.leakcheck_log import LogFiles
 
 
-def log_parity(config: Config, table: FeatureTable, log: Sequence[Path]) -> tuple[int, int]:
+def log_parity(spec: FeatureSpec, products: Sequence[str], table: FeatureTable, log: LogFiles) -> tuple[int, int]:
     """How many rows of the log lie in the dataset's time, and how many of them are not the dataset's.
 
     A look-back of each product is left out from where both have begun: which of them begins in the middle does not know
@@ -28,19 +28,18 @@ def log_parity(config: Config, table: FeatureTable, log: Sequence[Path]) -> tupl
     SchemaMismatch
         When the configuration makes other features than the dataset's.
     """
-    if config.features.spec() != table.spec:
+    if spec != table.spec:
         raise SchemaMismatch(
             "--log: the configuration makes other features than the dataset holds; replay the log again"
         )
-    files = archive_files(list(log))
-    trust = config.ingestion.sequence == "trust"
-    featurizer = Featurizer(config, config.products, source_names(files), trust_bare=trust)
+    files = archive_files(list(log.paths))
+    featurizer = Featurizer(spec, log.ingestion, products, source_names(files))
     compared = differing = 0
     known_from: dict[int, int] = {}
-    for batch in MergedLog(files, featurizer.decoder, batch_size=config.features.batch_size):
+    for batch in MergedLog(files, featurizer.decoder, batch_size=log.batch_size):
         featurizer.take(batch.frames, bare=batch.bare)
         for rows in featurizer.drain().rows:
-            of_batch = _compare(rows, config.products, table, known_from)
+            of_batch = _compare(rows, products, table, known_from)
             compared += of_batch[0]
             differing += of_batch[1]
     return compared, differing

@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tickvol.apps.evaluate import judging_rules
-from tickvol.apps.train import leak_rules
-from tickvol.config import Config
 from tickvol.core.errors import InputError, SchemaMismatch
 from tickvol.volatility.evaluation.inference_speed import measure_inference
 from tickvol.volatility.models.bundle import Bundle
@@ -35,7 +31,10 @@ from tickvol.volatility.registry.versions import (
     find_version,
 )
 from tickvol.volatility.schema.feature_table import FeatureTable, table_fingerprint
+from tickvol.volatility.settings.profile import MarketProfile
+from tickvol.volatility.workflows.leakcheck_log import LogFiles
 from tickvol.volatility.workflows.log_parity import log_parity
+from tickvol.volatility.workflows.terms import judging_rules, leak_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,9 @@ class Judged:
         }
 
 
-def judge_candidate(config: Config, name: str, table: FeatureTable, log: Sequence[Path] | None) -> Judged | None:
+def judge_candidate(
+    profile: MarketProfile, name: str, table: FeatureTable, log: LogFiles | None, products: Sequence[str]
+) -> Judged | None:
     """Evidence and gates of a version; None where it is the one that serves.
 
     Parameters
@@ -84,27 +85,28 @@ def judge_candidate(config: Config, name: str, table: FeatureTable, log: Sequenc
     name : alias or number of the version.
     table : rows to judge on; those that either was trained on are left out.
     log : recorded frames whose features must be the table's; None for none.
+    products : of the log.
 
     Raises
     ------
     LedgerBroken
         Before anything is judged, when no verdict could be written down.
     """
-    entries = champions_ledger(config.mlflow).entries()
-    require_witnessed(config.mlflow, entries)
-    candidate = find_version(config.mlflow, name)
-    served = aliases(config.mlflow).get(CHAMPION)
+    entries = champions_ledger(profile.mlflow).entries()
+    require_witnessed(profile.mlflow, entries)
+    candidate = find_version(profile.mlflow, name)
+    served = aliases(profile.mlflow).get(CHAMPION)
     if served == candidate.number:
         return None
-    champion = None if served is None else find_version(config.mlflow, served)
-    bundle = bundle_of(config.mlflow, candidate)
-    rival = None if champion is None else _rival(config, champion)
+    champion = None if served is None else find_version(profile.mlflow, served)
+    bundle = bundle_of(profile.mlflow, candidate)
+    rival = None if champion is None else _rival(profile, champion)
     comparison = compare(
         table,
         bundle,
-        baselines_beside(config.mlflow, candidate),
+        baselines_beside(profile.mlflow, candidate),
         None if isinstance(rival, str) else rival,
-        judging_rules(config, bundle.spec, bundle.label.horizon_s),
+        judging_rules(profile, bundle.spec, bundle.label.horizon_s),
     )
     if isinstance(rival, str):
         comparison = replace(comparison, against_champion=rival)
@@ -113,33 +115,35 @@ def judge_candidate(config: Config, name: str, table: FeatureTable, log: Sequenc
         champion=Identity.of(rival) if isinstance(rival, Bundle) else rival,
         comparison=comparison,
         p99_us=measure_inference(bundle, table, (1,))[0].p99_us,
-        parity=_parity(config, bundle, table, log),
-        leakcheck=read_leakcheck(config),
-        candles=bundle.spec == config.candles.spec(),
+        parity=_parity(profile, bundle, table, log, products),
+        leakcheck=read_leakcheck(profile),
+        candles=bundle.spec == profile.candle_spec,
         rolled_back=rolled_back(entries, candidate.number, bundle.version),
     )
     return Judged(
         candidate=candidate,
         champion=champion,
         evidence=evidence,
-        gates=through_gates(evidence, config.promotion.rules(config.evaluation)),
+        gates=through_gates(evidence, profile.promotion.rules(profile.evaluation)),
         judged_data=table_fingerprint(table),
     )
 
 
-def _rival(config: Config, champion: Version) -> Bundle | str:
+def _rival(profile: MarketProfile, champion: Version) -> Bundle | str:
     """Its bundle; where this program cannot read it, why: then only `--force` goes past the gates that compare."""
     try:
-        return bundle_of(config.mlflow, champion)
+        return bundle_of(profile.mlflow, champion)
     except (InputError, SchemaMismatch) as error:
         return f"the champion cannot be read ({error})"
 
 
-def _parity(config: Config, bundle: Bundle, table: FeatureTable, log: Sequence[Path] | None) -> Parity:
+def _parity(
+    profile: MarketProfile, bundle: Bundle, table: FeatureTable, log: LogFiles | None, products: Sequence[str]
+) -> Parity:
     rows, differing = answers_parity(bundle, table)
     if log is None:
         return Parity(rows=rows, differing=differing)
-    replayed, replayed_differing = log_parity(config, table, log)
+    replayed, replayed_differing = log_parity(profile.spec, products, table, log)
     return Parity(rows=rows, differing=differing, replayed=replayed, replayed_differing=replayed_differing)
 
 
@@ -152,9 +156,9 @@ class _LeakReport(msgspec.Struct):
     checks: list[dict[str, Any]]
 
 
-def read_leakcheck(config: Config) -> LeakCheck | str:
+def read_leakcheck(profile: MarketProfile) -> LeakCheck | str:
     """The report of the leak check, or why there is none."""
-    path = config.leakcheck.report_json
+    path = profile.leakcheck.report_json
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_LeakReport)
     except FileNotFoundError:
@@ -165,7 +169,7 @@ def read_leakcheck(config: Config) -> LeakCheck | str:
         data_fingerprint=found.data_fingerprint,
         config_hash=found.config_hash,
         bundles=found.bundles,
-        rules_equal=found.rules == msgspec.json.decode(msgspec.json.encode(leak_rules(config))),
+        rules_equal=found.rules == msgspec.json.decode(msgspec.json.encode(leak_rules(profile))),
         passed=found.clean,
         failed=tuple(str(check.get("name")) for check in found.checks if check.get("passed") is False),
         unchecked=tuple(str(check.get("name")) for check in found.checks if check.get("passed") is None),
@@ -189,7 +193,7 @@ def failed_in_words(judged: Judged) -> str:
     return "\n".join(f"{gate.name}: {gate.reason}" for gate in judged.gates if not gate.passed)
 
 
-def settle(config: Config, judged: Judged, *, at: str, by: str, force: str | None = None) -> bool:
+def settle(profile: MarketProfile, judged: Judged, *, at: str, by: str, force: str | None = None) -> bool:
     """Promote where the gates are passed or the reason to pass them by is given, refuse otherwise; either is written.
 
     Parameters
@@ -208,13 +212,13 @@ def settle(config: Config, judged: Judged, *, at: str, by: str, force: str | Non
         When another version became champion since the candidate was judged beside the former one.
     """
     content = {"at": at, "by": by, "forced": None if judged.passed else force, **judged.document()}
-    with changing(config.mlflow):
-        served = aliases(config.mlflow).get(CHAMPION)
+    with changing(profile.mlflow):
+        served = aliases(profile.mlflow).get(CHAMPION)
         if served != (judged.champion and judged.champion.number):
-            model = config.mlflow.registered_model
+            model = profile.mlflow.registered_model
             raise InputError(f"models:/{model}@{CHAMPION}: is version {served} now; judge again")
         if judged.passed or force is not None:
-            make_champion(config.mlflow, judged.candidate.number, kind=PROMOTED, content=content)
+            make_champion(profile.mlflow, judged.candidate.number, kind=PROMOTED, content=content)
             return True
-        note(config.mlflow, REFUSED, content)
+        note(profile.mlflow, REFUSED, content)
     return False

@@ -4,15 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from tickvol.apps.evaluate import judging_rules
-from tickvol.apps.train import leak_rules, provenance
-from tickvol.command import now_iso
-from tickvol.config import Config
 from tickvol.core.errors import NotEnoughData, UsageError
+from tickvol.core.times import now_iso
 from tickvol.volatility.dataset import looks_like_dataset, read_features
 from tickvol.volatility.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector
 from tickvol.volatility.evaluation.study import candidates_of, study_document
@@ -29,8 +26,8 @@ from tickvol.volatility.reports.study_figures import study_figures
 from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
 from tickvol.volatility.settings.learning import FoldsConfig
-
-Source = Literal["ticks", "candles"]
+from tickvol.volatility.settings.profile import MarketProfile, Source, VolatilityConfig
+from tickvol.volatility.workflows.terms import judging_rules, leak_rules, provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,9 @@ def named_candidates(models: Sequence[str] | None) -> tuple[str, ...]:
     return with_baselines(asked)
 
 
-def planned(config: Config, sources: Sequence[Source] | None, horizons_s: Sequence[int] | None) -> "list[Plan]":
+def planned(
+    config: VolatilityConfig, sources: Sequence[Source] | None, horizons_s: Sequence[int] | None
+) -> "list[Plan]":
     """A plan for each horizon of each source; of ticks those named or configured, candles have one.
 
     Raises
@@ -64,8 +63,8 @@ def planned(config: Config, sources: Sequence[Source] | None, horizons_s: Sequen
     UsageError
         When none of the datasets exists, or a horizon is named where only candles are asked for.
     """
-    configs: dict[Source, Config] = {"ticks": config, "candles": config.of_candles()}
-    places = {source: own.features.dataset_dir for source, own in configs.items()}
+    profiles: dict[Source, MarketProfile] = {"ticks": config.profile(), "candles": config.profile("candles")}
+    places = {source: own.dataset_dir for source, own in profiles.items()}
     wanted = sources or [name for name, path in places.items() if path.is_dir() and looks_like_dataset(path)]
     if not wanted:
         raise UsageError(
@@ -76,13 +75,13 @@ def planned(config: Config, sources: Sequence[Source] | None, horizons_s: Sequen
         raise UsageError(f"horizon: {horizons_s[0]}: is of ticks; that of candles is candles.horizon_s")
     plans = []
     for source in dict.fromkeys(wanted):
-        own, table = configs[source], read_features(places[source])
+        own, table = profiles[source], read_features(places[source])
         asked = horizons_s or config.walk_forward.horizons_s
-        plans += [Plan(source, own, table, h) for h in (asked if source == "ticks" else [own.labels.horizon_s])]
+        plans += [Plan(own, table, h) for h in (asked if source == "ticks" else [own.labels.horizon_s])]
     return plans
 
 
-def one_horizon(config: Config, source: Source, named_s: int | None) -> list[int] | None:
+def one_horizon(config: VolatilityConfig, source: Source, named_s: int | None) -> list[int] | None:
     """For `planned`: the horizon that was named, else that of the configuration; None for candles: they have theirs."""
     return None if named_s is None and source == "candles" else [named_s or config.labels.horizon_s]
 
@@ -91,8 +90,7 @@ def one_horizon(config: Config, source: Source, named_s: int | None) -> list[int
 class Plan:
     """Which rows are asked which question."""
 
-    source: Source
-    config: Config
+    profile: MarketProfile
     table: FeatureTable
     horizon_s: int
 
@@ -123,13 +121,13 @@ class Plan:
         document["folds_left_out"] = left_out
         figures = study_figures(document, rows, scored)
         if track:
-            log_study(self.config.mlflow, document, results, dict(figures))
+            log_study(self.profile.mlflow, document, results, dict(figures))
         tell("\n".join(self.table_of(document)))
         return Study(document, [(caption, png(figure)) for caption, figure in figures])
 
     def folds(self) -> tuple[list[PreparedFold], list[str]]:
         """As `prepare_folds`."""
-        return prepare_folds(self.table, self.label, self.config.walk_forward.rules(self.source), self.training)
+        return prepare_folds(self.table, self.label, self.profile.walk_forward.rules(self.source), self.training)
 
     def run(self, prepared: PreparedFold, names: Sequence[str]) -> FoldResult:
         """Train candidates on a fold, look for leaks and write the trial down.
@@ -142,13 +140,13 @@ class Plan:
         with self.ledger.trial(self.about | {"fold": prepared.fold.number}, self.provenance, names) as trial:
             result = run_fold(prepared, self.training, names, self.provenance, self.rules)
             trial.ended(list(result.bundles.values()))
-            checks = fold_checks(result.inner, result.outer, list(result.bundles.values()), leak_rules(self.config))
+            checks = fold_checks(result.inner, result.outer, list(result.bundles.values()), leak_rules(self.profile))
             require_clean(checks, "no figure of these folds is to be believed")
         return result
 
     def judged(self, results: Sequence[FoldResult]) -> tuple[dict[str, Any], JudgedRows, tuple[ScoredDetector, ...]]:
         """The document of folds that were run, and the rows and scores behind it."""
-        chosen = self.config.walk_forward
+        chosen = self.profile.walk_forward
         of_source: FoldsConfig = getattr(chosen, self.source)
         trials = self.ledger.count(self.source, self.horizon_s, simulated=self.table.simulated)
         document, rows, scored = study_document(
@@ -166,6 +164,11 @@ class Plan:
         return document, rows, scored
 
     @property
+    def source(self) -> Source:
+        """The market's source."""
+        return self.profile.source
+
+    @property
     def name(self) -> str:
         """Source and horizon in words."""
         return f"{self.source} {self.horizon_s} s"
@@ -178,27 +181,27 @@ class Plan:
     @property
     def ledger(self) -> TrialLedger:
         """Trials and openings."""
-        return TrialLedger(self.config.mlflow.ledger_dir, clock=now_iso)
+        return TrialLedger(self.profile.mlflow.ledger_dir, clock=now_iso)
 
     @property
     def label(self) -> LabelSpec:
         """The label of the configuration at this horizon."""
-        return msgspec.structs.replace(self.config.labels.spec(), horizon_s=self.horizon_s)
+        return msgspec.structs.replace(self.profile.labels.spec(), horizon_s=self.horizon_s)
 
     @cached_property
     def provenance(self) -> Provenance:
         """Configuration, program and data behind every bundle of the study."""
-        return provenance(self.config, self.table)
+        return provenance(self.profile, self.table)
 
     @property
     def training(self) -> TrainingSpec:
         """How candidates are trained."""
-        return self.config.models.spec(self.config.labels, calibration=self.config.walk_forward.calibration)
+        return self.profile.models.spec(self.profile.labels, calibration=self.profile.walk_forward.calibration)
 
     @property
     def rules(self) -> JudgingRules:
         """How this study is judged."""
-        return judging_rules(self.config, self.table.spec, self.horizon_s)
+        return judging_rules(self.profile, self.table.spec, self.horizon_s)
 
     def table_of(self, document: dict[str, Any]) -> list[str]:
         """The table of all candidates as lines of text."""

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.command import now_iso
-from tickvol.config import Config
+import msgspec
+
+from tickvol.core.times import now_iso
 from tickvol.volatility.evaluation.judge import JudgedRows, ScoredDetector
 from tickvol.volatility.evaluation.lead import best_baseline
 from tickvol.volatility.evaluation.metrics import calibration_bins, ranking
@@ -14,12 +15,13 @@ from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.training import Prepared
 from tickvol.volatility.registry.runs import DetectorRecord, log_training
 from tickvol.volatility.reports.evaluation_figures import calibration_figure, pr_figure, timeline_figure
+from tickvol.volatility.settings.profile import MarketProfile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def track(config: Config, prepared: Prepared, bundles: Sequence[Bundle], best: Bundle) -> list[str]:
+def log_run(profile: MarketProfile, prepared: Prepared, bundles: Sequence[Bundle], best: Bundle) -> list[str]:
     """Log and register; returns what to tell the user.
 
     Raises
@@ -36,15 +38,15 @@ def track(config: Config, prepared: Prepared, bundles: Sequence[Bundle], best: B
     records = [
         DetectorRecord(
             bundle=selection.bundles[detector.name],
-            directory=config.models.artifacts_dir / detector.name,
+            directory=profile.models.artifacts_dir / detector.name,
             metrics=metrics[detector.name],
-            figures={"timeline.png": _timeline(config, rows, detector)},
+            figures={"timeline.png": _timeline(profile, rows, detector)},
         )
         for detector in scored
     ]
     registered = log_training(
-        config.mlflow,
-        params=_params(config, prepared, best),
+        profile.mlflow,
+        params=_params(profile, prepared, best),
         figures={
             "pr_curves.png": pr_figure(rows, scored, yardstick),
             "calibration.png": calibration_figure(bins, scored, yardstick),
@@ -56,7 +58,7 @@ def track(config: Config, prepared: Prepared, bundles: Sequence[Bundle], best: B
     aliases = " and ".join(registered.aliases)
     what = "the baseline " if best.manifest.baseline else ""
     return [
-        f"tracking    {config.mlflow.tracking_uri}, experiment {config.mlflow.experiment}",
+        f"tracking    {profile.mlflow.tracking_uri}, experiment {profile.mlflow.experiment}",
         f"registered  {registered.name} version {registered.version}: {what}{best.name}, as {aliases}",
     ]
 
@@ -65,19 +67,23 @@ def _pr_auc(bundle: Bundle) -> float | None:
     return bundle.manifest.metrics["test"]["pr_auc"]
 
 
-def _timeline(config: Config, rows: JudgedRows, detector: ScoredDetector) -> "Figure":
+def _timeline(profile: MarketProfile, rows: JudgedRows, detector: ScoredDetector) -> "Figure":
     return timeline_figure(
-        rows, detector, horizon_s=config.labels.horizon_s, cooldown_s=config.evaluation.alarm_cooldown_s
+        rows, detector, horizon_s=profile.labels.horizon_s, cooldown_s=profile.evaluation.alarm_cooldown_s
     )
 
 
-def _params(config: Config, prepared: Prepared, best: Bundle) -> Mapping[str, Any]:
+def _params(profile: MarketProfile, prepared: Prepared, best: Bundle) -> Mapping[str, Any]:
     """Names as in the configuration, so that a run can be compared with the file."""
     manifest = best.manifest
     params: dict[str, Any] = {
         f"{section}.{key}": value
-        for section in ("labels", "models", "features")
-        for key, value in getattr(config, section).model_dump(mode="json").items()
+        for section, values in (
+            ("labels", profile.labels.model_dump(mode="json")),
+            ("models", profile.models.model_dump(mode="json")),
+            ("features", msgspec.to_builtins(profile.spec) | {"dataset_dir": str(profile.dataset_dir)}),
+        )
+        for key, value in values.items()
     }
     rows = {f"rows.{part}": count for part, count in manifest.split.rows.items()}
     spikes = {f"spikes.{part}": count for part, count in manifest.split.spikes.items()}

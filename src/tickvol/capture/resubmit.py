@@ -4,7 +4,6 @@ A letter is good as a whole or refused as a whole; half of a frame was never the
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,58 +12,43 @@ from tickvol.bus.client import MAX_MESSAGE_BYTES
 from tickvol.bus.contents import decoding_fault
 from tickvol.bus.dead_letters import place_of
 from tickvol.bus.messages import decode_record, record_message
-from tickvol.config import Config
+from tickvol.bus.reading import Stored
 from tickvol.core.errors import InputError
 from tickvol.core.record_columns import RecordColumns, RecordKind
 from tickvol.core.records import Record
 from tickvol.eventlog.frame_columns import FrameColumns, Kind, Reject
 from tickvol.eventlog.frames import FrameDecoder, Layout, detect_layout
-from tickvol.eventlog.record_reader import RecordReader
+from tickvol.eventlog.record_rules import RecordRules
 from tickvol.eventlog.record_text import records_of
 from tickvol.eventlog.tracker import Tracked
 
-AT_ANY_TIME_NS = 2**63 - 1
 
-
-class _Given(NamedTuple):
-    """A message as `RecordReader` takes it."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
-
-
-def records_again(source: str, content: bytes, config: Config) -> list[Record]:
-    """Records of a letter's bytes; `source` tells whether they are a line of the archive or a record of the log.
+def records_again(source: str, content: bytes, products: Sequence[str], *, max_line_bytes: int) -> list[Record]:
+    """Records that a dead letter's bytes give now; `source` tells whether they are a line of the archive or a record.
 
     Raises
     ------
     InputError
         With the reason, when they give no record.
     """
-    return [_record(content, config)] if place_of(source) else _records_of_line(content, config)
+    return [_record(content, products)] if place_of(source) else _records_of_line(content, products, max_line_bytes)
 
 
-def _record(value: bytes, config: Config) -> Record:
+def _record(value: bytes, products: Sequence[str]) -> Record:
     try:
         record: Record = decode_record(value)
         key, _, timestamp_ms = record_message(record)
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
         raise InputError(decoding_fault(value, error)) from None
-    count = len(config.products)
-    reader = RecordReader(config.products, [0] * count, ahead_ns=AT_ANY_TIME_NS, max_bytes=MAX_MESSAGE_BYTES)
-    for product in range(count):
-        reader.begin_at(product, 0)
-    read = reader.read(0, [_Given(0, timestamp_ms, key, value)])
-    for _, reject in read.rejected:
-        raise InputError(reject.label)
+    rules = RecordRules(products, [0] * len(products), max_bytes=MAX_MESSAGE_BYTES)
+    (reject,) = rules.judge([Stored(0, 0, timestamp_ms, key, value)], 0).reject
+    if reject:
+        raise InputError(Reject(int(reject)).label)
     return record
 
 
-def _records_of_line(line: bytes, config: Config) -> list[Record]:
-    decoder = FrameDecoder(config.products, config.ingestion.max_line_bytes)
+def _records_of_line(line: bytes, products: Sequence[str], max_line_bytes: int) -> list[Record]:
+    decoder = FrameDecoder(products, max_line_bytes)
     frames = decoder.decode([line], Layout.WRAPPED)
     kind = Kind(int(frames.kind[0]))
     faults = [Reject(reason) for _, reason in frames.rejected_tickers if reason != Reject.UNKNOWN_PRODUCT]
@@ -81,7 +65,7 @@ def _records_of_line(line: bytes, config: Config) -> list[Record]:
     if kind is not Kind.TICKER:
         raise InputError(f"{kind.name.lower()}: gives no record: nothing to send")
     tracked = Tracked(frames, _ticks(frames), [], [], simulated=False)
-    return list(records_of(tracked, config.products, decoder.connection_id))
+    return list(records_of(tracked, tuple(products), decoder.connection_id))
 
 
 def _ticks(frames: FrameColumns) -> RecordColumns:

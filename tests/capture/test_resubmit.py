@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from tests.eventlog import wire
+from tickvol.capture.resubmit import records_again
 from tickvol.config import load_config
 from tickvol.core.errors import InputError
 from tickvol.core.records import Gap, Heartbeat, Tick
-from tickvol.eventlog.resubmit import records_again
 
 CONFIG = load_config(env_file=None)
 LINE, RECORD = "20260405T000000Z_20260405T00.ndjson:7", "ticks.raw-0@12"

@@ -1,0 +1,55 @@
+"""The systems of tickvol, and what they register together."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tickvol.system import Answering, JobPlan, Route, System
+from tickvol.volatility.system import VOLATILITY
+
+if TYPE_CHECKING:
+    from tickvol.bus.topics import TopicSpec
+    from tickvol.config import Config
+
+SYSTEMS: tuple[System, ...] = (VOLATILITY,)
+
+
+def all_topics(config: "Config", systems: Sequence[System] = SYSTEMS) -> "tuple[TopicSpec, ...]":
+    """The topic of ticks, those of the systems, dead letters and alerts."""
+    from tickvol.alerts.topic_sink import alerts_topic
+    from tickvol.bus.dead_letters import dead_letter_topic
+    from tickvol.capture.topics import ticks_topic
+
+    own = [topic for system in systems if system.topics is not None for topic in system.topics(config)]
+    shared = (dead_letter_topic(config.kafka), alerts_topic(config.alerts))
+    return ticks_topic(config.kafka, config.ingestion), *own, *shared
+
+
+def job_plan(config: "Config", systems: Sequence[System] = SYSTEMS) -> JobPlan:
+    """Steps, jobs, checks and sensors of all systems."""
+    plans = [system.jobs(config) for system in systems if system.jobs is not None]
+    return JobPlan(
+        steps=tuple(step for plan in plans for step in plan.steps),
+        jobs=tuple(job for plan in plans for job in plan.jobs),
+        checks=tuple(check for plan in plans for check in plan.checks),
+        sensors=tuple(sensor for plan in plans for sensor in plan.sensors),
+    )
+
+
+def routes(systems: Sequence[System] = SYSTEMS) -> tuple[Route, ...]:
+    """HTTP endpoints of all systems."""
+    return tuple(route for system in systems if system.routes is not None for route in system.routes())
+
+
+def open_routes(config: "Config", systems: Sequence[System] = SYSTEMS) -> dict[str, Answering]:
+    """Every route's name with the opened system behind it.
+
+    Raises
+    ------
+    TickvolError
+        When a system cannot answer.
+    """
+    opened: dict[str, Answering] = {}
+    for system in systems:
+        if system.routes is not None and system.open_routes is not None:
+            opened |= dict.fromkeys((route.name for route in system.routes()), system.open_routes(config))
+    return opened
