@@ -33,10 +33,10 @@ class Bench:
         unique = uuid.uuid4().hex[:8]
         own = {
             "KAFKA__BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
-            "KAFKA__TOPIC_TICKS": f"ticks.{unique}",
-            "KAFKA__TOPIC_FEATURES": f"features.{unique}",
-            "KAFKA__TOPIC_PREDICTIONS": f"predictions.{unique}",
-            "KAFKA__TOPIC_OUTCOMES": f"outcomes.{unique}",
+            "INGESTION__TOPIC": f"ticks.{unique}",
+            "FEATURES__TOPIC": f"features.{unique}",
+            "SCORING__TOPIC_PREDICTIONS": f"predictions.{unique}",
+            "SCORING__TOPIC_OUTCOMES": f"outcomes.{unique}",
             "KAFKA__TOPIC_DEADLETTER": f"deadletter.{unique}",
             "FEATURES__GROUP_ID": f"group.{unique}",
             "FEATURES__DATASET_DIR": str(self.directory / f"{unique}.parquet"),

@@ -51,7 +51,7 @@ def _bare(running: Bench) -> float:
     with settings_of(environment) as config:
         producer = new_producer(config.kafka, client_id="bare", linger_ms=config.ingestion.publish.linger_ms)
         messages = [record_message(tick)] * BARE_RECORDS
-        topic = config.kafka.topic_ticks
+        topic = config.ingestion.topic
         started = time.perf_counter()
         for key, value, timestamp_ms in messages:
             producer.send(topic, value=value, key=key, timestamp_ms=timestamp_ms)

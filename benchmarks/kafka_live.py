@@ -11,8 +11,8 @@ from kafka_bench import Bench, bench, settings_of
 from outcome import Outcome
 
 from tickvol.bus.client import new_consumer
-from tickvol.bus.messages import decode_features
 from tickvol.config import Config
+from tickvol.volatility.messages import decode_features
 
 RATE = 1050
 """Of the market on average, so that at least 1,000 come in the minute that is measured."""

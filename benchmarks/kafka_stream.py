@@ -79,15 +79,15 @@ def _filled(running: Bench, config: Config, frames: int) -> dict[str, str]:
 def _turn(running: Bench, filled: dict[str, str], poll: int, *arguments: object) -> dict[str, float]:
     environment = running.environment(FEATURES__MAX_POLL_RECORDS=poll)
     running.make_topics(environment)
-    environment["TICKVOL_KAFKA__TOPIC_TICKS"] = filled["TICKVOL_KAFKA__TOPIC_TICKS"]
+    environment["TICKVOL_INGESTION__TOPIC"] = filled["TICKVOL_INGESTION__TOPIC"]
     figures: dict[str, float] = running.figures(environment, __file__, *arguments)
     return figures
 
 
 def _ours() -> dict[str, float]:
-    from tickvol.bus.messages import feature_message
     from tickvol.core.memory import collect_garbage_rarely
     from tickvol.volatility.featurizer.kafka_worker import KafkaRun
+    from tickvol.volatility.messages import feature_message
     from tickvol.volatility.schema.feature_row import feature_names
 
     config = load_config(ROOT / "config.yaml", env_file=None)

@@ -57,6 +57,23 @@ def test_the_shipped_file_holds_and_gives_frozen_objects():
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("kafka.topic_ticks", "ingestion.topic"),
+        ("kafka.topic_features", "features.topic"),
+        ("kafka.topic_predictions", "scoring.topic_predictions"),
+        ("kafka.topic_outcomes", "scoring.topic_outcomes"),
+        ("kafka.topic_alerts", "alerts.topic"),
+    ],
+)
+def test_a_key_that_moved_is_refused_with_its_new_name(write, monkeypatch, old, new):
+    line = f"{old}: 'mine': this key is now {new}; rename it"
+    assert line in problems(write({old: "mine"}))
+    monkeypatch.setenv(f"TICKVOL_{old.replace('.', '__').upper()}", "mine")
+    assert problems(write()) == (line,)
+
+
+@pytest.mark.parametrize(
     ("changes", "lines"),
     [
         pytest.param({"features.bar_mz": 3}, ["features.bar_mz: 3: no such key"], id="unknown key"),
@@ -234,9 +251,9 @@ def test_a_wrong_dotenv_is_told(write, tmp_path, content, line):
 
 
 def test_the_fingerprint_follows_what_decides_and_not_places(write):
-    before = load_config(write(), env_file=None).fingerprint()
-    assert load_config(write({"features.dataset_dir": "elsewhere"}), env_file=None).fingerprint() == before
-    assert load_config(write({"features.grace_ms": 300}), env_file=None).fingerprint() != before
+    before = load_config(write(), env_file=None).profile().fingerprint()
+    assert load_config(write({"features.dataset_dir": "elsewhere"}), env_file=None).profile().fingerprint() == before
+    assert load_config(write({"features.grace_ms": 300}), env_file=None).profile().fingerprint() != before
 
 
 def test_a_command_with_a_wrong_configuration_ends_with_2_and_a_line_each(write, capsys):

@@ -88,7 +88,7 @@ def test_the_document_names_data_configuration_bundles_and_what_was_not_checked(
     assert document["not_checked"] == ["future_of_the_log", "served_equals_trained"]
     assert [check["name"] for check in document["checks"]] == CHECKS
     assert document["data_fingerprint"] == table_fingerprint(read_features(features))
-    assert document["config_hash"] == load_config(env_file=None).fingerprint()
+    assert document["config_hash"] == load_config(env_file=None).profile().fingerprint()
     assert "not checked  name the log of the dataset by --data-file" in capsys.readouterr().out
     artifacts = tmp_path / "artifacts"
     assert train.main(["--features", str(features), "--artifacts-dir", str(artifacts), "--no-tracking"]) == 0

@@ -16,7 +16,7 @@ TICK = Tick(wire.BTC, T0, RECEIVED, "c1", 3, "67223.50", "67223.49", "67223.50",
 
 
 def again(source, content):
-    return records_again(source, content, CONFIG)
+    return records_again(source, content, CONFIG.products, max_line_bytes=CONFIG.ingestion.max_line_bytes)
 
 
 def test_a_line_of_the_archive_gives_its_ticks_under_their_own_identity():

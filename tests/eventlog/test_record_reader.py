@@ -12,7 +12,8 @@ from tickvol.bus.messages import record_message
 from tickvol.core.record_columns import RecordKind
 from tickvol.core.records import VOUCHED, Gap, Heartbeat, Tick
 from tickvol.eventlog.frame_columns import Reject
-from tickvol.eventlog.record_reader import MAX_TIME_NS, RecordReader
+from tickvol.eventlog.record_reader import RecordReader
+from tickvol.eventlog.record_rules import MAX_TIME_NS
 
 S = 1_000_000_000
 START_NS = 1_775_427_300 * S
@@ -109,7 +110,7 @@ def test_columns_hold_what_the_records_say():
     assert columns.ask_quantity[0] == 0.25
     assert np.isnan(columns.bid[1])
     assert np.isnan(columns.ask_quantity[3])
-    assert columns.connection[0] == columns.connection[1] == new_reader().connection("c") != columns.connection[2]
+    assert columns.connection[0] == columns.connection[1] == new_reader()._rules.connection("c") != columns.connection[2]
     assert found.gaps == ["reconnect"]
     assert reader.simulated
 
@@ -201,6 +202,6 @@ def test_any_cut_gives_the_same_records_and_rejects():
 def test_memory_for_connections_is_bounded():
     reader = new_reader()
     for number in range(10_000):
-        reader.connection(f"c{number}")
-    assert len(reader._connection) <= 4096
-    assert reader.connection("c1") == new_reader().connection("c1")
+        reader._rules.connection(f"c{number}")
+    assert len(reader._rules._connection) <= 4096
+    assert reader._rules.connection("c1") == new_reader()._rules.connection("c1")

@@ -22,7 +22,7 @@ from kafka import TopicPartition
 from tests.faults.received import ticks_received
 from tests.support.brokers import ROOT, config_of, make_topics
 from tickvol.bus.client import new_consumer
-from tickvol.bus.messages import decode_features, decode_letter, decode_record
+from tickvol.bus.messages import decode_letter, decode_record
 from tickvol.config import load_config
 from tickvol.core.records import Gap, Tick
 from tickvol.eventlog.archive_reader import MergedLog, archive_files, source_names
@@ -31,6 +31,7 @@ from tickvol.eventlog.frames import FrameDecoder
 from tickvol.eventlog.record_text import records_of
 from tickvol.eventlog.tracker import FrameTracker
 from tickvol.volatility.dataset import read_features
+from tickvol.volatility.messages import decode_features
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 

@@ -9,7 +9,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from tickvol.bus.client import new_consumer
-from tickvol.bus.messages import decode_features
+from tickvol.volatility.messages import decode_features
 
 
 class Watcher:

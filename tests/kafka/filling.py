@@ -8,12 +8,13 @@ from typing import Any
 from kafka import KafkaProducer, TopicPartition
 
 from tickvol.bus.client import new_consumer, new_producer
-from tickvol.bus.messages import Message, decode_features, partition_of, record_message
+from tickvol.bus.messages import Message, partition_of, record_message
 from tickvol.core.records import Record
 from tickvol.eventlog.archive_follow import FollowedArchive
 from tickvol.eventlog.frames import FrameDecoder
 from tickvol.eventlog.record_text import records_of
 from tickvol.eventlog.tracker import FrameTracker
+from tickvol.volatility.messages import decode_features
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from tests.kafka.featurizers import CommandProcess
 from tests.kafka.filling import producing, put, topic_messages
-from tickvol.bus.messages import (
-    Message,
+from tickvol.bus.messages import Message, partition_of
+from tickvol.volatility.messages import (
     OutcomeMessage,
     PredictionMessage,
     decode_outcome,
     decode_prediction,
     feature_message,
-    partition_of,
 )
 from tickvol.volatility.schema.feature_table import FeatureTable
 

@@ -14,7 +14,6 @@ from kafka import TopicPartition
 from tests.kafka.featurizers import CommandProcess, FeaturizerProcess, wait_until
 from tests.kafka.filling import PRODUCTS, fill
 from tickvol.bus.client import new_consumer
-from tickvol.bus.messages import decode_prediction
 from tickvol.core.errors import InputError
 from tickvol.core.records import Gap, Record
 from tickvol.eventlog.archive_reader import MergedLog, archive_files
@@ -26,6 +25,7 @@ from tickvol.simulator.market import MarketSpec, market_products
 from tickvol.simulator.recording import write_lines
 from tickvol.simulator.session import market_frames
 from tickvol.volatility.dataset import read_features
+from tickvol.volatility.messages import decode_prediction
 
 DAY_NS = 86_400 * 10**9
 FIRST_NS = 1_767_628_800 * 10**9

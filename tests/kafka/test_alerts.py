@@ -6,17 +6,16 @@ import itertools
 import pytest
 
 from tests.alerts.samples import NOON_NS, Clock, new_dispatcher, reading, rule
-from tests.kafka.conftest import config_of, make_topics
+from tests.kafka.conftest import config_of, make_topics, topics_of, whole_config
 from tickvol.alerts.hysteresis import decide
 from tickvol.alerts.notifications import Subject, decode_notice, digest_of, notice_key
-from tickvol.alerts.topic_sink import AlertTopic
+from tickvol.alerts.topic_sink import AlertTopic, alerts_topic
 from tickvol.apps import kafka_consume_check
 from tickvol.bus.client import new_admin
-from tickvol.bus.contents import Content, reader_of
+from tickvol.bus.contents import Content
 from tickvol.bus.reading import TopicReader
-from tickvol.bus.recreate import make_anew
+from tickvol.bus.recreate import recreate_topics
 from tickvol.core.errors import BrokerUnavailable, DeliveryRefused, TopicMismatch
-from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 pytestmark = pytest.mark.kafka
 
@@ -32,7 +31,7 @@ def stored(kafka):
 
 @pytest.fixture
 def sink(kafka_config):
-    with contextlib.closing(AlertTopic(kafka_config)) as opened:
+    with contextlib.closing(AlertTopic(kafka_config, kafka_config.topic_alerts)) as opened:
         yield opened
 
 
@@ -45,7 +44,7 @@ def test_a_notice_is_in_the_topic_under_its_subject_its_event_time_and_its_key(k
     assert (first.key, second.key) == (Subject(feature="vol_zscore", detector="logistic").text.encode(), b"digest")
     assert first.timestamp_ms == NOON_NS // 1_000_000
     assert dict(first.headers) == {"idempotency_key": notice_key(raised()).encode()}
-    read = reader_of(kafka_config.topic_alerts, kafka_config, FeatureSpec(), lambda ticks: [])([first, second])
+    read = alerts_topic(whole_config(kafka_config).alerts).validator([first, second])
     assert read == [Content("drift raised", "", NOON_NS, NOON_NS + 7), Content("digest", "", NOON_NS, NOON_NS + 9)]
 
 
@@ -92,7 +91,7 @@ def test_a_digest_that_no_message_can_hold_is_refused_and_not_tried_for_ever(sin
 def test_a_rebuild_of_the_topics_leaves_the_alerts(kafka_config, sink):
     sink.deliver(raised(), "k")
     with contextlib.closing(new_admin(kafka_config)) as admin:
-        lines = make_anew(admin, kafka_config, ["nobody"])
+        lines = recreate_topics(admin, kafka_config, topics_of(kafka_config), ["nobody"])
     assert sum(line.endswith(": deleted") for line in lines) == 5
     assert len(stored(kafka_config)) == 1
 

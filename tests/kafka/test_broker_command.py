@@ -34,7 +34,7 @@ def run(*words, **environment):
 def test_start_stop_and_status_say_what_they_found(tmp_path):
     private = LocalBroker(tmp_path / "kafka", free_port())
     environment = environment_of(private)
-    topic = environment["TICKVOL_KAFKA__TOPIC_TICKS"]
+    topic = environment["TICKVOL_INGESTION__TOPIC"]
     try:
         down = run("status", **environment)
         assert down.returncode == 1

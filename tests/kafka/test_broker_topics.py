@@ -8,9 +8,9 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaTimeoutError
 
-from tests.kafka.conftest import config_of, environment_of, make_topics
+from tests.kafka.conftest import config_of, environment_of, make_topics, topics_of
 from tickvol.bus.client import MAX_MESSAGE_BYTES, new_admin, new_producer
-from tickvol.bus.topics import declared_topics
+from tickvol.bus.topics import topic_settings
 from tickvol.core.errors import BrokerUnavailable, TopicMismatch
 
 pytestmark = pytest.mark.kafka
@@ -41,8 +41,8 @@ def test_missing_topics_are_made_and_then_nothing_changes(kafka_env):
         f"{kafka.topic_alerts}: made, 1 partitions",
     ]
     assert make_topics(kafka) == []
-    for spec in declared_topics(kafka):
-        assert spec.settings.items() <= settings_of(kafka, spec.name).items()
+    for spec in topics_of(kafka):
+        assert topic_settings(kafka).items() <= settings_of(kafka, spec.name).items()
 
 
 def test_a_setting_that_someone_changed_is_mended_and_told(kafka_config):

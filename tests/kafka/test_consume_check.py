@@ -186,7 +186,7 @@ def test_a_reader_finds_single_messages_and_the_newest_of_a_key(log):
 # kafka-python leaves the socket of a refused connection to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_topic_that_is_not_there_and_a_broker_that_is_not_there_are_told(log, capsys, monkeypatch):
-    monkeypatch.setenv("TICKVOL_KAFKA__TOPIC_TICKS", "nowhere")
+    monkeypatch.setenv("TICKVOL_INGESTION__TOPIC", "nowhere")
     assert kafka_consume_check.main(["--duration", "1"]) == 1
     assert "nowhere: no such topic; `tickvol kafka topics` makes" in capsys.readouterr().err
     monkeypatch.setenv("TICKVOL_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")

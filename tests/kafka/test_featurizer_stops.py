@@ -84,7 +84,7 @@ def test_other_feature_settings_than_the_committed_ones_stop_it(env, begun, tmp_
 def test_a_topic_that_is_not_there_stops_it(env, tmp_path):  # noqa: F811
     code, said = failed(env, tmp_path / "live.parquet", tmp_path / "log")
     assert code == 1
-    assert f"{env['TICKVOL_KAFKA__TOPIC_TICKS']}: no such topic" in said
+    assert f"{env['TICKVOL_INGESTION__TOPIC']}: no such topic" in said
     assert "tickvol kafka topics" in said
 
 

@@ -16,7 +16,7 @@ def test_closed_writer_sends_nothing_when_the_broker_comes_back(own_broker):
     broker = own_broker()
     kafka = config_of(environment_of(broker))
     make_topics(kafka)
-    writer = LogWriter(kafka, linger_ms=0)
+    writer = LogWriter(kafka, kafka.topic_ticks, linger_ms=0)
     writer.send_records([Message(b"BTC-USD", b"one", 1)])
     while writer.in_flight:
         writer.settle()

@@ -153,8 +153,7 @@ class Story:
     def notices(self) -> list[Alert]:
         """Alerts of the topic, which are those of the file."""
         found = [
-            decode_notice(message.value)
-            for message in topic_messages(self.config.kafka, self.config.kafka.topic_alerts)
+            decode_notice(message.value) for message in topic_messages(self.config.kafka, self.config.alerts.topic)
         ]
         lines = self.config.alerts.file.read_text().splitlines() if self.config.alerts.file.exists() else []
         assert [msgspec.json.decode(line)["notice"] for line in lines] == [msgspec.to_builtins(one) for one in found]
@@ -281,7 +280,7 @@ def each_row_has_its_prediction_and_its_outcome_once(story):
     """Rows of the topic are those of the dataset; an outcome is there where its product has gone on for a horizon."""
     table = story.table()
     predictions, outcomes = said(story.config.kafka)
-    rows = topic_messages(story.config.kafka, story.config.kafka.topic_features)
+    rows = topic_messages(story.config.kafka, story.config.features.topic)
     for number, name in enumerate(table.products):
         own = table.bar_end_ns[table.product == number]
         assert [row.timestamp for row in rows if row.key == name.encode()] == (own // 1_000_000).tolist()

@@ -19,13 +19,14 @@ from tests.kafka.filling import topic_messages
 from tests.support.brokers import ROOT
 from tickvol.bus.client import new_admin
 from tickvol.bus.messages import decode_letter, decode_record
-from tickvol.bus.recreate import make_anew
+from tickvol.bus.recreate import recreate_topics
 from tickvol.capture.publish_progress import ProgressFile
 from tickvol.capture.publisher import Publisher
 from tickvol.config import load_config
 from tickvol.core.errors import BrokerUnavailable, CorruptFile, LogLost, TopicMismatch, WorkError
 from tickvol.core.records import Gap, Tick
 from tickvol.eventlog.archive_upkeep import PROGRESS_NAME, delete_old
+from tickvol.systems import all_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -54,7 +55,14 @@ def capture(name, ticks, first=0, packed=False, volume="1"):
 
 @contextlib.contextmanager
 def publisher(config, raw_dir, **options):
-    made = Publisher(config, raw_dir, PRODUCTS, **{"follow": lambda: False, "stopped": lambda: False, **options})
+    made = Publisher(
+        config.kafka,
+        config.ingestion.model_copy(update={"raw_dir": raw_dir}),
+        PRODUCTS,
+        grace_ms=config.features.grace_ms,
+        batch_size=config.features.batch_size,
+        **{"follow": lambda: False, "stopped": lambda: False, **options},
+    )
     try:
         yield made
     finally:
@@ -69,7 +77,7 @@ def publish(config, raw_dir, **options):
 
 def held(config):
     """Sequence numbers of the ticks of BTC in the topic, in order."""
-    records = [decode_record(message.value) for message in topic_messages(config.kafka, config.kafka.topic_ticks)]
+    records = [decode_record(message.value) for message in topic_messages(config.kafka, config.ingestion.topic)]
     return [record.sequence_num for record in records if isinstance(record, Tick) and record.product_id == wire.BTC]
 
 
@@ -94,7 +102,7 @@ def test_a_hole_across_two_runs_is_a_gap(config, tmp_path):
     publish(config, tmp_path)
     path.write_bytes(path.read_bytes() + capture(FIRST, 5, first=13).split(b"\n", 2)[2])
     assert publish(config, tmp_path).gaps == {"jump": 2}
-    records = [decode_record(message.value) for message in topic_messages(config.kafka, config.kafka.topic_ticks)]
+    records = [decode_record(message.value) for message in topic_messages(config.kafka, config.ingestion.topic)]
     gaps = [record for record in records if isinstance(record, Gap)]
     assert {(gap.product_id, gap.first_missing, gap.last_missing) for gap in gaps} == {(p, 10, 12) for p in PRODUCTS}
     assert held(config) == [*range(10), *range(13, 18)]
@@ -110,24 +118,25 @@ def test_what_waits_behind_a_hole_at_the_end_of_a_run_is_sent_by_the_next(config
     assert held(config) == [*range(10), 11, 12]
 
 
-def set_limit(kafka, size):
+def set_limit(config, size):
+    kafka, topic = config.kafka, config.ingestion.topic
     with contextlib.closing(new_admin(kafka)) as admin:
         limit = {"max.message.bytes": str(size)}
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, kafka.topic_ticks, limit)])
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
 
 
 def test_what_the_broker_refuses_is_sent_again_in_order_once_it_is_taken(config, tmp_path, caplog):
     small, large = capture(FIRST, 300), capture(FIRST, 2, first=300, volume="1" * 60_000).split(b"\n", 2)[2]
     last = capture(FIRST, 300, first=302).split(b"\n", 2)[2]
     (tmp_path / FIRST).write_bytes(small + large + last)
-    set_limit(config.kafka, 50_000)
+    set_limit(config, 50_000)
     stop = threading.Event()
     with publisher(config, tmp_path, follow=lambda: not stop.is_set()) as made:
         running = threading.Thread(target=made.run)
         running.start()
         try:
             wait_for(lambda: "a message was refused" in caplog.text, 30, "refusal")
-            set_limit(config.kafka, 1 << 20)
+            set_limit(config, 1 << 20)
             wait_for(lambda: made.figures.line == 604, 30, "acknowledged")
         finally:
             stop.set()
@@ -139,7 +148,7 @@ def test_a_topic_made_anew_is_a_loud_stop(config, tmp_path):
     (tmp_path / FIRST).write_bytes(capture(FIRST, 30))
     publish(config, tmp_path)
     with contextlib.closing(new_admin(config.kafka)) as admin:
-        make_anew(admin, config.kafka, (config.features.group_id,))
+        recreate_topics(admin, config.kafka, all_topics(config), (config.features.group_id,))
     with pytest.raises(LogLost, match="tickvol kafka rebuild"):
         publish(config, tmp_path)
     assert held(config) == []
@@ -147,9 +156,9 @@ def test_a_topic_made_anew_is_a_loud_stop(config, tmp_path):
 
 def test_a_topic_that_is_not_there_is_named_with_the_command_that_makes_it(config, tmp_path):
     (tmp_path / FIRST).write_bytes(capture(FIRST, 3))
-    kafka = config.kafka.model_copy(update={"topic_ticks": "no.such.topic"})
+    ingestion = config.ingestion.model_copy(update={"topic": "no.such.topic"})
     with pytest.raises(TopicMismatch, match=r"no\.such\.topic does not exist; .*tickvol kafka topics"):
-        publish(config.model_copy(update={"kafka": kafka}), tmp_path)
+        publish(config.model_copy(update={"ingestion": ingestion}), tmp_path)
 
 
 def test_another_number_of_partitions_is_refused(config, tmp_path):

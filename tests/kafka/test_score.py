@@ -11,13 +11,13 @@ import pytest
 from tests.kafka.featurizers import CommandProcess, wait_until
 from tests.kafka.filling import producing, put, topic_messages
 from tests.kafka.scored import column, keys_of, put_rows, row_messages, said, score_to_end
-from tests.support.brokers import config_of, environment_of, make_topics
+from tests.support.brokers import config_of, environment_of, make_topics, topics_of
 from tests.support.trained import bundles, market
 from tickvol.bus.client import new_admin
 from tickvol.bus.messages import Message, decode_letter
-from tickvol.bus.recreate import group_members, make_anew
-from tickvol.volatility.labels.maturing import Outcome
+from tickvol.bus.recreate import group_members, recreate_topics
 from tickvol.volatility.labels.spikes import label_values, spikes
+from tickvol.volatility.schema.label_spec import Outcome
 
 pytestmark = pytest.mark.kafka
 
@@ -236,4 +236,4 @@ def test_after_the_topics_were_made_anew_each_row_is_said_once_again(env, kafka_
         with contextlib.closing(new_admin(kafka_config)) as admin:
             group = env["TICKVOL_SCORING__GROUP_ID"]
             wait_until(lambda admin=admin, group=group: not group_members(admin, kafka_config, group))
-            make_anew(admin, kafka_config, (env["TICKVOL_FEATURES__GROUP_ID"], group))
+            recreate_topics(admin, kafka_config, topics_of(kafka_config), (env["TICKVOL_FEATURES__GROUP_ID"], group))

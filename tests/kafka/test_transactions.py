@@ -7,9 +7,10 @@ import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 
 from tests.kafka.filling import topic_messages
-from tests.support.brokers import config_of, environment_of, make_topics
+from tests.support.brokers import config_of, environment_of, make_topics, topics_of
 from tickvol.bus.consume import Group, GroupConsumer, holds_messages
 from tickvol.bus.messages import Message
+from tickvol.bus.topics import topic_named
 from tickvol.bus.transactions import Outgoing, Transactions
 from tickvol.core.errors import BrokerUnavailable, WorkError
 
@@ -17,14 +18,15 @@ pytestmark = pytest.mark.kafka
 
 
 def group_of(kafka, env, instance_id):
+    topics = topics_of(kafka)
     return Group(
         section="features",
         group_id=env["TICKVOL_FEATURES__GROUP_ID"],
         instance_id=instance_id,
         session_timeout_ms=6000,
         max_poll_records=1000,
-        reads=kafka.topic_ticks,
-        writes=(kafka.topic_features, kafka.topic_deadletter),
+        reads=topic_named(topics, kafka.topic_ticks),
+        writes=(topic_named(topics, kafka.topic_features), topic_named(topics, kafka.topic_deadletter)),
         choices="",
     )
 
@@ -37,8 +39,8 @@ def member(kafka, env, instance_id):
     transactions = Transactions(
         kafka,
         transactional_id=group.member,
-        group_topic=group.reads,
-        topics=group.writes,
+        group_topic=group.reads.name,
+        topics=[topic.name for topic in group.writes],
         stopped=lambda: False,
         on_wait=lambda waited_s: None,
     )

@@ -175,7 +175,7 @@ def test_a_job_of_real_commands_trains_and_checks_what_it_trained(
     assert outcome.success, outcome.problems
     assert set(outcome.done) == {"features", "check_features", "training", "check_bundles", "check_leaks"}
     made = Bundle.load(config().models.artifacts_dir / "forecast").manifest.provenance
-    assert made.config_hash == config().fingerprint()
+    assert made.config_hash == config().profile().fingerprint()
     assert config().leakcheck.report_json.exists()
 
 
@@ -207,4 +207,4 @@ def test_what_a_step_says_is_kept_to_its_last_lines(place: Path, instance: dg.Da
         return 3
 
     outcome = run_job(define(PATH, talk, now_ns=lambda: NOW_NS), "evaluate", instance)
-    assert outcome.problems[0].splitlines()[2:] == [f"line {n}" for n in range(50 - assets.LAST_WORDS, 50)]
+    assert outcome.problems[0].splitlines()[2:] == [f"line {n}" for n in range(50 - assets.LAST_LINES, 50)]

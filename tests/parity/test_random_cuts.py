@@ -48,7 +48,7 @@ def archive(seed: int) -> list[bytes]:
 
 
 def outcome(lines: list[bytes], cuts: Iterable[int]) -> Outcome:
-    featurizer = Featurizer(CONFIG, (BTC, ETH), ["a.ndjson"], trust_bare=False)
+    featurizer = Featurizer(CONFIG.features.spec(), CONFIG.ingestion, (BTC, ETH), ["a.ndjson"])
     for begin, end in pairwise([0, *sorted(cuts), len(lines)]):
         frames = featurizer.decoder.decode(lines[begin:end], Layout.WRAPPED, source=0, first_line=begin + 1)
         featurizer.take(frames, bare=False)

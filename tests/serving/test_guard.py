@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tickvol.serving.guard import Guard
+from tickvol.systems import routes
 
 LIMIT = 100
 JSON_TYPE = (b"content-type", b"application/json")
@@ -74,7 +75,7 @@ def call(
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": "/predict", "headers": list(headers)}
-    asyncio.run(Guard(app, LIMIT)(scope, receive, send))
+    asyncio.run(Guard(app, LIMIT, routes())(scope, receive, send))
     return Answer(sent), taken
 
 
@@ -236,5 +237,5 @@ def test_other_scopes_pass_by() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["type"])
 
-    asyncio.run(Guard(app, LIMIT)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    asyncio.run(Guard(app, LIMIT, routes())({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]

@@ -26,10 +26,10 @@ SIMULATED = {
     "TICKVOL_FEATURES__DATASET_DIR": "data/simulated/features.parquet",
     "TICKVOL_FEATURES__GROUP_ID": "tickvol-featurizer-simulated",
     "TICKVOL_SCORING__GROUP_ID": "tickvol-scorer-simulated",
-    "TICKVOL_KAFKA__TOPIC_TICKS": "simulated.ticks.raw",
-    "TICKVOL_KAFKA__TOPIC_FEATURES": "simulated.ticks.features",
-    "TICKVOL_KAFKA__TOPIC_PREDICTIONS": "simulated.ticks.predictions",
-    "TICKVOL_KAFKA__TOPIC_OUTCOMES": "simulated.ticks.outcomes",
+    "TICKVOL_INGESTION__TOPIC": "simulated.ticks.raw",
+    "TICKVOL_FEATURES__TOPIC": "simulated.ticks.features",
+    "TICKVOL_SCORING__TOPIC_PREDICTIONS": "simulated.ticks.predictions",
+    "TICKVOL_SCORING__TOPIC_OUTCOMES": "simulated.ticks.outcomes",
     "TICKVOL_KAFKA__TOPIC_DEADLETTER": "simulated.ticks.deadletter",
 }
 

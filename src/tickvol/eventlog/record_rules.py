@@ -263,8 +263,8 @@ class RecordRows:
         unknown = self.product < 0
         for row in np.flatnonzero(unknown):
             if not is_product(self._product_id[row]):
-                self._bad[row] = Reject.BAD_FIELD
-        wrong_partition = ~unknown & (partition_of[self.product] != partition)
+                self._bad[row], unknown[row] = Reject.BAD_FIELD, False
+        wrong_partition = (self.product >= 0) & (partition_of[self.product] != partition)
         if not (self._bad.any() or (sequence_bad | times_bad | wrong_key | unknown | wrong_partition).any()):
             return
         good = reject == 0

@@ -1,4 +1,4 @@
-"""The desk with a real bundle: opened only when all is well, and what its GET endpoints answer."""
+"""The answerer with a real bundle: opened only when all is well, and what its GET endpoints answer."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,8 @@ from tests.volatility.answers.samples import frames, row, rows_body
 from tickvol.config import Config, load_config
 from tickvol.core.errors import CorruptFile, InputError, TrackingUnavailable, WorkError
 from tickvol.serving.problems import RequestError
-from tickvol.volatility.answers import answerer as desk_module
-from tickvol.volatility.answers.answerer import Desk, open_dispatcher
+from tickvol.volatility.answers import answerer as answerer_module
+from tickvol.volatility.answers.answerer import Answerer, open_answerer
 from tickvol.volatility.answers.requests import RowsOrFrames
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION
@@ -28,7 +28,7 @@ DEAD_SERVER = "http://127.0.0.1:9"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("desk")
+    directory = tmp_path_factory.mktemp("answerer")
     LOGISTIC.save(directory / "logistic")
     write_dataset(directory / "features.parquet", market(3))
     return directory
@@ -47,15 +47,15 @@ def config_of(place: Path, bundle: str = "logistic", **serving: Any) -> Config:
 
 
 @pytest.fixture(scope="module")
-def desk(place: Path) -> Desk:
-    return open_dispatcher(config_of(place))
+def answerer(place: Path) -> Answerer:
+    return open_answerer(config_of(place))
 
 
-def asked(desk: Desk, name: str, *parameters: tuple[str, str]) -> Any:
-    return json.loads(desk.answer(name, list(parameters)))
+def asked(answerer: Answerer, name: str, *parameters: tuple[str, str]) -> Any:
+    return json.loads(answerer.answer(name, list(parameters)))
 
 
-def test_rows_and_frames_are_scored_by_the_bundle_itself(desk: Desk) -> None:
+def test_rows_and_frames_are_scored_by_the_bundle_itself(answerer: Answerer) -> None:
     table = market(3)
     scorable = np.flatnonzero(LOGISTIC.scorable(table))[[0, 500, -1]]
     rows = [
@@ -70,13 +70,13 @@ def test_rows_and_frames_are_scored_by_the_bundle_itself(desk: Desk) -> None:
         for place in scorable
     ]
     request = RowsOrFrames.model_validate_json(json.dumps(rows_body(*rows)))
-    found = json.loads(desk.answer("predict", request))
+    found = json.loads(answerer.answer("predict", request))
     assert [a["probability"] for a in found["answers"]] == LOGISTIC.probability(table)[scorable].tolist()
     assert found["model_version"] == LOGISTIC.version
 
 
-def test_model_tells_its_hash_label_windows_thresholds_test_figures_and_schema(desk: Desk) -> None:
-    found = asked(desk, "model")
+def test_model_tells_its_hash_label_windows_thresholds_test_figures_and_schema(answerer: Answerer) -> None:
+    found = asked(answerer, "model")
     assert found["model_version"] == LOGISTIC.version
     assert found["feature_schema_version"] == SCHEMA_VERSION
     assert found["label"]["horizon_s"] == 60
@@ -88,21 +88,21 @@ def test_model_tells_its_hash_label_windows_thresholds_test_figures_and_schema(d
 
 def test_model_of_a_simulated_market_says_so(tmp_path: Path) -> None:
     Bundle(msgspec.structs.replace(LOGISTIC.manifest, simulated=True), LOGISTIC.detector).save(tmp_path / "logistic")
-    found = asked(open_dispatcher(config_of(tmp_path)), "model")
+    found = asked(open_answerer(config_of(tmp_path)), "model")
     assert found["simulated"]
     assert "nothing about real markets" in found["note"]
 
 
-def test_backtest_is_that_of_the_command_on_the_rows_asked_for(desk: Desk) -> None:
-    whole = asked(desk, "backtest")
+def test_backtest_is_that_of_the_command_on_the_rows_asked_for(answerer: Answerer) -> None:
+    whole = asked(answerer, "backtest")
     assert whole["model_version"] == LOGISTIC.version
     assert whole["events"]["events"] > 0
     assert whole["bundle_test"]["pr_auc"] == LOGISTIC.manifest.metrics["test"]["pr_auc"]
-    one = asked(desk, "backtest", ("product", "ETH-USD"), ("threshold", "0.5"))
+    one = asked(answerer, "backtest", ("product", "ETH-USD"), ("threshold", "0.5"))
     assert set(one["by_product"]) == {"ETH-USD"}
     assert one["threshold"] == 0.5
     middle = int(market(3).bar_end_ns.mean())
-    late = asked(desk, "backtest", ("from", str(middle)))
+    late = asked(answerer, "backtest", ("from", str(middle)))
     assert late["rows"]["from_ns"] >= middle
     assert late["rows"]["judged"] < whole["rows"]["judged"]
 
@@ -123,15 +123,15 @@ def test_backtest_is_that_of_the_command_on_the_rows_asked_for(desk: Desk) -> No
     ],
 )
 def test_query_that_cannot_be_answered_names_the_parameter(
-    desk: Desk, name: str, parameters: list[tuple[str, str]], status: int, field: str
+    answerer: Answerer, name: str, parameters: list[tuple[str, str]], status: int, field: str
 ) -> None:
     with pytest.raises(RequestError) as refused:
-        desk.answer(name, parameters)
+        answerer.answer(name, parameters)
     assert (refused.value.status, refused.value.field) == (status, field)
 
 
 def test_backtest_over_too_many_hours_is_refused_before_it_reads_any(place: Path) -> None:
-    small = open_dispatcher(config_of(place, max_backtest_rows=2 * 3600))
+    small = open_answerer(config_of(place, max_backtest_rows=2 * 3600))
     with pytest.raises(RequestError, match="at most 2 at once") as refused:
         small.answer("backtest", [])
     assert refused.value.status == 422
@@ -148,52 +148,52 @@ def test_flipped_byte_in_the_dataset_is_an_error_and_no_figure(place: Path, tmp_
     content[len(content) // 2] ^= 1
     broken.write_bytes(content)
     with pytest.raises(RequestError) as refused:
-        open_dispatcher(config_of(tmp_path)).answer("backtest", [])
+        open_answerer(config_of(tmp_path)).answer("backtest", [])
     assert refused.value.status == 500
     assert broken.name in refused.value.rule
 
 
-def test_flipped_byte_in_the_bundle_keeps_the_desk_shut(tmp_path: Path) -> None:
+def test_flipped_byte_in_the_bundle_keeps_the_answerer_shut(tmp_path: Path) -> None:
     LOGISTIC.save(tmp_path / "logistic")
     manifest = tmp_path / "logistic" / "bundle.json"
     content = bytearray(manifest.read_bytes())
     content[100] ^= 1
     manifest.write_bytes(content)
     with pytest.raises(CorruptFile, match=r"bundle\.json"):
-        open_dispatcher(config_of(tmp_path))
+        open_answerer(config_of(tmp_path))
 
 
-def test_absent_bundle_keeps_the_desk_shut(tmp_path: Path) -> None:
+def test_absent_bundle_keeps_the_answerer_shut(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no bundle"):
-        open_dispatcher(config_of(tmp_path))
+        open_answerer(config_of(tmp_path))
 
 
 def test_mlflow_is_asked_only_where_no_directory_is_named(tmp_path: Path, place: Path) -> None:
-    open_dispatcher(config_of(place))  # its registry is a dead server
+    open_answerer(config_of(place))  # its registry is a dead server
     with pytest.raises(TrackingUnavailable, match="--bundle"):
-        open_dispatcher(config_of(place, bundle=""))
+        open_answerer(config_of(place, bundle=""))
 
 
-def test_bundle_without_a_finite_answer_keeps_the_desk_shut(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bundle_without_a_finite_answer_keeps_the_answerer_shut(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(self: Bundle, table: FeatureTable) -> Any:
         return np.full(len(table), np.nan)
 
     monkeypatch.setattr(Bundle, "probability", nothing)
     with pytest.raises(WorkError, match="no finite probability"):
-        open_dispatcher(config_of(place))
+        open_answerer(config_of(place))
 
 
 def test_warm_up_runs_the_engine(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
-    real = desk_module.rows_of_frames
+    real = answerer_module.rows_of_frames
 
     def counted(given: Any, *rest: Any) -> Any:
         result = real(given, *rest)
         ran.append(len(result.table))
         return result
 
-    monkeypatch.setattr(desk_module, "rows_of_frames", counted)
-    open_dispatcher(config_of(place))
+    monkeypatch.setattr(answerer_module, "rows_of_frames", counted)
+    open_answerer(config_of(place))
     assert ran == [2], "of four seconds two bars are past their grace"
 
 
@@ -201,11 +201,11 @@ def test_every_trained_detector_can_be_served(tmp_path: Path) -> None:
     request = RowsOrFrames.model_validate_json(json.dumps({"frames": frames(800)}))
     for bundle in bundles():
         bundle.save(tmp_path / bundle.name)
-        answer = json.loads(open_dispatcher(config_of(tmp_path, bundle.name)).answer("signal", request))["answers"][0]
+        answer = json.loads(open_answerer(config_of(tmp_path, bundle.name)).answer("signal", request))["answers"][0]
         assert answer["signal"] in ("CALM", "WATCH", "ALERT")
         assert all(np.isfinite(e["contribution"]) for e in answer["evidence"])
 
 
-def test_product_that_was_not_trained_on_is_told_by_the_relative_label(desk: Desk) -> None:
+def test_product_that_was_not_trained_on_is_told_by_the_relative_label(answerer: Answerer) -> None:
     request = RowsOrFrames.model_validate_json(json.dumps(rows_body(row(product="DOGE-USD"))))
-    assert json.loads(desk.answer("predict", request))["answers"][0]["status"] == "ok"
+    assert json.loads(answerer.answer("predict", request))["answers"][0]["status"] == "ok"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.support.synthetic import START_NS, synthetic_table
 from tickvol.core.times import NS_PER_S
-from tickvol.volatility.labels.maturing import Maturing, Outcome, Terms
+from tickvol.volatility.labels.maturing import Maturing, Terms
 from tickvol.volatility.labels.spikes import label_values
-from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
+from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec, Outcome
 
 WHOLE = synthetic_table(4, hours=0.4, gaps=[(600, 605), (900, 910)])
 TABLE = WHOLE.take(~((WHOLE.bar_end_ns > START_NS + 1200 * NS_PER_S) & (WHOLE.bar_end_ns < START_NS + 1207 * NS_PER_S)))

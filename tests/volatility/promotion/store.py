@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from tests.support import ROOT
 from tests.support.trained import bundles, market
 from tests.volatility.drift.test_served_drift import drift_of, move
-from tickvol.apps.train import leak_rules
 from tickvol.config import Config, load_config
 from tickvol.volatility.drift.summary import DriftSummary, Side
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.registry.runs import DetectorRecord, log_training, resolve_alias
 from tickvol.volatility.schema.feature_table import FeatureTable
+from tickvol.volatility.workflows.terms import leak_rules
 
 AT = "2026-04-06T00:00:00Z"
 
@@ -69,7 +69,7 @@ def write_leakcheck(bundle: Bundle, **changes: object) -> None:
         "data_fingerprint": made.data_fingerprint,
         "config_hash": made.config_hash,
         "bundles": {bundle.name: bundle.version},
-        "rules": msgspec.to_builtins(leak_rules(config())),
+        "rules": msgspec.to_builtins(leak_rules(config().profile())),
         "clean": True,
         "checks": [],
     }

@@ -296,7 +296,7 @@ def test_an_end_of_input_is_a_no(
 
 
 def test_candles_have_a_registered_model_of_their_own(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert config().of_candles().mlflow.registered_model == f"{config().mlflow.registered_model}-candles"
+    assert config().profile("candles").mlflow.registered_model == f"{config().mlflow.registered_model}-candles"
     assert champion.main(["--candles"]) == 0
     assert "serves      nobody; 0 entries" in capsys.readouterr().out
 

@@ -245,5 +245,5 @@ def test_it_trains_as_the_command_does(
     assert "lead over baseline" in said.err
     assert re.search(r"pass  leak check|FAIL  leak check .*not checked", said.out), "of the challenger's own data"
     challenger = Bundle.load(resolve_alias(config().mlflow, "challenger"))
-    assert challenger.manifest.provenance.config_hash == config().fingerprint()
+    assert challenger.manifest.provenance.config_hash == config().profile().fingerprint()
     assert aliases(config().mlflow)["champion"] == "1"

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.parity.test_replay_parity import ROOT, Frame, market, write_archive
+from tests.parity.test_replay_parity import Frame, market, write_archive
+from tests.support import ROOT
 from tickvol.apps import replay
 from tickvol.config import Config, load_config
 from tickvol.core.errors import SchemaMismatch
 from tickvol.volatility.dataset import read_features
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
+from tickvol.volatility.workflows.leakcheck_log import LogFiles
 from tickvol.volatility.workflows.log_parity import log_parity
 
 BEGIN = 900
@@ -41,10 +43,15 @@ def config() -> Config:
     return load_config(ROOT / "config.yaml", env_file=None)
 
 
+def parity(config: Config, table: FeatureTable, archive: Path) -> tuple[int, int]:
+    log = LogFiles(paths=(archive,), ingestion=config.ingestion, batch_size=config.features.batch_size)
+    return log_parity(config.features.spec(), config.products, table, log)
+
+
 def test_a_log_gives_the_rows_of_its_dataset_but_for_the_first_look_back(
     config: Config, table: FeatureTable, archive: Path
 ) -> None:
-    compared, differing = log_parity(config, table, [archive])
+    compared, differing = parity(config, table, archive)
     assert differing == 0
     assert len(table) - 2 * table.spec.lookback_s - 50 < compared < len(table)
 
@@ -52,7 +59,7 @@ def test_a_log_gives_the_rows_of_its_dataset_but_for_the_first_look_back(
 def test_a_log_that_begins_in_the_middle_gives_the_same_rows(
     config: Config, table: FeatureTable, frames: list[Frame], tmp_path: Path
 ) -> None:
-    compared, differing = log_parity(config, table, [write_archive(tmp_path / "b.ndjson", frames[BEGIN:])])
+    compared, differing = parity(config, table, write_archive(tmp_path / "b.ndjson", frames[BEGIN:]))
     assert compared > 500
     assert differing == 0
 
@@ -62,7 +69,7 @@ def test_a_log_that_began_before_the_dataset_gives_the_same_rows(
 ) -> None:
     out, later = tmp_path / "later.parquet", write_archive(tmp_path / "b.ndjson", frames[BEGIN:])
     assert replay.main(["--config", str(ROOT / "config.yaml"), "--out", str(out), "--data-file", str(later)]) == 0
-    compared, differing = log_parity(config, read_features(out), [archive])
+    compared, differing = parity(config, read_features(out), archive)
     assert compared > 500
     assert differing == 0
 
@@ -70,12 +77,12 @@ def test_a_log_that_began_before_the_dataset_gives_the_same_rows(
 def test_a_single_bit_and_a_lost_row_are_counted(config: Config, table: FeatureTable, archive: Path) -> None:
     values = table.values.copy()
     values[-10, 3] = np.nextafter(values[-10, 3], np.inf) if np.isfinite(values[-10, 3]) else 0.0
-    assert log_parity(config, replace(table, values=values), [archive])[1] == 1
+    assert parity(config, replace(table, values=values), archive)[1] == 1
     kept = np.ones(len(table), np.bool_)
     kept[-10] = False
-    assert log_parity(config, table.take(kept), [archive])[1] == 1
+    assert parity(config, table.take(kept), archive)[1] == 1
 
 
 def test_rows_of_other_settings_are_refused(config: Config, table: FeatureTable, archive: Path) -> None:
     with pytest.raises(SchemaMismatch, match="--log"):
-        log_parity(config, replace(table, spec=FeatureSpec(grace_ms=500)), [archive])
+        parity(config, replace(table, spec=FeatureSpec(grace_ms=500)), archive)
