@@ -5,8 +5,9 @@ import os
 from hypothesis import settings
 
 from tests.support.brokers import broker, kafka_config, kafka_env, own_broker
+from tests.support.receivers import receive
 
-__all__ = ["broker", "kafka_config", "kafka_env", "own_broker"]
+__all__ = ["broker", "kafka_config", "kafka_env", "own_broker", "receive"]
 
 # No deadline: the first call of a compiled kernel takes longer than all that follow.
 settings.register_profile("tickvol", deadline=None, derandomize="CI" in os.environ)

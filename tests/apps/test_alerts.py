@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.alerts.test_webhook import Receiver
 from tests.support import ROOT
+from tests.support.receivers import Receiver
 from tickvol.alerts.notifications import decode_notice
 from tickvol.apps.alerts import main
 

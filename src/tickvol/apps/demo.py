@@ -8,15 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
 
 from tickvol.command import command_parser, run_command
-from tickvol.core.errors import InputError, WorkError
+from tickvol.core.errors import InputError, RequestFailed, WorkError
+from tickvol.exchange.http import HttpClient, HttpRules
 
 DESCRIPTION = """Run the main job end to end: frames, features, training of all detectors, evaluation, drift report, and
 one answer of each endpoint of the service over HTTP.
@@ -30,6 +30,7 @@ REPORTS = Path("reports/demo")
 FEATURES = DATA / "features.parquet"
 ARTIFACTS = DATA / "artifacts"
 STARTUP_S = 90.0
+ANSWER_S = 30.0
 MAX_FRAMES = 20_000
 FRAMES_BYTES = 6_000_000
 
@@ -188,18 +189,19 @@ def _ask_service(stages: _Stages, bundle: str, files: list[Path]) -> None:
 
 
 def _call(url: str, body: object | None = None) -> str | None:
-    """The answer's text; None where there is none."""
-    payload = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=payload, headers={"Content-Type": "application/json"})
+    """Ask for the text of an answer; None where there is none yet."""
+    method, content = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return str(response.read().decode())
-    except urllib.error.HTTPError as error:
-        if error.code != 503:
-            raise WorkError(f"{url}: {error.code}: {error.read().decode()}") from error
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        pass
-    return None
+        with HttpClient(HttpRules.one_attempt(ANSWER_S)) as client:
+            response = client.request(method, url, content=content, headers={"Content-Type": "application/json"})
+    except RequestFailed:
+        return None
+    if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return None
+    text = response.body.decode()
+    if not 200 <= response.status < 300:
+        raise WorkError(f"{url}: {response.status}: {text}")
+    return text
 
 
 def _short(answer: str) -> str:

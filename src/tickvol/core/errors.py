@@ -17,6 +17,7 @@ TickvolError
     ├── BrokerUnavailable   Kafka cannot be reached
     ├── TopicMismatch       a topic is not what the configuration says
     ├── LogLost             what was consumed or published before is no longer in the log
+    ├── RequestFailed       an HTTP request has no usable response after its last attempt
     └── NotDelivered        a sink did not take an alert: it is tried again later
         └── DeliveryRefused ... and will not take it however often it is tried
 """
@@ -105,6 +106,21 @@ class TopicMismatch(WorkError):
 
 class LogLost(WorkError):
     """What was consumed or published before is no longer in the log: going on in silence would hide a hole."""
+
+
+class RequestFailed(WorkError):
+    """An HTTP request has no usable response; `place` is as much of its URL as may be shown.
+
+    `retry_after_s` is the wait that the server asked for last, 0 where it did not.
+    """
+
+    def __init__(self, place: str, attempts: int, reason: str, *, retry_after_s: float = 0.0) -> None:
+        self.place = place
+        self.attempts = attempts
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+        made = f"{attempts} attempt{'' if attempts == 1 else 's'}, the last: " if attempts else ""
+        super().__init__(f"{place}: {made}{reason}")
 
 
 class NotDelivered(WorkError):

@@ -5,12 +5,11 @@ import signal
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from tickvol.config import CONFIG_VARIABLE, Config
-from tickvol.core.errors import UsageError, WorkError
+from tickvol.core.errors import RequestFailed, UsageError, WorkError
+from tickvol.exchange.http import HttpClient, HttpRules
 from tickvol.supervisor.child import Child
 
 _LOCATION = "tickvol.orchestration.code_location"
@@ -18,6 +17,7 @@ _HOST = "127.0.0.1"
 _READY_S = 120.0
 _PATIENCE_S = 20.0
 _POLL_S = 0.2
+_TIMEOUT_S = 2.0
 
 
 def run_ui(config: Config, config_path: Path, port: int) -> int:
@@ -102,9 +102,9 @@ def _wait_until_ready(children: list[Child], port: int, stop: _Stop) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+        with HttpClient(HttpRules.one_attempt(_TIMEOUT_S)) as client:
+            return client.request("GET", url).status == 200
+    except RequestFailed:
         return False
 
 

@@ -1,26 +1,26 @@
 """One line about the live path, from the metrics of its processes."""
 
 import time
-from http.client import HTTPException
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 from prometheus_client.parser import text_string_to_metric_families
 
-PATIENCE_S = 3.0
-_DIRECT = build_opener(ProxyHandler({}))
+from tickvol.core.errors import RequestFailed
+from tickvol.exchange.http import HttpClient, HttpRules
+
+TIMEOUT_S = 3.0
 
 Samples = dict[str, float]
 """Sum over the labels of each metric; the number of its samples as `NAME#`."""
 
 
 def fetch(url: str) -> str | None:
-    """What a page says; None where nothing answers well."""
+    """Fetch the text of a page; None where there is no answer, or one of another status than 2xx."""
     try:
-        with _DIRECT.open(url, timeout=PATIENCE_S) as answer:
-            return str(answer.read().decode())
-    except (URLError, HTTPException, OSError):
+        with HttpClient(HttpRules.one_attempt(TIMEOUT_S)) as client:
+            response = client.request("GET", url)
+    except RequestFailed:
         return None
+    return response.body.decode() if 200 <= response.status < 300 else None
 
 
 def scraped(port: int) -> Samples | None:
