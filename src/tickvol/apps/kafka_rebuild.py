@@ -54,7 +54,8 @@ def _rebuild(options: argparse.Namespace) -> int:
     from tickvol.bus.recreate import make_anew
     from tickvol.config import load_config
     from tickvol.eventlog.archive_reader import frame_files
-    from tickvol.volatility.dataset import remove_tree, swap_in
+    from tickvol.storage.files import replace_directory
+    from tickvol.volatility.dataset import remove_tree
 
     config = load_config(options.config)
     raw_dir, kafka = config.ingestion.raw_dir, config.kafka
@@ -82,7 +83,7 @@ def _rebuild(options: argparse.Namespace) -> int:
     if code:
         return code
     new.mkdir(parents=True, exist_ok=True)
-    swap_in(new, target)
+    replace_directory(new, target)
     print(f"rebuilt    {target}; start the featurizer again")
     return 0
 
