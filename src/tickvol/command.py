@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tickvol.core.errors import TickvolError, UsageError
+from tickvol.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -100,12 +101,10 @@ def now_iso() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a report so that whoever reads it sees the old one or the new one."""
+def write_report(path: Path, content: bytes | str) -> None:
+    """Replace a report atomically; its directory is created."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    write_atomically(path, content)
 
 
 def reader_went_away() -> int:

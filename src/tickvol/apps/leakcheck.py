@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from tickvol.command import add_candles, command_parser, configuration, run_command
+from tickvol.command import add_candles, command_parser, configuration, run_command, write_report
 from tickvol.volatility.models.training_spec import ModelType
 from tickvol.volatility.workflows.training_rows import add_rows, training_rows
 
@@ -54,7 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _leakcheck(options: argparse.Namespace) -> int:
     from tickvol.apps.train import fitter, overridden, provenance
-    from tickvol.command import write_whole
     from tickvol.volatility.leakcheck.result import require_clean
     from tickvol.volatility.models.training import prepare, train_detectors
 
@@ -70,7 +69,7 @@ def _leakcheck(options: argparse.Namespace) -> int:
         results.append(result)
     path = options.json or config.leakcheck.report_json
     document = _document(config, prepared, bundles, results)
-    write_whole(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_report(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
     print(f"report                  {path}")
     require_clean(results, "no figure of these detectors is to be believed")
     return 0

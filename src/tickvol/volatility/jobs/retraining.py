@@ -1,9 +1,8 @@
 """The decision to train again: drift reports are taken note of once, and one process decides at a time."""
 
-import fcntl
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from tickvol.config import Config
 from tickvol.core.errors import Busy, InputError
 from tickvol.core.times import parse_time_ns
+from tickvol.storage.files import exclusive
 from tickvol.volatility.drift.summary import DriftSummary
 from tickvol.volatility.promotion.retraining import Cause, Decision, decide
 from tickvol.volatility.registry.champions import champions_ledger
@@ -19,8 +19,7 @@ from tickvol.volatility.registry.versions import CHAMPION, aliases, bundle_hash_
 from tickvol.volatility.schema.feature_spec import NS_PER_S
 
 
-@contextmanager
-def alone(config: Config) -> Iterator[None]:
+def alone(config: Config) -> AbstractContextManager[None]:
     """One at a time: whoever comes second would decide on what the first is about to change.
 
     Raises
@@ -30,13 +29,7 @@ def alone(config: Config) -> Iterator[None]:
     """
     ledger = retrainings_ledger(config.mlflow).path
     path = ledger.with_name(f"{ledger.name}.running")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"{path}: another retraining is at work; wait for it") from None
-        yield
+    return exclusive(path, refusal=Busy(f"{path}: another retraining is at work; wait for it"))
 
 
 def drift_report(config: Config) -> Path:
