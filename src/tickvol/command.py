@@ -77,14 +77,6 @@ def run_command(
         return 1
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a report so that whoever reads it sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
-
-
 def reader_went_away() -> int:
     """Nobody reads standard output any more (`tickvol ... | head`): say nothing, exit 1."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

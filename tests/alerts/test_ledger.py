@@ -72,9 +72,10 @@ def test_a_full_disk_is_told_and_leaves_no_part_of_a_line(path: Path, monkeypatc
     assert len(desk.observe(rule(), [reading(2.0, feature="robust_z")])) == 1
 
 
-def test_only_the_owner_reads_it(path: Path) -> None:
+def test_only_the_owner_reads_ledger_and_sink(path: Path, alert: Alert) -> None:
     new_dispatcher(path, {}, Clock()).observe(rule(), [reading(2.0)])
-    assert path.stat().st_mode & 0o077 == 0
+    LineFile(path.with_name("sink")).deliver(alert, "k1")
+    assert path.stat().st_mode & 0o077 == path.with_name("sink").stat().st_mode & 0o077 == 0
 
 
 def test_no_ledger_is_an_empty_book(path: Path) -> None:
@@ -116,7 +117,7 @@ def test_lines_are_on_disk_before_they_count(tmp_path: Path, alert: Alert, monke
     monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_size))
     path = tmp_path / "alerts.jsonl"
     LineFile(path).deliver(alert, "k1")
-    assert synced == [path.stat().st_size]
+    assert synced[-1] == path.stat().st_size
     ledger = tmp_path / "ledger"
     new_dispatcher(ledger, {}, Clock()).observe(rule(), [reading(2.0)])
     assert synced[-1] == ledger.stat().st_size

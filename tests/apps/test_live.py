@@ -9,6 +9,7 @@ import pytest
 
 from tickvol.apps import live
 from tickvol.core.errors import WorkError
+from tickvol.storage.files import exclusive
 from tickvol.supervisor import child as live_children
 from tickvol.supervisor.child import Child
 from tickvol.supervisor.status_line import StatusLine
@@ -91,6 +92,12 @@ def test_output_of_an_earlier_run_is_kept_and_not_taken_for_this_one_s(tmp_path,
 
 def test_figures_say_who_does_not_answer():
     assert StatusLine(1, 1, 1).text() == "ingestor: no answer | featurizer: no answer | scorer: no answer"
+
+
+def test_a_second_one_with_the_same_log_directory_is_refused(tmp_path, capsys):
+    with exclusive(tmp_path / ".lock"):
+        assert live.main(["--log-dir", str(tmp_path)]) == 1
+    assert f"--log-dir: {tmp_path}: another `tickvol live` runs with it; end that one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -14,7 +15,7 @@ from tests.eventlog import wire
 from tests.eventlog.test_frames import REJECTED
 from tests.eventlog.wire import SECOND, START_NS
 from tickvol.apps import replay
-from tickvol.volatility import dataset
+from tickvol.storage import parquet
 
 MINUTE = wire.file_of(wire.minute_of_ticks())
 CONFIG = os.path.abspath("config.yaml")
@@ -49,7 +50,7 @@ def frames_line(out):
 
 
 def rows(root="out.parquet"):
-    return {path.relative_to(root): path.read_bytes() for path in dataset.Path(root).rglob("*.parquet")}
+    return {path.relative_to(root): path.read_bytes() for path in Path(root).rglob("*.parquet")}
 
 
 def truncated(content):
@@ -164,7 +165,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_dataset_alone(run, tmp_path,
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(dataset.pq, "write_table", full)
+    monkeypatch.setattr(parquet.pq, "write_table", full)
     code, _, err = run("--data-file", "a.ndjson")
     assert code == 1
     assert "No space left on device" in err

@@ -13,7 +13,6 @@ from tickvol.broker.files import (
     properties_text,
     read_pid,
     remembered_controller_port,
-    write_whole,
 )
 from tickvol.core.errors import BrokerUnavailable
 
@@ -87,15 +86,6 @@ def test_our_data_pass_even_when_the_note_of_them_is_lost(tmp_path, noted):
     if noted is not None:
         (tmp_path / "cluster.id").write_text(noted)
     check_identity(tmp_path, tmp_path / "cluster.id")
-
-
-def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
-    path = tmp_path / "file"
-    write_whole(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "new \ud800")
-    assert path.read_text() == "old"
-    assert [found.name for found in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(("text", "pid"), [("123\n", 123), ("", None), ("12x", None), ("-1", None), ("0", None)])

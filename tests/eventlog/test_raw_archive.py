@@ -166,6 +166,16 @@ def test_a_file_that_another_capture_writes_is_left_alone(tmp_path):
     assert not live.exists()
 
 
+@pytest.mark.parametrize(("first_alone", "second_alone"), [(True, False), (False, True), (True, True)])
+def test_a_capture_that_publishes_is_alone_in_its_directory(tmp_path, first_alone, second_alone):
+    first, second = RawArchive(ArchiveSpec(tmp_path, 30, 1)), RawArchive(ArchiveSpec(tmp_path, 30, 1))
+    first.start(NOW_NS, ["BTC-USD"], alone=first_alone)
+    with pytest.raises(WorkError, match="another capture writes it"):
+        second.start(NOW_NS, ["BTC-USD"], alone=second_alone)
+    first.stop(NOW_NS)
+    second.stop(NOW_NS)
+
+
 def test_packing_the_same_lines_gives_the_same_bytes(tmp_path):
     for directory in ("a", "b"):
         archive = started(tmp_path / directory)

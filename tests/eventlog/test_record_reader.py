@@ -110,7 +110,9 @@ def test_columns_hold_what_the_records_say():
     assert columns.ask_quantity[0] == 0.25
     assert np.isnan(columns.bid[1])
     assert np.isnan(columns.ask_quantity[3])
-    assert columns.connection[0] == columns.connection[1] == new_reader()._rules.connection("c") != columns.connection[2]
+    assert (
+        columns.connection[0] == columns.connection[1] == new_reader()._rules.connection("c") != columns.connection[2]
+    )
     assert found.gaps == ["reconnect"]
     assert reader.simulated
 

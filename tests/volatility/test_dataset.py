@@ -16,7 +16,8 @@ import pytest
 
 from tests.support.synthetic import synthetic_table
 from tickvol.core.errors import CorruptFile, InputError, SchemaMismatch
-from tickvol.volatility.dataset import DatasetWriter, read_features, read_hour, swap_in, write_hour
+from tickvol.storage.files import replace_directory
+from tickvol.volatility.dataset import DatasetWriter, read_features, read_hour, write_hour
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_columns
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable, table_fingerprint
@@ -234,7 +235,7 @@ def test_swapping_in_replaces_the_whole_dataset(table: FeatureTable, tmp_path: P
     old = store(table, tmp_path / "features.parquet")
     new = store(synthetic_table(9, hours=0.1), tmp_path / "new")
     expected = tree(new)
-    swap_in(new, old)
+    replace_directory(new, old)
     assert tree(tmp_path) == {f"features.parquet/{name}": content for name, content in expected.items()}
 
 

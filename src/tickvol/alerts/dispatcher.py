@@ -1,11 +1,7 @@
 """The alert dispatcher: readings in, alerts into the ledger, notices out to the sinks. The ledger is written first."""
 
-import contextlib
-import fcntl
 import logging
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +10,12 @@ from tickvol.alerts.hysteresis import Reading, Rule, decide
 from tickvol.alerts.ledger import Ledger, Writer
 from tickvol.alerts.notifications import Alert, Notice, digest_of, notice_key
 from tickvol.alerts.routing import Route, destinations
-from tickvol.core.errors import DeliveryRefused, WorkError
+from tickvol.core.errors import Busy, DeliveryRefused, WorkError
+from tickvol.storage.files import exclusive
 
 logger = logging.getLogger(__name__)
 
 LOCK_PATIENCE_S = 10.0
-_POLL_S = 0.1
 
 
 class Sink(Protocol):
@@ -111,13 +107,16 @@ class AlertDispatcher:
         raise; one that refuses a notice for good is given the next. One process delivers at a time; if another is at it
         for longer than a moment, what is open stays open.
         """
-        with self._delivering() as alone:
-            if alone:
+        lock = self._ledger.path.with_name(f".{self._ledger.path.name}.delivering")
+        busy = Busy("another process is delivering")
+        details: dict[str, tuple[int, str | None]]
+        try:
+            with exclusive(lock, refusal=busy, timeout_s=LOCK_PATIENCE_S, mode=0o600):
                 with self._ledger.writing() as writer:
                     self._keep_quiet_hours(writer)
                 details = {sink: self._visit(sink) for sink in self._open_sinks()}
-            else:
-                details = dict.fromkeys(self._open_sinks(), (0, "another process is delivering"))
+        except Busy:
+            details = dict.fromkeys(self._open_sinks(), (0, str(busy)))
         book = self.book()
         names = dict.fromkeys([*(route.sink for route in self._routes), *details, *self._waiting_sinks(book)])
         return [self._told(book, sink, *details.get(sink, (0, None))) for sink in names]
@@ -193,25 +192,3 @@ class AlertDispatcher:
             sum(1 for _ in book.with_fate(*fates, sink=sink)) for fates in (OPEN, (Fate.REFUSED,), (Fate.HELD,))
         )
         return Visit(sink, delivered, left, refused, held, detail)
-
-    @contextlib.contextmanager
-    def _delivering(self) -> Iterator[bool]:
-        """Whether we alone deliver; the right goes with the process."""
-        path = self._ledger.path.with_name(f".{self._ledger.path.name}.delivering")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            until = time.monotonic() + LOCK_PATIENCE_S
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        yield False
-                        return
-                    time.sleep(_POLL_S)
-                else:
-                    yield True
-                    return
-        finally:
-            os.close(descriptor)

@@ -6,17 +6,17 @@ can read: it is counted, told and otherwise passed over, since its writer had no
 """
 
 import contextlib
-import errno
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import msgspec
 
 from tickvol.alerts.book import Book, Line
 from tickvol.core.errors import DiskFull
+from tickvol.storage.files import append_line, appending, is_disk_full
 
 logger = logging.getLogger(__name__)
 
@@ -49,16 +49,9 @@ class Ledger:
             When there is no room for a line, of which then no part is left.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self.path.exists()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if is_new:
-                _sync_directory(self.path.parent)
-            self._read(descriptor)
-            yield Writer(self, descriptor)
-        finally:
-            os.close(descriptor)
+        with appending(self.path, mode=0o600) as file:
+            self._read(file.fileno())
+            yield Writer(self, file)
 
     def _read(self, descriptor: int) -> None:
         size = os.fstat(descriptor).st_size
@@ -76,31 +69,16 @@ class Ledger:
 class Writer:
     """Adds lines while `Ledger.writing` holds the lock."""
 
-    def __init__(self, ledger: Ledger, descriptor: int) -> None:
+    def __init__(self, ledger: Ledger, file: FileIO) -> None:
         self._ledger = ledger
-        self._descriptor = descriptor
+        self._file = file
 
     def add(self, line: Line) -> None:
         """One line, on disk when this returns."""
-        before = os.fstat(self._descriptor).st_size
-        torn = before > self._ledger._read_bytes
-        text = (b"\n" if torn else b"") + _encode(line) + b"\n"
         try:
-            written = os.write(self._descriptor, text)
-            if written < len(text):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._ledger.path))
-            os.fsync(self._descriptor)
+            append_line(self._file, _encode(line) + b"\n")
         except OSError as error:
-            os.ftruncate(self._descriptor, before)
-            if error.errno != errno.ENOSPC:
+            if not is_disk_full(error):
                 raise
             raise DiskFull(f"{self._ledger.path}: no room; make some and run `tickvol alerts flush`") from error
-        self._ledger._read(self._descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        self._ledger._read(self._file.fileno())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tickvol.command import command_parser, run_command
 from tickvol.core.errors import NotEnoughData, UsageError
+from tickvol.storage.files import write_report
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -181,11 +182,10 @@ def _sides(
 def _write(directory: Path, report: "DriftReport") -> None:
     import msgspec
 
-    directory.mkdir(parents=True, exist_ok=True)
     summary = msgspec.json.format(msgspec.json.encode(report.summary), indent=2)
-    (directory / "evidently_report.html").write_text(report.html, encoding="utf-8")
-    (directory / "evidently_report.json").write_text(report.json, encoding="utf-8")
-    (directory / "drift_summary.json").write_bytes(summary + b"\n")
+    write_report(directory / "evidently_report.html", report.html)
+    write_report(directory / "evidently_report.json", report.json)
+    write_report(directory / "drift_summary.json", summary + b"\n")
 
 
 def _told(summary: "DriftSummary", directory: Path) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tickvol.command import command_parser, run_command, write_whole
+from tickvol.command import command_parser, run_command
+from tickvol.storage.files import write_report
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -57,8 +58,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     document, selection = evaluation_report(
         table, bundles, rules, config_hash=profile.fingerprint(), tickvol_version=__version__
     )
-    write_whole(json_path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
-    write_whole(html_path, _page(document, selection, rules))
+    write_report(json_path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_report(html_path, _page(document, selection, rules))
     _summarise(document)
     print(f"report   {json_path}\npage     {html_path}")
     return 0

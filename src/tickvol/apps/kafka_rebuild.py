@@ -53,8 +53,9 @@ def _rebuild(options: argparse.Namespace) -> int:
     from tickvol.bus.recreate import recreate_topics
     from tickvol.config import load_config
     from tickvol.eventlog.archive_reader import frame_files
+    from tickvol.storage.files import replace_directory
     from tickvol.systems import all_topics
-    from tickvol.volatility.dataset import remove_tree, swap_in
+    from tickvol.volatility.dataset import remove_tree
     from tickvol.volatility.featurizer.kafka_worker import featurize_kafka
 
     config = load_config(options.config)
@@ -81,7 +82,7 @@ def _rebuild(options: argparse.Namespace) -> int:
     featurize_kafka(config, config.products, new, until_end=True, on_summary=lambda lines: print("\n".join(lines)))
     print(f"dataset     {new}\nrejected    topic {kafka.topic_deadletter}")
     new.mkdir(parents=True, exist_ok=True)
-    swap_in(new, target)
+    replace_directory(new, target)
     print(f"rebuilt    {target}; start the featurizer again")
     return 0
 

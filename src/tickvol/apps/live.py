@@ -1,7 +1,6 @@
 """`tickvol live`: broker, capture, featurizer, scorer and experiment tracker together, until Ctrl-C."""
 
 import argparse
-import fcntl
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from tickvol.command import command_parser, run_command
 from tickvol.core.errors import UsageError, WorkError
+from tickvol.storage.files import exclusive
 
 DESCRIPTION = """Run the live path in one terminal: broker (unless one answers), MLflow's pages, capture, featurizer
 and scorer, which scores as soon as the registry has a champion.
@@ -55,7 +55,9 @@ def _live(options: argparse.Namespace) -> int:
     from tickvol.supervisor.live import LivePath
 
     config = load_config(options.config)
-    with _Alone(options.log_dir):
+    # A second one would take the featurizer's name from the first.
+    busy = WorkError(f"--log-dir: {options.log_dir}: another `tickvol live` runs with it; end that one")
+    with exclusive(options.log_dir / ".lock", refusal=busy):
         path = LivePath(
             config,
             options.config,
@@ -106,23 +108,3 @@ class _Signals:
 
     def _note(self, *_: object) -> None:
         self.count += 1
-
-
-class _Alone:
-    """One `live` a log directory: a second one would take the featurizer's name from the first."""
-
-    def __init__(self, log_dir: Path) -> None:
-        self._log_dir = log_dir
-        self._lock = -1
-
-    def __enter__(self) -> None:
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self._log_dir / ".lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise WorkError(f"--log-dir: {self._log_dir}: another `tickvol live` runs with it; end that one") from None
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._lock)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tickvol.command import command_parser, run_command, write_whole
+from tickvol.command import command_parser, run_command
+from tickvol.storage.files import write_report
 
 DESCRIPTION = """Judge what `tickvol score` said live, in the last hours: PR-AUC beside prevalence, Brier, calibration
 error, alarms and spikes caught, each with its interval or the reason why there is none; and what calibrated
@@ -69,7 +70,7 @@ def _performance(options: argparse.Namespace) -> int:
     document |= {"tickvol_version": __version__, "config_hash": config.profile().fingerprint()}
     text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
     path = options.output or config.scoring.report_json
-    write_whole(path, text + "\n")
+    write_report(path, text + "\n")
     print(text if options.json else "\n".join([*_table(document), f"report   {path}"]))
     return 0
 

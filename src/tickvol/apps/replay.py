@@ -163,13 +163,13 @@ def _replay_topic(
 
 def _swap_in(new: Path, target: Path) -> None:
     """Put dataset and dead letters in the place of the old ones."""
-    from tickvol.volatility.dataset import swap_in
+    from tickvol.storage.files import replace_directory
     from tickvol.volatility.featurizer.frame_featurizer import deadletter_dir, progress_path
 
     new.mkdir(parents=True, exist_ok=True)
-    swap_in(new, target)
+    replace_directory(new, target)
     progress_path(target).unlink(missing_ok=True)
-    swap_in(deadletter_dir(new), deadletter_dir(target))
+    replace_directory(deadletter_dir(new), deadletter_dir(target))
 
 
 class RecordFile:

@@ -5,7 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tickvol.command import command_parser, run_command, write_whole
+from tickvol.command import command_parser, run_command
+from tickvol.storage.files import write_report
 
 DESCRIPTION = """Compare all candidates over walk-forward folds.
 
@@ -54,7 +55,7 @@ def _walk_forward(options: argparse.Namespace) -> int:
         "studies": [study.document for study in studies],
     }
     chosen = config.walk_forward
-    write_whole(chosen.report_json, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
-    write_whole(chosen.report_html, render(document, [study.figures for study in studies if study.figures]))
+    write_report(chosen.report_json, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_report(chosen.report_html, render(document, [study.figures for study in studies if study.figures]))
     print(f"report      {chosen.report_json}\npage        {chosen.report_html}")
     return 0

@@ -13,7 +13,6 @@
 import base64
 import contextlib
 import fcntl
-import os
 import random
 import re
 import socket
@@ -167,7 +166,7 @@ def check_not_in_use(data: Path) -> None:
     """
     with contextlib.suppress(FileNotFoundError), (data / ".lock").open("r+") as lock:
         try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Java's kind of lock; a flock does not see it
         except OSError:
             raise BrokerUnavailable(
                 f"{data}: another broker is using it; end that one (a process of kafka.Kafka), then start again"
@@ -179,16 +178,6 @@ def _not_ours(meta: Path, what: str) -> BrokerUnavailable:
         f"{meta}: {what}; put back the data that belong here, or move {meta.parent} away: an empty broker starts, and"
         " `tickvol kafka rebuild` fills it from the archive"
     )
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write so that a reader, or a start after a crash, never sees half of it."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_pid(path: Path) -> int | None:

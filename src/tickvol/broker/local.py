@@ -1,8 +1,6 @@
 """A real Apache Kafka on this machine: one node (KRaft), bound to the loopback, durable, detached from its starter."""
 
 import contextlib
-import errno
-import fcntl
 import logging
 import os
 import re
@@ -10,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +27,11 @@ from tickvol.broker.files import (
     properties_text,
     read_pid,
     remembered_controller_port,
-    write_whole,
 )
 from tickvol.broker.jars import ensure_jars, find_java
 from tickvol.bus.sockets import new_client
 from tickvol.core.errors import BrokerUnavailable
+from tickvol.storage.files import exclusive, is_disk_full, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +129,7 @@ class LocalBroker:
                 if not running:
                     self._launch()
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if not is_disk_full(error):
                 raise
             raise self._no_room("cannot be started") from None
         self.wait_until_ready(timeout_s=timeout_s)
@@ -198,15 +196,9 @@ class LocalBroker:
         if process is not None:
             process.resume()
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One start or stop at a time; the lock goes with the process that holds it."""
-        if not self.directory.is_dir():
-            yield
-            return
-        with (self.directory / "starting.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """One start or stop at a time."""
+        return exclusive(self.directory / "starting.lock") if self.directory.is_dir() else contextlib.nullcontext()
 
     def _launch(self) -> None:
         if port_is_taken(self.host, self.port):
@@ -217,11 +209,11 @@ class LocalBroker:
         java, jars = find_java(), ensure_jars()
         self.log.mkdir(exist_ok=True)
         logging_file = self.directory / "log4j2.properties"
-        write_whole(logging_file, logging_text(self.log))
+        write_atomically(logging_file, logging_text(self.log), durable=False)
         command = [java, "-Xmx512m", _QUICK, "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"]
         command += [f"-Dlog4j2.configurationFile={logging_file}", *self._java_options, "-cp", f"{jars}/*"]
         self._prepare_data(command)
-        write_whole(self._settings_file, properties_text(self._settings(self.data)))
+        write_atomically(self._settings_file, properties_text(self._settings(self.data)), durable=False)
         console = str(self.log / "console.log")
         pid = os.posix_spawn(
             java,
@@ -234,7 +226,7 @@ class LocalBroker:
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
         )
-        write_whole(self._pid_file, f"{pid}\n")
+        write_atomically(self._pid_file, f"{pid}\n", durable=False)
 
     def _settings(self, data: Path) -> dict[str, str]:
         port = remembered_controller_port(self._settings_file)
@@ -253,7 +245,7 @@ class LocalBroker:
         forming = self.directory / "data.forming"
         shutil.rmtree(forming, ignore_errors=True)
         settings_file = self.directory / "format.properties"
-        write_whole(settings_file, properties_text(self._settings(forming)))
+        write_atomically(settings_file, properties_text(self._settings(forming)), durable=False)
         cluster_id = new_cluster_id()
         done = subprocess.run(
             [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(settings_file)],
@@ -266,7 +258,7 @@ class LocalBroker:
         if done.returncode:
             shutil.rmtree(forming, ignore_errors=True)
             raise self._failed("cannot be formatted", (done.stdout + done.stderr).splitlines())
-        write_whole(self._cluster_file, cluster_id + "\n")
+        write_atomically(self._cluster_file, cluster_id + "\n")
         if self.data.is_dir():
             self.data.rmdir()
         forming.rename(self.data)

@@ -1,7 +1,5 @@
 """How far an archive is published: the last acknowledged line, the tracker's state there, the partitions' ends."""
 
-import contextlib
-import fcntl
 import os
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from tickvol.core.errors import CorruptFile, WorkError
 from tickvol.eventlog.archive_follow import Place
 from tickvol.eventlog.archive_upkeep import PROGRESS_NAME
 from tickvol.eventlog.tracker_snapshot import TrackerSnapshot
+from tickvol.storage.files import lock, replacement
 
 LOCK_NAME = ".published.lock"
 
@@ -44,11 +43,7 @@ class ProgressFile:
 
     def lock(self) -> bool:
         """Whether this process may publish the archive; False while another one does."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        return lock(self._lock, wait=False)
 
     def read(self) -> Published | None:
         """What was noted last; None before anything was published.
@@ -69,17 +64,14 @@ class ProgressFile:
             ) from None
 
     def write(self, published: Published) -> None:
-        """Replace the note; it is on disk when this returns."""
-        temporary = self._path.with_name(f"{self._path.name}.tmp")
+        """Replace the note; its content is on disk before it takes the name."""
         try:
-            with temporary.open("wb") as sink:
+            # Not `durable`, a second fsync: if a power cut brings the previous note back, more is sent again.
+            with replacement(self._path, durable=False) as sink:
                 sink.write(msgspec.json.encode(published))
                 sink.flush()
                 os.fsync(sink.fileno())
-            temporary.replace(self._path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise WorkError(f"{self._path}: cannot be written: {error.strerror or error}; free space") from None
 
     def forget(self) -> None:

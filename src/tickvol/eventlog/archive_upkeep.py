@@ -1,14 +1,14 @@
 """Upkeep of the raw archive off the hot path: pack closed files, adopt those of killed captures, delete old ones."""
 
-import fcntl
 import gzip
 import json
 import logging
-import os
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from tickvol.storage.files import lock, replacement
 
 log = logging.getLogger(__name__)
 
@@ -29,27 +29,22 @@ def pack_leftovers(raw_dir: Path) -> None:
 
 def pack(path: Path) -> None:
     """Replace a closed file by its `.gz`: the packed file is whole and on disk before the plain one goes."""
-    partial = path.with_name(path.name + ".gz.tmp")
+    target, partial = path.with_name(path.name + ".gz"), path.with_name(path.name + ".gz.tmp")
     try:
         with path.open("rb") as plain:
-            try:
-                fcntl.flock(plain, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock(plain.fileno(), wait=False):
                 return  # another capture writes it, or packs it
             if not path.exists():
                 return
-            with partial.open("wb") as raw:
-                with gzip.GzipFile("", "wb", compresslevel=GZIP_LEVEL, fileobj=raw, mtime=0) as packed:
-                    shutil.copyfileobj(plain, packed, CHUNK_BYTES)
-                raw.flush()
-                os.fsync(raw.fileno())
-            partial.replace(path.with_name(path.name + ".gz"))
-            _sync_directory(path.parent)
+            with (
+                replacement(target, temporary=partial) as raw,
+                gzip.GzipFile("", "wb", compresslevel=GZIP_LEVEL, fileobj=raw, mtime=0) as packed,
+            ):
+                shutil.copyfileobj(plain, packed, CHUNK_BYTES)
             path.unlink()
     except FileNotFoundError:
         return
     except OSError as error:
-        partial.unlink(missing_ok=True)
         log.error("%s: cannot be packed and stays as it is: %s", path, error.strerror or error)
 
 
@@ -57,12 +52,9 @@ def is_written(path: Path) -> bool:
     """Whether a capture writes the file at this moment (or packs it)."""
     try:
         with path.open("rb") as plain:
-            fcntl.flock(plain, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not lock(plain.fileno(), shared=True, wait=False)
     except OSError:
         return False
-    return False
 
 
 def _first_unsent(raw_dir: Path, *, spool: bool) -> str | None:
@@ -74,14 +66,6 @@ def _first_unsent(raw_dir: Path, *, spool: bool) -> str | None:
         return "" if spool else None
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def delete_old(raw_dir: Path, raw_keep_days: int, now_ns: int, *, spool: bool = False) -> None:

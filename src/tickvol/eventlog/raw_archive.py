@@ -5,8 +5,6 @@ are packed to `.ndjson.gz` by a thread, so that capture never waits, and deleted
 a plain file holds a lock on it; a plain file without a lock was left by a killed capture and is packed as it is.
 """
 
-import errno
-import fcntl
 import logging
 import os
 import shutil
@@ -22,12 +20,12 @@ from tickvol.core.records import GapReason
 from tickvol.core.times import NS_PER_HOUR, NS_PER_S
 from tickvol.eventlog.archive_lines import Control, control_line, frame_line
 from tickvol.eventlog.archive_upkeep import delete_old, pack, pack_leftovers
+from tickvol.storage.files import is_disk_full, lock
 
 log = logging.getLogger(__name__)
 
 LOCK_NAME = ".capture.lock"
 CAPTURE_ID = "%Y%m%dT%H%M%SZ"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -102,15 +100,12 @@ class RawArchive:
         self._control(control_line(now_ns, Control.CAPTURE_STARTED, products=products))
 
     def _enter(self, *, alone: bool) -> None:
-        lock = self._spec.raw_dir / LOCK_NAME
-        self._entrance = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._entrance, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
+        self._entrance = os.open(self._spec.raw_dir / LOCK_NAME, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not lock(self._entrance, shared=not alone, wait=False):
             raise WorkError(
                 f"raw_dir: {self._spec.raw_dir}: another capture writes it, and one of the two publishes it to Kafka;"
                 " name another directory by --raw-dir or stop the other one"
-            ) from None
+            )
 
     def write_frame(self, receive_time_ns: int, connection_id: str, frame: str | bytes) -> None:
         """One frame as it was received."""
@@ -181,7 +176,7 @@ class RawArchive:
         path = self._spec.raw_dir / f"{self.capture_id}_{_hour_text(hour)}Z.ndjson"
         while True:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
             if os.fstat(descriptor).st_nlink:
                 break
             os.close(descriptor)  # another capture's packer was quicker than our lock
@@ -222,6 +217,7 @@ class RawArchive:
         self.counts.control_lines += 1
 
     def _append(self, line: bytes) -> None:
+        # Not `storage.files.append`, which would fsync every frame.
         try:
             written = os.write(self._descriptor, line)
             while written < len(line):
@@ -240,12 +236,12 @@ class RawArchive:
         except OSError:
             log.warning("%s: the last line is torn", self._path)
             self._close_file()
-        if error.errno not in _FULL:
+        if not is_disk_full(error):
             self._close_file()
         raise self._unwritable(self._path, error) from None
 
     def _unwritable(self, path: Path, error: OSError) -> WorkError:
-        kind = DiskFull if error.errno in _FULL else WorkError
+        kind = DiskFull if is_disk_full(error) else WorkError
         return kind(
             f"raw_dir: {path}: cannot be written: {error.strerror or error}; free space or name another directory by "
             "--raw-dir: what was captured so far is kept"

@@ -1,9 +1,7 @@
 """The scheduler's home: a directory that holds runs, ticks and its own settings; nothing is sent from there."""
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +10,7 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 
 from tickvol.core.errors import Busy
+from tickvol.storage.files import exclusive, write_atomically
 
 MAKER_TAG = "tickvol/process"
 """Of runs in a process of their own: which one it is, so that a killed one is told from one at work."""
@@ -33,9 +32,7 @@ def make_home(directory: Path) -> Path:
     """Make it with our settings; returns it as an absolute path, as Dagster wants it."""
     home = directory.absolute()
     home.mkdir(parents=True, exist_ok=True)
-    aside = home / f".dagster.yaml.{os.getpid()}"
-    aside.write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
-    aside.replace(home / "dagster.yaml")
+    write_atomically(home / "dagster.yaml", yaml.safe_dump(SETTINGS), durable=False)
     return home
 
 
@@ -44,8 +41,7 @@ def open_instance(directory: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(make_home(directory))))
 
 
-@contextmanager
-def only_scheduler(directory: Path) -> Iterator[None]:
+def only_scheduler(directory: Path) -> AbstractContextManager[None]:
     """One scheduler a home: two would each run what is due.
 
     Raises
@@ -53,12 +49,8 @@ def only_scheduler(directory: Path) -> Iterator[None]:
     Busy
         When another one is at work.
     """
-    with (make_home(directory) / "scheduler.lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"schedules.home_dir: {directory}: another scheduler is at work; end that one") from None
-        yield
+    busy = Busy(f"schedules.home_dir: {directory}: another scheduler is at work; end that one")
+    return exclusive(make_home(directory) / "scheduler.lock", refusal=busy)
 
 
 def this_process() -> str:

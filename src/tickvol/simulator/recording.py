@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -18,6 +19,7 @@ from tickvol.eventlog.frames import Layout, detect_layout, frame_text
 from tickvol.eventlog.text_kernels import parse_timestamps
 from tickvol.exchange.coinbase import HEARTBEATS, SUBSCRIPTIONS, TICKER
 from tickvol.simulator.frames import EventSource, ExchangeEvent, heartbeat_event
+from tickvol.storage.files import replacement
 
 BATCH = 4096
 MAX_LINE_BYTES = 8 << 20
@@ -150,27 +152,21 @@ def frame_batches(path: Path) -> Iterator[list[str]]:
 def write_lines(path: Path, frames: Iterable[bytes]) -> int:
     """Write one frame a line, whole or not at all, packed as the name ends (`.gz`, `.zst`, plain); gives the count."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".tmp")
     count = 0
-    try:
-        with _create(partial, path.suffix) as write:
-            for frame in frames:
-                write(frame + b"\n")
-                count += 1
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacement(path, durable=False) as raw, _packing(raw, path.suffix) as write:
+        for frame in frames:
+            write(frame + b"\n")
+            count += 1
     return count
 
 
 @contextmanager
-def _create(path: Path, suffix: str) -> Iterator[Callable[[bytes], int]]:
-    with path.open("wb") as raw:
-        if suffix == ".gz":
-            with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
-                yield packed.write
-        elif suffix == ".zst":
-            with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as packed:
-                yield packed.write
-        else:
-            yield raw.write
+def _packing(raw: BinaryIO, suffix: str) -> Iterator[Callable[[bytes], int]]:
+    if suffix == ".gz":
+        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
+            yield packed.write
+    elif suffix == ".zst":
+        with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as packed:
+            yield packed.write
+    else:
+        yield raw.write

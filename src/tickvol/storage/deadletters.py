@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from tickvol.storage.files import write_atomically
+
 MAX_TEXT_BYTES = 4096
 
 logger = logging.getLogger(__name__)
@@ -57,10 +59,8 @@ class DeadLetterWriter:
         """Replace the files that changed, each sorted by line and reason."""
         for source in sorted(self._dirty):
             self.root.mkdir(parents=True, exist_ok=True)
-            temporary = self.root / f".{source}.tmp"
             lines = [text for _, _, text in sorted(self._letters[source])]
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            temporary.replace(self.root / source)
+            write_atomically(self.root / source, "\n".join(lines) + "\n", durable=False)
         self._dirty.clear()
         while len(self._letters) > 2:  # the newest two are all that a log still adds to
             del self._letters[next(iter(self._letters))]

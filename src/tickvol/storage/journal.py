@@ -15,17 +15,16 @@ What cannot be found: whoever may write ledger and head can compute a whole new 
 hash in a place that he cannot reach would tell; the applications put some into MLflow's tags.
 """
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tickvol.core.errors import LedgerBroken
+from tickvol.storage.files import append, appending, exclusive, write_atomically
 
 _START = "0" * 64
 _NEXT = "nothing is appended to it; keep it as evidence and move it away with its head to begin a new one"
@@ -68,15 +67,6 @@ class Reading:
     problem: str | None = None
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time; others wait. The file, whose directory is made, holds nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield  # closing the file gives the lock back
-
-
 class Ledger:
     """An append-only ledger in one file; several processes may append, one at a time.
 
@@ -102,7 +92,7 @@ class Ledger:
         LedgerBroken
             When the end of the file is not what the head says; `verify` looks at all of it.
         """
-        with locked(self._lock_path):
+        with exclusive(self._lock_path):
             head = self._finish_pending(self._read_head())
             entry = _entry(head.lines + 1, kind, content, head.sha256)
             line = _encode(entry)
@@ -139,7 +129,7 @@ class Ledger:
         """What holds, and the first line that does not: for those who must show a broken ledger too."""
         if not self.path.parent.is_dir():
             return Reading()
-        with locked(self._lock_path):
+        with exclusive(self._lock_path):
             try:
                 head = self._read_head()
                 content = self.path.read_bytes() if self.path.exists() else b""
@@ -204,24 +194,12 @@ class Ledger:
             return file.read()
 
     def _extend(self, line: bytes) -> None:
-        with self.path.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with appending(self.path) as file:
+            append(file, line)
 
     def _write_head(self, head: _Head) -> None:
-        aside = self.head_path.with_name(f".{self.head_path.name}.tmp")
         fields = {name: getattr(head, name) for name in _Head.__slots__}
-        with aside.open("wb") as file:
-            file.write(json.dumps(fields).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self.head_path)
-        directory = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_atomically(self.head_path, json.dumps(fields) + "\n")
 
 
 def _after(head: _Head) -> _Head:

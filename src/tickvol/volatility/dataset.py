@@ -15,16 +15,15 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tickvol.core.errors import CorruptFile, InputError, SchemaMismatch, UsageError
 from tickvol.core.times import NS_PER_S
+from tickvol.storage.parquet import column_numbers, read_table, write_table
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_columns
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable
@@ -91,51 +90,15 @@ def write_hour(
     staging: Path | None = None,
 ) -> None:
     """Replace one file atomically; rows ascend in `bar_end_ns`, values are (n, k); it grows in `staging`, or beside."""
-    columns = [_array(pa.int64(), bar_end_ns)]
-    columns += [_array(pa.float64(), column) for column in np.ascontiguousarray(values.T)]
     content = _content_sha256(spec, bar_end_ns, values, simulated=simulated)
     schema = dataset_schema(spec, simulated=simulated, content_sha256=content)
-    table = pa.Table.from_arrays(columns, schema=schema)
     if staging is None:
         path.parent.mkdir(parents=True, exist_ok=True)
     temporary = (staging or path.parent) / f".{path.parent.name}.{path.name}.tmp"
     try:
-        with temporary.open("wb") as sink:
-            pq.write_table(
-                table,
-                sink,
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=False,
-                write_page_checksum=True,
-                row_group_size=max(len(bar_end_ns), 1),
-            )
-            sink.flush()
-            os.fsync(sink.fileno())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
+        write_table(path, schema, [bar_end_ns, *np.ascontiguousarray(values.T)], temporary=temporary)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error.strerror or error}; nothing was replaced") from error
-    _sync_directory(path.parent)
-
-
-def _array(kind: pa.DataType, numbers: NDArray[Any]) -> pa.Array:
-    """Not by `pa.array`, which imports pandas first: 0.24 s that hold the interpreter, and 40 MB."""
-    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
-
-
-def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Not by `to_numpy`, for the same reason; a column with nulls is a ValueError."""
-    return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks] or [np.empty(0)])
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_hour(path: Path) -> tuple[FeatureSpec, NDArray[np.int64], NDArray[np.float64], bool]:
@@ -149,7 +112,7 @@ def read_hour(path: Path) -> tuple[FeatureSpec, NDArray[np.int64], NDArray[np.fl
         When the file is of another schema version or no feature file.
     """
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        table = read_table(path)
         about = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _corrupt(path, _first_line(error)) from error
@@ -165,7 +128,7 @@ def read_hour(path: Path) -> tuple[FeatureSpec, NDArray[np.int64], NDArray[np.fl
     if not table.schema.equals(dataset_schema(spec, simulated=False)):
         raise SchemaMismatch(f"{path}: columns differ from those of its own spec; replay again")
     try:
-        bar_end_ns, *columns = map(_numbers, table.columns)
+        bar_end_ns, *columns = map(column_numbers, table.columns)
     except (TypeError, BufferError, pa.ArrowException) as error:
         raise _corrupt(path, _first_line(error)) from error
     values = np.column_stack(columns)
@@ -376,17 +339,6 @@ def remove_tree(root: Path) -> None:
         for name in files:
             (Path(directory) / name).unlink()
         Path(directory).rmdir()
-
-
-def swap_in(new: Path, target: Path) -> None:
-    """Put a dataset that was written whole in the place of the old one."""
-    old = target.with_name(f".{target.name}.old")
-    remove_tree(old)
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
-    _sync_directory(target.parent)
-    remove_tree(old)
 
 
 def looks_like_dataset(root: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tickvol.core.errors import InputError, SchemaMismatch
 from tickvol.eventlog.archive_follow import FollowedArchive, Place
+from tickvol.storage.files import write_atomically
 from tickvol.volatility.featurizer.frame_featurizer import Computed, Featurizer, Store, progress_path
 from tickvol.volatility.settings.profile import VolatilityConfig
 
@@ -76,9 +77,7 @@ class _Progress:
             "open_since_ns": open_since_ns,
             "features": self._fingerprint,
         }
-        temporary = self._path.with_name(f"{self._path.name}.tmp")
-        temporary.write_text(json.dumps(commit), encoding="utf-8")
-        temporary.replace(self._path)
+        write_atomically(self._path, json.dumps(commit), durable=False)
 
 
 class _Run:

@@ -1,15 +1,15 @@
 """The decision to train again: drift reports are taken note of once, and one process decides at a time."""
 
-import fcntl
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
 from tickvol.core.errors import Busy, InputError
 from tickvol.core.times import NS_PER_S, parse_time_ns
+from tickvol.storage.files import exclusive
 from tickvol.volatility.drift.summary import DriftSummary
 from tickvol.volatility.promotion.retraining import Cause, Decision, decide
 from tickvol.volatility.registry.champions import champions_ledger
@@ -18,8 +18,7 @@ from tickvol.volatility.registry.versions import CHAMPION, aliases, bundle_hash_
 from tickvol.volatility.settings.profile import VolatilityConfig
 
 
-@contextmanager
-def alone(config: VolatilityConfig) -> Iterator[None]:
+def alone(config: VolatilityConfig) -> AbstractContextManager[None]:
     """One at a time: whoever comes second would decide on what the first is about to change.
 
     Raises
@@ -29,13 +28,7 @@ def alone(config: VolatilityConfig) -> Iterator[None]:
     """
     ledger = retrainings_ledger(config.mlflow).path
     path = ledger.with_name(f"{ledger.name}.running")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"{path}: another retraining is at work; wait for it") from None
-        yield
+    return exclusive(path, refusal=Busy(f"{path}: another retraining is at work; wait for it"))
 
 
 def drift_report(config: VolatilityConfig) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tickvol.core.errors import CorruptFile, InputError, UsageError
+from tickvol.storage.files import replace_directory
 
 MANIFEST = "bundle.json"
 CHECKSUMS = "SHA256SUMS"
@@ -25,14 +26,7 @@ def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
         (aside / name).write_bytes(content)
     lines = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
     (aside / CHECKSUMS).write_text(lines, encoding="ascii")
-    if not directory.exists():
-        aside.rename(directory)
-        return
-    old = directory.with_name(f".{directory.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    directory.rename(old)
-    aside.rename(directory)
-    shutil.rmtree(old)
+    replace_directory(aside, directory)
 
 
 def _refuse_foreign(directory: Path) -> None:

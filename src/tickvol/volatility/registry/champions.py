@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from tickvol.core.errors import InputError, LedgerBroken, TrackingUnavailable
-from tickvol.storage.journal import Entry, Ledger, locked
+from tickvol.storage.files import exclusive
+from tickvol.storage.journal import Entry, Ledger
 from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.registry.versions import CHAMPION, PREVIOUS, aliases, mlflow_client
 
@@ -35,7 +36,7 @@ def champions_ledger(settings: MlflowConfig) -> Ledger:
 def changing(settings: MlflowConfig) -> AbstractContextManager[None]:
     """One at a time looks who serves and changes it; others wait."""
     path = champions_ledger(settings).path
-    return locked(path.with_name(f"{path.name}.changing"))
+    return exclusive(path.with_name(f"{path.name}.changing"))
 
 
 def note(settings: MlflowConfig, kind: str, content: Mapping[str, Any]) -> Entry:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tickvol.storage.files import write_atomically
+from tickvol.storage.files import write_report
 from tickvol.volatility.leakcheck.result import CheckResult, leaks, require_clean
 from tickvol.volatility.leakcheck.suite import control_checks, training_checks
 from tickvol.volatility.models.bundle import Bundle
@@ -47,7 +47,7 @@ def check_leaks(
         tell(f"{result.name:<24}{result.verdict:<13}{result.reason}")
         results.append(result)
     document = _document(profile, prepared, bundles, results)
-    write_atomically(report_json, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_report(report_json, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
     tell(f"report                  {report_json}")
     require_clean(results, "no figure of these detectors is to be believed")
 
