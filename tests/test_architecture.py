@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from tests.support import ROOT
-from tickvol.apps.cli import COMMANDS
+from tickvol.apps.cli import COMMANDS, module_of
 
 FOLDERS = ("features", "models", "serving", "scripts", "notebooks")
 SCRIPTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.py"))
@@ -46,26 +46,38 @@ def test_a_module_is_no_longer_than_it_may_be_and_says_what_it_is(path):
     assert path.stem not in DRAWERS
 
 
+APPS = [path for path in MODULES if path.parent.name == "apps" and path.stem not in ("cli", "__init__")]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_has_a_module_of_its_name(name):
-    assert importlib.util.find_spec(f"tickvol.apps.{name.replace('-', '_')}")
+    assert importlib.util.find_spec(module_of(name))
 
 
-def test_every_app_with_a_main_is_a_command():
-    apps = [path for path in MODULES if path.parent.name == "apps" and path.stem != "cli"]
+def test_every_module_of_apps_is_a_command_with_a_main():
     mains = {
-        path.stem.replace("_", "-")
-        for path in apps
+        f"tickvol.apps.{path.stem}"
+        for path in APPS
         if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in ast.parse(path.read_text()).body)
     }
-    assert mains == set(COMMANDS)
+    assert mains == {f"tickvol.apps.{path.stem}" for path in APPS} == {module_of(name) for name in COMMANDS}
 
 
-def test_only_the_applications_print():
+@pytest.mark.parametrize("path", APPS, ids=relative)
+def test_no_command_imports_another_command(path):
+    imported = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tickvol.apps")
+    ]
+    assert imported == []
+
+
+def test_only_commands_print():
     printing = [
         relative(path)
         for path in MODULES
-        if path.parent.name != "apps" and path.stem != "__main__"
+        if path.parent.name != "apps" and path.stem not in ("__main__", "command")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]

@@ -15,7 +15,7 @@ from tickvol.apps import cli
 from tickvol.command import command_parser, run_command
 from tickvol.core import errors
 
-MODULES = {name: f"tickvol.apps.{name.replace('-', '_')}" for name in cli.COMMANDS}
+MODULES = {name: cli.module_of(name) for name in cli.COMMANDS}
 SCRIPTS = sorted(path for folder in ("scripts", "features", "models") for path in (ROOT / folder).glob("*.py"))
 
 
