@@ -12,7 +12,8 @@ from tests.support.synthetic import START_NS, synthetic_table
 from tickvol.core.errors import NotEnoughData
 from tickvol.core.times import NS_PER_S
 from tickvol.volatility.labels.spikes import trainable
-from tickvol.volatility.models.folds import Fold, FoldRules, sealed_fold, walk_forward
+from tickvol.volatility.models.fold_rules import FoldRules
+from tickvol.volatility.models.folds import Fold, sealed_fold, walk_forward
 from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
 

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from tickvol.core.errors import SchemaMismatch
 from tickvol.volatility.models.boosted import boosted_inputs
-from tickvol.volatility.models.inputs import REFERENCE, Form, Input, InputMatrix, learned_inputs
+from tickvol.volatility.models.input_groups import REFERENCE
+from tickvol.volatility.models.inputs import Form, Input, InputMatrix, learned_inputs
 from tickvol.volatility.schema.feature_row import feature_names
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.feature_table import FeatureTable

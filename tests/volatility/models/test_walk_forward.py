@@ -14,7 +14,7 @@ from tickvol.volatility.evaluation.judge import JudgingRules, judge
 from tickvol.volatility.evaluation.metrics import average_precision
 from tickvol.volatility.models.baselines import BASELINES
 from tickvol.volatility.models.calibration import Calibrator
-from tickvol.volatility.models.folds import FoldRules
+from tickvol.volatility.models.fold_rules import FoldRules
 from tickvol.volatility.models.training import fit_candidates, margins
 from tickvol.volatility.models.training_spec import TrainingSpec
 from tickvol.volatility.models.walk_forward import (

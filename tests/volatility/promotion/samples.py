@@ -13,8 +13,8 @@ from tickvol.volatility.promotion.evidence import (
     LeakCheck,
     Pair,
     Parity,
-    PromotionRules,
 )
+from tickvol.volatility.promotion.rules import PromotionRules
 from tickvol.volatility.schema.label_spec import LabelSpec
 
 RULES = PromotionRules(

@@ -19,7 +19,7 @@ from tickvol.volatility.evaluation.operating import operating_points
 from tickvol.volatility.evaluation.power import days_to_settle, deflated_lead
 from tickvol.volatility.models.calibration import Calibrator
 from tickvol.volatility.models.candidates import Rows, fit_detector, refit_detector
-from tickvol.volatility.models.inputs import GROUPS
+from tickvol.volatility.models.input_groups import GROUPS
 from tickvol.volatility.models.training import margins
 from tickvol.volatility.models.training_spec import TrainingSpec
 from tickvol.volatility.models.walk_forward import SELECTED, FoldResult, fold_days, pool

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tickvol.volatility.models.detector import Detector
 from tickvol.volatility.models.fitting import Sample
 from tickvol.volatility.models.garch import fit_garch
-from tickvol.volatility.models.inputs import LOG_FLOOR, REFERENCE, Form, Input, har_windows
+from tickvol.volatility.models.input_groups import REFERENCE
+from tickvol.volatility.models.inputs import LOG_FLOOR, Form, Input, har_windows
 from tickvol.volatility.models.linear import LinearDetector, Season, plain_sum, season_cell
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 

@@ -7,12 +7,12 @@ a cut are lost to both sides (purge and embargo, as in `splits.py`).
 
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import NotEnoughData
 from tickvol.core.times import NS_PER_S, exact_iso
+from tickvol.volatility.models.fold_rules import FoldRules
 from tickvol.volatility.models.splits import Split
 from tickvol.volatility.schema.feature_table import FeatureTable
 
@@ -20,23 +20,6 @@ MIN_FOLDS = 2
 INNER_TOLERANCE = 0.25
 """A break so near (share of a fold's train rows) is taken to part train and validation: short folds are worth more
 whole than parted at the share asked for."""
-
-
-class FoldRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where folds begin.
-
-    Attributes
-    ----------
-    folds : how many, at least two.
-    first_share : of the trainable rows, train rows of the first fold.
-    validation_share : of a fold's train rows, the last ones, on which its choices are made.
-    sealed_from_ns : rows that look at or beyond this time belong to the sealed block.
-    """
-
-    folds: int
-    first_share: float
-    validation_share: float
-    sealed_from_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.volatility.models.fitting import Sample
-from tickvol.volatility.models.inputs import REFERENCE, Input
+from tickvol.volatility.models.input_groups import REFERENCE
+from tickvol.volatility.models.inputs import Input
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 _TINY = 1e-300

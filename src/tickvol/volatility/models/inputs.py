@@ -9,19 +9,17 @@ For the relative label it is the feature `typical_vol`, for the absolute one the
 
 import enum
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import SchemaMismatch
+from tickvol.volatility.models.input_groups import GROUPS, REFERENCE
 from tickvol.volatility.models.input_kernel import DAY, LOG, MAGNITUDE, NOTHING, VALUE, fill_inputs
 from tickvol.volatility.schema.feature_row import feature_names
 from tickvol.volatility.schema.feature_spec import FeatureSpec
-
-REFERENCE = "reference"
-"""Stands for the row's reference where an input names the column that it is divided by."""
 
 LOG_FLOOR = 1e-3
 """A smaller ratio counts as this before its logarithm: a window without a move is calm, which is known, not unknown."""
@@ -117,21 +115,6 @@ class InputMatrix:
         chosen = self._all if wanted is None else wanted
         fill_inputs(values, reference, chosen, self._column, self._over, self._scale, self._form, self._floor, x)
         return x
-
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "range": ("parkinson_vol", "range"),
-    "returns": ("log_return", "value_at_risk_95", "max_drawdown"),
-    "jumps": ("jump_share", "robust_z"),
-    "weights": ("ewma_vol", "vol_zscore"),
-    "ticks": ("tick_rate", "tick_intensity"),
-    "spread": ("spread_bps",),
-    "quotes": ("quote_imbalance",),
-    "flow": ("order_flow_imbalance",),
-    "clock": ("week_share",),
-    "level": (REFERENCE,),
-}
-"""Inputs by what they tell, by the beginning of their column; realized volatility is in none and always there."""
 
 
 def learned_inputs(spec: FeatureSpec, *, long: bool, leave_out: Collection[str] = ()) -> tuple[Input, ...]:

@@ -17,7 +17,8 @@ from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.calibration import Calibrator
 from tickvol.volatility.models.candidates import AVERAGE, refit_detector
 from tickvol.volatility.models.detector import Detector
-from tickvol.volatility.models.folds import MIN_FOLDS, Fold, FoldRules, sealed_fold, walk_forward
+from tickvol.volatility.models.fold_rules import FoldRules
+from tickvol.volatility.models.folds import MIN_FOLDS, Fold, sealed_fold, walk_forward
 from tickvol.volatility.models.manifest import Provenance
 from tickvol.volatility.models.splits import require_positives
 from tickvol.volatility.models.training import (

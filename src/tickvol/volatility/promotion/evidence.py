@@ -9,30 +9,6 @@ from tickvol.volatility.schema.label_spec import LabelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PromotionRules:
-    """Limits of the gates.
-
-    Attributes
-    ----------
-    champion_tolerance : how far below 0 the lower bound of the lead over the champion may lie, PR-AUC.
-    regime_tolerance : how far below the champion's a regime's PR-AUC may be.
-    min_regimes : regimes of volatility in which both must have a PR-AUC at all.
-    calibration_tolerance : how far above the champion's the calibration error may be.
-    max_pr_auc : above it a leak is suspected.
-    max_p99_us : microseconds for one row, 99% quantile.
-    min_days : distinct UTC days among the judged rows.
-    """
-
-    champion_tolerance: float
-    regime_tolerance: float
-    min_regimes: int
-    calibration_tolerance: float
-    max_pr_auc: float
-    max_p99_us: float
-    min_days: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What a bundle is and was made of; `data_until_ns` is the end of the newest bar among its rows."""
 

@@ -11,7 +11,8 @@ from tickvol.core.times import exact_iso
 from tickvol.volatility.leakcheck.log_future import FUTURE, SERVED
 from tickvol.volatility.leakcheck.pr_auc import NAME as PR_AUC
 from tickvol.volatility.models.candidates import model_type_of
-from tickvol.volatility.promotion.evidence import AgainstChampion, Evidence, Identity, Lead, PromotionRules
+from tickvol.volatility.promotion.evidence import AgainstChampion, Evidence, Identity, Lead
+from tickvol.volatility.promotion.rules import PromotionRules
 
 MAY_BE_UNCHECKED = (FUTURE, SERVED, PR_AUC)
 """Checks that need the log, and the one that this gate makes itself on the judged rows."""

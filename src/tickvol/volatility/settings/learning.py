@@ -8,11 +8,11 @@ from pydantic import AwareDatetime, Field, model_validator
 from tickvol.core.times import NS_PER_S
 from tickvol.settings.fields import NotNegative, Positive, PositiveInt, Section, Share
 from tickvol.volatility.leakcheck.rules import LeakRules
-from tickvol.volatility.models.folds import FoldRules
-from tickvol.volatility.models.inputs import GROUPS
+from tickvol.volatility.models.fold_rules import FoldRules
+from tickvol.volatility.models.input_groups import GROUPS
 from tickvol.volatility.models.training_spec import CalibrationChoice, ModelType, TrainingSpec
-from tickvol.volatility.promotion.evidence import PromotionRules
 from tickvol.volatility.promotion.retraining import RetrainRules
+from tickvol.volatility.promotion.rules import PromotionRules
 from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
 
 
