@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from tests.support import ROOT
-from tickvol.apps.cli import COMMANDS
+from tickvol.apps.cli import COMMANDS, module_of
 from tickvol.config import ENV_PREFIX, NOT_CONFIGURATION
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
 EXAMPLE_OF_A_WRONG_NAME = "TICKVOL_FOO__X"
@@ -67,7 +67,7 @@ def flags_of(command):
         return None
     said = io.StringIO()
     with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
-        importlib.import_module(f"tickvol.apps.{command.replace('-', '_')}").main(["--help"])
+        importlib.import_module(module_of(command)).main(["--help"])
     return set(re.findall(r"--[a-z][a-z-]*", said.getvalue())) | {"-h"}
 
 
@@ -90,6 +90,8 @@ def wrong_commands(text):
             words.pop(0)
         first = words.pop(0)
         command = words.pop(0) if first == "tickvol" else command_of_script(words.pop(0))
+        if words and f"{command} {words[0]}" in COMMANDS:
+            command = f"{command} {words.pop(0)}"
         if command is None:
             continue
         known = flags_of(command)
