@@ -37,4 +37,5 @@ def study(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_verdict_says_what_is_known_and_what_is_not(changes: dict[str, Any], words: str) -> None:
-    assert words in verdict_of(study(**changes))
+    lines = [text + bold for text, bold in verdict_of(study(**changes)).lines]
+    assert words in "\n".join(lines)

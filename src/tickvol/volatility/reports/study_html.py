@@ -1,11 +1,27 @@
-"""Studies over folds as one HTML page that needs nothing beside it."""
+"""Studies over folds as one HTML page."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from tickvol.volatility.evaluation.study import candidates_of
-from tickvol.volatility.reports.evaluation_html import figure_of, interval_of, number_of, page_of, table_of
+from tickvol.volatility.reports.page import (
+    Block,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+    Verdict,
+    interval_text,
+    number_text,
+    render_page,
+)
+
+_METHOD = (
+    "Each fold is trained on all rows before it. Label threshold, calibration, alarm threshold, number of trees and "
+    "the choice among candidates are made on the last part of these; the fold's own rows judge. PR-AUC is taken "
+    "within folds and averaged by their spikes. Intervals are the middle 95% of block-bootstrap resamples. The best "
+    "baseline is the best on the judged rows themselves, the hardest to lead."
+)
 
 
 def render(document: Mapping[str, Any], figures: Sequence[Sequence[tuple[str, bytes]]]) -> str:
@@ -17,37 +33,28 @@ def render(document: Mapping[str, Any], figures: Sequence[Sequence[tuple[str, by
     figures : caption and PNG of each figure, for each study that was judged.
     """
     judged = [study for study in document["studies"] if study["not_judged_because"] is None]
-    parts = ["<h1>Spike detectors on days that nobody trained on</h1>", _how(), _side_by_side(judged)]
-    parts += [
-        f'<p class="warning">{escape(study["name"])}: not judged: {escape(study["not_judged_because"])}</p>'
+    blocks: list[Block] = [
+        Heading("Spike detectors on days that nobody trained on", level=1),
+        Paragraph(_METHOD),
+        Heading("All studies side by side"),
+        _side_by_side(judged),
+    ]
+    blocks += [
+        Paragraph(f"{study['name']}: not judged: {study['not_judged_because']}", warning=True)
         for study in document["studies"]
         if study["not_judged_because"] is not None
     ]
     for study, drawn in zip(judged, figures, strict=True):
-        parts += [*_study(study), *(figure_of(caption, image) for caption, image in drawn)]
-    parts += [
-        "<h2>Where the figures come from</h2>",
-        table_of(
-            ["what", "hash"],
-            [
-                ["configuration", document["config_hash"]],
-                *([f"features of {study['name']}", study["features"]["fingerprint"]] for study in judged),
-            ],
-        ),
+        blocks += [*_study(study), *(Figure(caption, image) for caption, image in drawn)]
+    hashes = [[f"features of {study['name']}", study["features"]["fingerprint"]] for study in judged]
+    blocks += [
+        Heading("Where the figures come from"),
+        Table(["what", "hash"], [["configuration", document["config_hash"]], *hashes]),
     ]
-    return page_of("tickvol walk-forward", parts)
+    return render_page("tickvol walk-forward", blocks)
 
 
-def _how() -> str:
-    return (
-        "<p>Each fold is trained on all rows before it. Label threshold, calibration, alarm threshold, number of trees "
-        "and the choice among candidates are made on the last part of these; the fold's own rows judge. PR-AUC is "
-        "taken within folds and averaged by their spikes. Intervals are the middle 95% of block-bootstrap resamples. "
-        "The best baseline is the best on the judged rows themselves, the hardest to lead.</p>"
-    )
-
-
-def _side_by_side(studies: Sequence[Mapping[str, Any]]) -> str:
+def _side_by_side(studies: Sequence[Mapping[str, Any]]) -> Table:
     body = []
     for study in studies:
         chosen, sample = study["detectors"]["selected"], study["sample"]
@@ -57,96 +64,98 @@ def _side_by_side(studies: Sequence[Mapping[str, Any]]) -> str:
                 study["name"],
                 f"{study['days']:.2f}",
                 str(sample["events"]),
-                number_of(chosen["prevalence"]),
-                f"{study['best_baseline']} {number_of(best['pr_auc'])}",
-                number_of(chosen["pr_auc"]),
-                number_of(chosen["lead"], signed=True),
-                interval_of(chosen["lead_interval"]),
-                number_of(chosen["calibration_error"]["value"]),
+                number_text(chosen["prevalence"]),
+                f"{study['best_baseline']} {number_text(best['pr_auc'])}",
+                number_text(chosen["pr_auc"]),
+                number_text(chosen["lead"], signed=True),
+                interval_text(chosen["lead_interval"]),
+                number_text(chosen["calibration_error"]["value"]),
                 str(study["trials"]),
                 str(len(study["sealed"]["openings"])),
             ]
         )
     header = ["study", "test days", "events", "prevalence", "best baseline", "selected", "lead", "95% interval"]
     header += ["calibration error", "trials", "sealed block opened"]
-    return "<h2>All studies side by side</h2>" + table_of(header, body)
+    return Table(header, body)
 
 
-def _study(study: Mapping[str, Any]) -> list[str]:
-    simulated = '<p class="warning">simulated market: these figures say nothing about real markets</p>'
+def _study(study: Mapping[str, Any]) -> list[Block]:
+    simulated = Paragraph("simulated market: these figures say nothing about real markets", warning=True)
     return [
-        f"<h1>{escape(study['name'])}</h1>",
-        simulated if study["simulated"] else "",
+        Heading(study["name"], level=1),
+        *([simulated] if study["simulated"] else []),
         verdict_of(study),
-        "<h2>All candidates</h2>",
+        Heading("All candidates"),
         _candidates(study),
-        "<h2>Lead over each baseline</h2>",
+        Heading("Lead over each baseline"),
         _leads(study),
-        "<h2>Folds</h2>",
+        Heading("Folds"),
         _folds(study),
-        *(f'<p class="warning">left out: {escape(because)}</p>' for because in study["folds_left_out"]),
-        "<h2>Events at bearable rates of false alarms: caught, of them early, median lead time</h2>",
+        *(Paragraph(f"left out: {because}", warning=True) for because in study["folds_left_out"]),
+        Heading("Events at bearable rates of false alarms: caught, of them early, median lead time"),
         _operating(study),
-        "<h2>What the forecast loses without a group of inputs</h2>",
+        Heading("What the forecast loses without a group of inputs"),
         _ablation(study),
-        "<h2>By product and volatility regime, what was selected</h2>",
+        Heading("By product and volatility regime, what was selected"),
         _parts(study),
     ]
 
 
-def verdict_of(study: Mapping[str, Any]) -> str:
+def verdict_of(study: Mapping[str, Any]) -> Verdict:
     """What may be said of the selected candidate, and of the sealed block."""
     chosen = study["detectors"]["selected"]
     after = chosen["lead_after_trials"]
-    words = [f"selected: <strong>{escape(chosen['verdict'])}</strong>"]
     if after is None:
-        words.append(f"no interval: {escape(str(study['sample']['no_interval_because']))}")
+        luck = f"no interval: {study['sample']['no_interval_because']}"
     else:
-        words.append(
+        luck = (
             f"after {after['trials']} trials a lead of {after['luck']:+.3f} would be luck; what is left is "
-            f"{after['lead']:+.3f}, above zero with probability {number_of(after['probability_above_zero'])}"
+            f"{after['lead']:+.3f}, above zero with probability {number_text(after['probability_above_zero'])}"
         )
-    settled = chosen["days_to_settle"]
+    settled, sealed = chosen["days_to_settle"], study["sealed"]
     about = f"{settled['days']:.2f} days of test rows" if settled["days"] is not None else "no number of days"
     roughly = " (rough: too few blocks for an interval)" if settled["rough"] else ""
-    words.append(
-        f"{about} would settle a lead of {number_of(chosen['lead'], signed=True)}, with probability 0.8{roughly}"
-    )
-    sealed = study["sealed"]
-    words.append(f"sealed block from {escape(sealed['from'])}, opened {len(sealed['openings'])} times")
-    for one in sealed["openings"]:
-        bundle = (one["bundle_hash"] or "none")[:12]
-        words.append(f"opened {escape(one['date'])}: bundle {escape(bundle)}, PR-AUC {number_of(one['pr_auc'])}")
-    return f'<p class="verdict">{"<br>".join(words)}</p>'
+    lead = number_text(chosen["lead"], signed=True)
+    openings = [
+        f"opened {one['date']}: bundle {(one['bundle_hash'] or 'none')[:12]}, PR-AUC {number_text(one['pr_auc'])}"
+        for one in sealed["openings"]
+    ]
+    plain = [
+        luck,
+        f"{about} would settle a lead of {lead}, with probability 0.8{roughly}",
+        f"sealed block from {sealed['from']}, opened {len(sealed['openings'])} times",
+        *openings,
+    ]
+    return Verdict([("selected: ", chosen["verdict"]), *((text, "") for text in plain)])
 
 
-def _candidates(study: Mapping[str, Any]) -> str:
+def _candidates(study: Mapping[str, Any]) -> Table:
     header = ["candidate", "kind", "PR-AUC", "95% interval", "lead", "95% interval", "Brier gain on HAR"]
     header += ["log gain on HAR", "calibration error", "95% of the resamples", "verdict"]
     body = [
         [
             name,
             "baseline" if one["baseline"] else "model",
-            number_of(one["pr_auc"]),
-            interval_of(one["pr_auc_interval"]),
-            number_of(one["lead"], signed=True),
-            interval_of(one["lead_interval"]),
+            number_text(one["pr_auc"]),
+            interval_text(one["pr_auc_interval"]),
+            number_text(one["lead"], signed=True),
+            interval_text(one["lead_interval"]),
             _gain(one["brier_gain"]),
             _gain(one["log_score_gain"]),
-            number_of(one["calibration_error"]["value"]),
-            interval_of(one["calibration_error"]),
+            number_text(one["calibration_error"]["value"]),
+            interval_text(one["calibration_error"]),
             one["verdict"],
         ]
         for name, one in candidates_of(study)
     ]
-    return table_of(header, body)
+    return Table(header, body)
 
 
 def _gain(gain: Mapping[str, Any], digits: int = 4) -> str:
-    return f"{number_of(gain['value'], signed=True, digits=digits)} ({interval_of(gain, digits=digits)})"
+    return f"{number_text(gain['value'], signed=True, digits=digits)} ({interval_text(gain, digits=digits)})"
 
 
-def _leads(study: Mapping[str, Any]) -> str:
+def _leads(study: Mapping[str, Any]) -> Table:
     baselines = [name for name, one in candidates_of(study) if one["baseline"]]
     body = [
         [
@@ -156,10 +165,10 @@ def _leads(study: Mapping[str, Any]) -> str:
         for name, one in candidates_of(study)
         if not one["baseline"]
     ]
-    return table_of(["candidate", *baselines], body)
+    return Table(["candidate", *baselines], body)
 
 
-def _folds(study: Mapping[str, Any]) -> str:
+def _folds(study: Mapping[str, Any]) -> Table:
     header = [
         "fold",
         "trained until",
@@ -182,17 +191,17 @@ def _folds(study: Mapping[str, Any]) -> str:
             fold["test_to"],
             str(fold["test_rows"]),
             str(fold["test_spikes"]),
-            number_of(fold["spike_from"]) if isinstance(fold["spike_from"], float) else "by product",
+            number_text(fold["spike_from"]) if isinstance(fold["spike_from"], float) else "by product",
             fold["selected"],
             fold["bundle_hash"][fold["selected"]][:12],
-            number_of(fold["test_pr_auc"][fold["selected"]]),
+            number_text(fold["test_pr_auc"][fold["selected"]]),
         ]
         for fold in study["folds"]
     ]
-    return table_of(header, body)
+    return Table(header, body)
 
 
-def _operating(study: Mapping[str, Any]) -> str:
+def _operating(study: Mapping[str, Any]) -> Table:
     """A row for each candidate, the same figures for each bearable rate."""
     rates = [point["at_most"] for point in study["detectors"]["selected"]["operating_points"]]
     header = ["candidate", *(f"{rate:g} an hour: {name}" for rate in rates for name in ("caught", "early", "lead (s)"))]
@@ -205,39 +214,39 @@ def _operating(study: Mapping[str, Any]) -> str:
                 for cell in (
                     f"{point['caught']} of {point['events']}",
                     str(point["caught_early"]),
-                    number_of(point["median_lead_time_s"], digits=0),
+                    number_text(point["median_lead_time_s"], digits=0),
                 )
             ),
         ]
         for name, one in candidates_of(study)
     ]
-    return table_of(header, body)
+    return Table(header, body)
 
 
-def _ablation(study: Mapping[str, Any]) -> str:
+def _ablation(study: Mapping[str, Any]) -> Table:
     body = [
-        [group, number_of(one["loss"], signed=True, digits=4), interval_of(one, digits=4)]
+        [group, number_text(one["loss"], signed=True, digits=4), interval_text(one, digits=4)]
         for group, one in sorted(study["ablation"].items(), key=lambda item: -item[1]["loss"])
     ]
-    return table_of(["group of inputs", "loss of PR-AUC without it", "95% of the resamples"], body)
+    return Table(["group of inputs", "loss of PR-AUC without it", "95% of the resamples"], body)
 
 
-def _parts(study: Mapping[str, Any]) -> str:
+def _parts(study: Mapping[str, Any]) -> Table:
     chosen = study["detectors"]["selected"]
     best = study["detectors"][study["best_baseline"]]
     body = [
         [
             part,
             str(one["rows"]),
-            number_of(one["prevalence"]),
-            number_of(one["pr_auc"]),
-            number_of(best[key][part]["pr_auc"]),
-            interval_of(one["lead_interval"]),
-            number_of(one["brier"]),
-            number_of(one["calibration_error"]),
+            number_text(one["prevalence"]),
+            number_text(one["pr_auc"]),
+            number_text(best[key][part]["pr_auc"]),
+            interval_text(one["lead_interval"]),
+            number_text(one["brier"]),
+            number_text(one["calibration_error"]),
         ]
         for key in ("by_product", "by_regime")
         for part, one in chosen[key].items()
     ]
     header = ["part", "rows", "prevalence", "PR-AUC", "best baseline", "95% interval of the lead", "Brier"]
-    return table_of([*header, "calibration error"], body)
+    return Table([*header, "calibration error"], body)
