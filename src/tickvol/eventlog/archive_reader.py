@@ -123,7 +123,7 @@ class ByteStream(Protocol):
 
 
 class _ZstdStream:
-    """Zstandard reader that, unlike the library's, reports a file that ends inside a frame and unpacks little at once."""
+    """Zstandard reader that, unlike the library's, reports a file ending inside a frame and unpacks little at once."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")

@@ -1,7 +1,7 @@
 """The BentoML service: the routes that the systems declare, and nothing else.
 
-BentoML knows POST alone, so routes by GET are a small mounted application. The process that supervises
-the worker imports this module too: everything heavy waits until an instance is made.
+BentoML supports only POST, so GET routes are a small mounted application. The process that supervises the worker
+imports this module too: everything heavy waits until an instance is created.
 """
 
 # mypy: disallow-untyped-decorators=false
@@ -55,18 +55,18 @@ class _Service:
         try:
             self._answering = open_routes(_CONFIG, SYSTEMS)
         except TickvolError as error:
-            # The worker stays up, not ready: a restart would meet the same bundle again, and again.
+            # The worker stays up, not ready: a restart would only fail on the same bundle again.
             logger.error("not ready: %s", error)
 
     def __is_ready__(self) -> bool:
         return self._answering is not None
 
     def answer_query(self, name: str, request: Request) -> Response:
-        """A route by GET."""
+        """Answer a GET route."""
         return self.answer(name, request.query_params.multi_items())
 
     def answer(self, name: str, asked: Any) -> Response:
-        """A route: its body, or its query parameters as pairs."""
+        """Answer a route from its body, or from its query parameters as pairs."""
         try:
             if self._answering is None:
                 raise RequestError(503, "service", None, "no verified bundle is loaded; the service's log says why")
@@ -113,14 +113,14 @@ Tickvol.add_asgi_middleware(Guard, max_body_bytes=_CONFIG.serving.max_body_bytes
 
 
 def _end_with_parent(parent: int) -> None:
-    """A supervisor killed outright takes no worker with it; the worker then ends itself instead of holding the port."""
+    """End the worker when its supervisor was killed outright: it would survive and keep the port."""
     while os.getppid() == parent:
         time.sleep(1.0)
     os.kill(os.getpid(), signals.SIGTERM)
 
 
 class _WithoutRejectedBodies(logging.Filter):
-    """BentoML logs a traceback for each body that does not validate; the access log tells its 422 anyway."""
+    """Drops the traceback that BentoML logs for each invalid body; the access log shows its 422 anyway."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         kind = record.exc_info[0] if record.exc_info else None
