@@ -87,7 +87,7 @@ class HttpClient:
         Raises
         ------
         RequestFailed
-If attempts or time are used up, the server asks for too long a wait, the body is too large, or `url` or
+            If attempts or time are used up, the server asks for too long a wait, the body is too large, or `url` or
             `headers` are not valid.
         """
         from tickvol.exchange.http_session import Call, parse_url
