@@ -58,9 +58,9 @@ class AlertTopic:
     Raises
     ------
     BrokerUnavailable
-        When no broker answers.
+        If no broker answers.
     TopicMismatch
-        When the broker has no such topic.
+        If the broker has no such topic.
     """
 
     def __init__(self, kafka: KafkaConfig, topic: str) -> None:

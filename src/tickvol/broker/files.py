@@ -45,7 +45,7 @@ appender.file.strategy.max = 4
 def free_port(host: str = "127.0.0.1") -> int:
     """A free port below the system's range for outgoing connections.
 
-    Within that range, a client that keeps retrying while the broker is away could end up connected to itself, and the
+    Within that range, a client that keeps retrying while the broker is down could end up connected to itself, and the
     broker would find its port taken.
     """
     chance = random.SystemRandom()
@@ -91,7 +91,7 @@ def broker_settings(
         "broker.heartbeat.interval.ms": "500",
         # A transaction whose owner hangs hides its offsets until the check for timeouts; by default every 10 s.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-        # By default a group that was away for a week would have lost its offsets.
+        # By default a group that was inactive for a week would have lost its offsets.
         "offsets.retention.minutes": str(_KEPT_FOR_EVER_MIN),
         "log.cleaner.dedupe.buffer.size": str(1 << 24),
         "offsets.topic.replication.factor": "1",

@@ -85,7 +85,7 @@ class GroupConsumer:
     Raises
     ------
     BrokerUnavailable
-        From every method: the broker is away, or membership was lost; set the positions again after the next change.
+        From every method: the broker is down, or membership was lost; set the positions again after the next change.
     LogLost
         If the log no longer holds the next message.
     WorkError

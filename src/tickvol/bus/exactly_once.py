@@ -43,14 +43,14 @@ class Work(Protocol):
     """
 
     def warm_up(self) -> None:
-        """Load what takes time while the broker is asked; called on another thread."""
+        """Do slow loading while the broker is queried; called on another thread."""
         return
 
     def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
         """Take over these partitions, and no others, with empty state; return their resume offsets."""
 
     def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
-        """Rebuild the state from messages that are already done, without producing."""
+        """Rebuild the state from messages already processed, without producing."""
 
     def end_silence(self, partition: int) -> None:
         """Note that the partition's messages are new from now on."""

@@ -1,6 +1,6 @@
 """LogWriter: writes messages to the topics in order and tracks the broker's acknowledgements.
 
-The producer is idempotent and never gives up on a message: while the broker is away, messages wait in the producer, so
+The producer is idempotent and never gives up on a message: while the broker is down, messages wait in the producer, so
 none can overtake another. The caller bounds their number by checking `in_flight` before it sends more.
 """
 
@@ -124,7 +124,7 @@ class LogWriter:
 def check_topics(kafka: KafkaConfig, ticks: str, ends: dict[int, int], topic_id: str) -> str:
     """Check that the topics exist and that the tick topic still holds what was acknowledged; return its id.
 
-    End offsets alone do not suffice: what waited while the broker was away may have filled a new topic beyond them.
+    End offsets alone do not suffice: what waited while the broker was down may have filled a new topic beyond them.
 
     Parameters
     ----------

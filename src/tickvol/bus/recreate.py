@@ -34,7 +34,7 @@ def group_members(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) ->
     Raises
     ------
     BrokerUnavailable
-        When the broker does not answer.
+        If the broker does not answer.
     """
 
     def ask() -> list[str]:

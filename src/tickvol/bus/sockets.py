@@ -54,7 +54,7 @@ class ClosingLoop(NetworkSelector):  # type: ignore[misc]
 
 
 def new_client(make: Callable[..., _Client], **settings: Any) -> _Client:
-    """`make(**settings)`, a producer, consumer or admin client; one that cannot be created is closed."""
+    """Create a producer, consumer or admin client by `make(**settings)`; close it if that fails."""
     inner: list[KafkaNetClient] = []
 
     def net_client(**configs: Any) -> KafkaNetClient:

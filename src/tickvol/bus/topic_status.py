@@ -96,7 +96,7 @@ def _committed(admin: KafkaAdminClient, group_id: str) -> dict[TopicPartition, i
 
 
 def directory_bytes(directory: Path) -> int:
-    """Disk space used; the sizes of Kafka's index files are larger than the space they take."""
+    """Disk space used; the sizes of Kafka's index files exceed the space that they use."""
     total = 0
     for path in directory.rglob("*"):
         try:

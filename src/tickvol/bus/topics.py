@@ -76,9 +76,9 @@ def ensure_topics(admin: KafkaAdminClient, kafka: KafkaConfig, topics: Sequence[
     Raises
     ------
     TopicMismatch
-        When a topic has another number of partitions: changing it would move products and break their order.
+        If a topic has another number of partitions: changing it would move products and break their order.
     BrokerUnavailable
-        When the broker does not answer.
+        If the broker does not answer.
     """
     settings = topic_settings(kafka)
     with reaching(kafka):

@@ -53,7 +53,7 @@ class Transactions:
     Raises
     ------
     BrokerUnavailable
-        From every method, if the broker is away, does not answer or fences us. Either nothing or all was committed.
+        From every method, if the broker is down, does not answer or fences us. Either nothing or all was committed.
     """
 
     def __init__(

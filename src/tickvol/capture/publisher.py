@@ -36,7 +36,7 @@ CHECKPOINT_S = 0.05
 COMMIT_S = 1.0
 RETRY_S = 1.0
 SILENCE_S = 3.0
-"""The producer waits for a broker for ever; if nothing is acknowledged for this long, the broker counts as away."""
+"""The producer waits for a broker for ever; if nothing is acknowledged for this long, the broker counts as down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class Publisher:
     ingestion : location of the archive and settings of publishing.
     grace_ms : time that the tracker waits for a lost frame, in event time.
     batch_size : maximum number of lines in a batch.
-    follow : True while the archive may still grow.
-    stopped : True if publishing must end with what is sent so far.
+    follow : returns True while the archive may still grow.
+    stopped : returns True if publishing must end with what is sent so far.
     on_figures : called with the counts from time to time.
     delete_sent : True to delete packed files once all their lines are acknowledged.
     progress : the archive's progress file, already locked; None: this takes the lock as soon as it is free.
@@ -108,12 +108,12 @@ class Publisher:
     def run(self) -> bool:
         """Publish to the end of the archive, or until stopped; True if all of it is acknowledged.
 
-        While the broker is away, this retries for as long as the archive is followed.
+        While the broker is down, this retries for as long as the archive is followed.
 
         Raises
         ------
         BrokerUnavailable
-            If the broker is away and the archive is not followed.
+            If the broker is down and the archive is not followed.
         LogLost, TopicMismatch, CorruptFile
             If continuing would hide a gap.
         """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class Backoff:
-    """Waits of a run of failures; wait n: ``min(initial * multiplier**n, maximum)``, times a draw from [1 - jitter, 1].
+    """Waits after consecutive failures: ``min(initial * multiplier**n, maximum)``, times a draw from [1 - jitter, 1].
 
     Parameters
     ----------

@@ -21,6 +21,6 @@ def give_memory_back() -> None:
 
 
 def collect_garbage_rarely() -> None:
-    """Collect rarely: batches make short-lived containers but no cycles, and the search costs a quarter of the time."""
+    """Collect rarely: batches make many short-lived containers but no cycles; a search costs a quarter of the time."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

@@ -25,7 +25,7 @@ def iso(time_ns: int) -> str:
 
 
 def exact_iso(time_ns: int) -> str:
-    """UTC to the millisecond, the resolution of bar ends; without a zero fraction.
+    """UTC to the millisecond, the resolution of bar ends; no fraction if it is zero.
 
     >>> exact_iso(1_775_347_200_000_000_000), exact_iso(1_775_347_200_250_000_000)
     ('2026-04-05T00:00:00Z', '2026-04-05T00:00:00.250Z')

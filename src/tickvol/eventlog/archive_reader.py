@@ -191,7 +191,7 @@ class LineReader:
         return given
 
     def _forget_what_was_cut_off(self) -> None:
-        """Drop a partial line that the file no longer holds: a capture without disk space cuts it off again."""
+        """Drop a partial line that the file no longer holds: a capture cuts it off again if the disk is full."""
         file = cast("BinaryIO", self._stream)
         size = os.fstat(file.fileno()).st_size
         if size < file.tell():

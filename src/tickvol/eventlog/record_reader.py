@@ -4,8 +4,8 @@
 time, and the first of a product, wait for the product's next record, which confirms them (its time is at least theirs
 minus `ahead_ns`) or refutes them: one bad clock must not close every bar. The time of a gap is its end; so the gap of
 an outage and the tick after it confirm each other. Records with the header VOUCHED do not wait: the tracker has
-confirmed their time by all frames of their connection, which show more than one product does, and a replay of the
-archive takes them at once too.
+confirmed their time by all frames of their connection, not just one product's, and a replay of the archive takes them
+at once too.
 """
 
 from collections.abc import Sequence

@@ -61,7 +61,7 @@ class _Figures:
 
 
 class MetricsServer:
-    """`http://127.0.0.1:PORT/metrics`; every other path is 404; 503 means that the values could not be read.
+    """Server of `http://127.0.0.1:PORT/metrics`; other paths give 404, and 503 means that the values cannot be read.
 
     The client library's metrics of the process (`process_*`: memory, CPU, open files) are there too.
 

@@ -47,7 +47,7 @@ class EventSource:
 
 @functools.lru_cache(maxsize=64)
 def second_text(second: int) -> str:
-    """`2026-04-05T22:35:14` for seconds since the epoch."""
+    """Format seconds since the epoch as `2026-04-05T22:35:14`."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 

@@ -5,9 +5,9 @@ Every second has a log-volatility, the sum of four parts::
     log(base) + regime level (three-state Markov chain, common) + common OU + own OU of the product
 
 A product's *activity* (an OU of its own) raises its tick rate and widens its spread at once and feeds its volatility
-over the next minute, so that a burst of trading predicts part, not all, of what follows. Ticks arrive as a
-Poisson process whose rate follows activity and volatility; the price between them is a Brownian motion on the
-integrated variance plus compound Poisson jumps, each of which raises the volatility that follows.
+over the next minute, so that a burst of trading predicts part, not all, of what follows. Ticks arrive as a Poisson
+process whose rate follows activity and volatility; the price between them is a Brownian motion on the integrated
+variance plus compound Poisson jumps, each of which raises the volatility that follows.
 `docs/simulated_exchange.md` has the parameters and their effects.
 """
 

@@ -1,6 +1,6 @@
 """Parquet files of numbers: page checksums, atomic replacement, no pandas.
 
-`pa.array` and `to_numpy` import pandas, which takes 0.24 s, with the GIL held, and 40 MB. Buffers and DLPack do not.
+`pa.array` and `to_numpy` import pandas: 0.24 s with the GIL held, and 40 MB. Buffers and DLPack do not.
 """
 
 from collections.abc import Sequence

@@ -68,7 +68,7 @@ class LiveBroker:
         if self._watched.is_running():
             self._wait_s = FIRST_WAIT_S
             return
-        self._tell("broker: has ended, restarting")
+        self._tell("broker: has ended, is started again")
         try:
             self._run("start")
         except WorkError as error:

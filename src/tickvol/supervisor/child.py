@@ -43,7 +43,7 @@ class Child:
         self.code: int | None = None
         """Exit code of the last process that ended."""
         self.gave_up = False
-        """True if it ended at once too often and is not restarted."""
+        """True if it ended right after its start too often and is not restarted."""
         self._arguments = arguments
         self._module = module
         self._tell = tell

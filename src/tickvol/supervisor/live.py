@@ -236,7 +236,7 @@ class LivePath:
 
     def _tell_places(self) -> None:
         config, kafka = self._config, self._config.kafka
-        whose = f"started here, data below {kafka.broker_dir}" if self._broker.ours else "already running"
+        whose = f"started here, data below {kafka.broker_dir}" if self._broker.ours else "was there before"
         self._tell(f"broker     {self._broker.address}, {whose}")
         self._tell(f"topics     {', '.join(spec.name for spec in all_topics(config))}")
         self._tell(f"archive    {config.ingestion.raw_dir}")
@@ -247,10 +247,10 @@ class LivePath:
             self._tell(f"{name:<10} http://{HOST}:{port}/metrics, {self._process(name)}")
         if "exchange" in self._children:
             self._tell(f"exchange   {self._process('exchange')}")
-        here = f", {self._process('mlflow')}" if "mlflow" in self._children else ", already running"
+        here = f", {self._process('mlflow')}" if "mlflow" in self._children else ", was there before"
         uri = config.mlflow.tracking_uri
         self._tell(f"mlflow     {uri if uri.startswith('http') else f'http://{HOST}:{config.mlflow.port}'}{here}")
-        self._tell("Ctrl-C stops everything in order")
+        self._tell("Ctrl-C ends all of it in order")
 
     def _process(self, name: str) -> str:
         child = self._children[name]
