@@ -162,7 +162,7 @@ class Publisher:
         if own:
             raise LogLost(
                 f"{self._raw_dir}: topic {self._ingestion.topic} holds records of this archive ({min(own)}),"
-                " but its publication progress is unknown; `tickvol kafka rebuild` recreates the topics from the"
+                " but how far it is published is not known; `tickvol kafka rebuild` recreates the topics from the"
                 " archive"
             )
 
