@@ -1,4 +1,4 @@
-"""What all commands share: `--config`, help with defaults, exit codes 0, 1 (the work failed) and 2 (wrong use)."""
+"""Common parts of all commands: `--config`, help with defaults, exit codes 0, 1 (the work failed) and 2 (wrong use)."""
 
 import argparse
 import logging
@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        """Without `(default: None)`, which says nothing: such options name the configuration key they override."""
+        """Omit `(default: None)`: such options name the configuration key that they override."""
         return action.help if action.default is None or action.default is False else super()._get_help_string(action)
 
 
 def command_parser(name: str, description: str) -> argparse.ArgumentParser:
     """A parser for `tickvol NAME` with the options that every command takes.
 
-    Options whose default is None say in their help which configuration key they override.
+    The help of options whose default is None names the configuration key that they override.
     """
     parser = argparse.ArgumentParser(prog=f"tickvol {name}", description=description, formatter_class=_Formatter)
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="configuration file (YAML)")
@@ -42,7 +42,7 @@ def agreed(question: str) -> bool:
 def run_command(
     parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int | None], argv: Sequence[str] | None
 ) -> int:
-    """Parse, work, and turn what goes wrong into one clear line each and an exit code."""
+    """Parse, work, and turn each error into one clear line and an exit code."""
     options = parser.parse_args(argv)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
@@ -50,7 +50,7 @@ def run_command(
         stream=sys.stderr,
     )
     if not options.verbose:
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it tells each retry; our own lines tell each outage
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it logs each retry; our own lines report each outage
     try:
         code = work(options) or 0
         sys.stdout.flush()
@@ -70,7 +70,7 @@ def run_command(
     except OSError as error:
         print(f"{parser.prog}: {error.filename or 'input/output'}: {error.strerror or error}", file=sys.stderr)
         return 1
-    except Exception as error:  # a fault of ours: users get one line, those who look for it the traceback
+    except Exception as error:  # a bug of ours: users get one line, and with --verbose the traceback
         logger.debug("unexpected error", exc_info=True)
         about = f": {str(error).splitlines()[0]}" if str(error) else ""
         print(f"{parser.prog}: unexpected {type(error).__name__}{about}; --verbose shows where", file=sys.stderr)
@@ -78,6 +78,6 @@ def run_command(
 
 
 def reader_went_away() -> int:
-    """Nobody reads standard output any more (`tickvol ... | head`): say nothing, exit 1."""
+    """Handle a closed standard output (`tickvol ... | head`): print nothing, exit 1."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

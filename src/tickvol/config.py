@@ -23,7 +23,7 @@ from tickvol.volatility.settings.profile import VolatilityConfig
 DEFAULT_CONFIG = Path("config.yaml")
 ENV_PREFIX = "TICKVOL_"
 _SECRET = re.compile("secr|passw|token|webhook|sasl", re.IGNORECASE)
-"""In the name of a key that may hold what nobody should read in a log, misspelt or not."""
+"""Matches names of keys that may hold a secret, which must not appear in a log, misspelt or not."""
 CONFIG_VARIABLE = "TICKVOL_CONFIG"
 NOT_CONFIGURATION = ("TICKVOL_DATA", "TICKVOL_NOTEBOOK_FEATURES", CONFIG_VARIABLE)
 """Variables that override nothing: directories of the demo, the tests and the notebook, the scheduler's file."""
@@ -35,13 +35,13 @@ MOVED = {
     "kafka.topic_outcomes": "scoring.topic_outcomes",
     "kafka.topic_alerts": "alerts.topic",
 }
-"""Keys that have another name now."""
+"""Keys that were renamed."""
 
 
 class Config(VolatilityConfig, BaseSettings):
-    """All sections of all systems, frozen; `load_config` refuses unknown sections, which are only ignored here.
+    """All sections of all systems, frozen; `load_config` rejects unknown sections, which are only ignored here.
 
-    A system is added by the model of the sections that it reads, as a further base class.
+    To add a system, add the model of the sections that it reads as a further base class.
     """
 
     model_config = SettingsConfigDict(
@@ -57,7 +57,7 @@ class Config(VolatilityConfig, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before `.env` before the file; the file comes in as init values."""
+        """Sources by precedence: environment, `.env`, then the file, which comes in as init values."""
         return env_settings, dotenv_settings, init_settings
 
 
@@ -81,12 +81,12 @@ def load_config(
 
     Parameters
     ----------
-    config_type : which sections there are.
+    config_type : the model of the sections.
 
     Raises
     ------
     ConfigError
-        With one line for each field that does not hold, all of them at once.
+        With one line for each invalid field, all of them at once.
     """
     chosen = path or DEFAULT_CONFIG
     values = _read_yaml(chosen)
@@ -118,17 +118,17 @@ def load_config(
 
 
 def configured_path() -> Path:
-    """The file that the environment names, for processes that have no command line of ours."""
+    """The configuration file that the environment names, for processes without a command line of ours."""
     return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
 
 
 def check_products(texts: Sequence[str]) -> tuple[str, ...]:
-    """Products named on a command line, by blanks or commas, each once.
+    """Parse products given on a command line, separated by blanks or commas; duplicates are dropped.
 
     Raises
     ------
     UsageError
-        With one line for each that is no product.
+        With one line for each invalid product.
     """
     names = tuple(dict.fromkeys(name for text in texts for name in text.split(",") if name))
     problems = [
@@ -140,7 +140,7 @@ def check_products(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _variables(env_file: Path | None) -> dict[str, str]:
-    """All that the environment and `.env` say under our prefix."""
+    """Variables with our prefix, from the environment and `.env`."""
     try:
         from_file = dotenv_values(env_file) if env_file is not None and env_file.exists() else {}
     except (OSError, UnicodeDecodeError) as error:
@@ -160,7 +160,7 @@ def _unknown_variables(variables: Mapping[str, str], sections: Collection[str]) 
 
 
 def _truths(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, bool]]:
-    """Where YAML's yes and true stand, which would pass for the number 1."""
+    """Booleans in the YAML, such as yes and true, which would pass for the number 1."""
     found: list[tuple[str, bool]] = []
     for name, value in values.items():
         if isinstance(value, dict):
@@ -171,7 +171,7 @@ def _truths(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, b
 
 
 def _written_secrets(values: Mapping[str, Any], path: Path) -> list[str]:
-    """A webhook's secret in the file, which is shared and kept under version control."""
+    """Reject a webhook's secret in the file, which is shared and kept under version control."""
     place: Any = values
     for name in ("alerts", "webhook", "secret"):
         place = place.get(name) if isinstance(place, dict) else None
@@ -221,5 +221,5 @@ def _describe(path: Path, problem: Any) -> list[str]:
 
 
 def _shown(where: str, value: object) -> str:
-    """A value, but not of a place that may hold a secret, misspelt or not."""
+    """A value for a message, hidden if its key may hold a secret, misspelt or not."""
     return "(not shown)" if _SECRET.search(where) else repr(value)

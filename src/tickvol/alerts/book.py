@@ -1,4 +1,4 @@
-"""What the ledger's lines amount to: the last alert of each kind, and what became of every notice in every sink."""
+"""State folded from the ledger's lines: the last alert of each kind, and the state of each delivery."""
 
 import enum
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tickvol.alerts.notifications import Alert, AlertState, Notice
 
 
 class Fate(enum.StrEnum):
-    """What became of a notice in a sink; `due` and `failed` are tried again, `held` waits for its digest."""
+    """Delivery state of a notification in a sink; `due` and `failed` are retried, `held` waits for its digest."""
 
     DUE = "due"
     HELD = "held"
@@ -22,11 +22,11 @@ class Fate(enum.StrEnum):
 
 
 OPEN = (Fate.DUE, Fate.FAILED)
-"""Fates of what is still to be delivered."""
+"""States of notifications that are still to be delivered."""
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="made", forbid_unknown_fields=True):
-    """A notice with the sinks that it is for; of a digest also whose waiting it ends."""
+    """A notification with its target sinks; for a digest, `of` holds the keys of the held notifications in it."""
 
     key: str
     notice: Notice
@@ -36,7 +36,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="mad
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tried", forbid_unknown_fields=True):
-    """What a sink did with a notice, or that a person gave it up or wants it tried again."""
+    """Outcome of a delivery to a sink, or a manual decision to give up or retry a notification."""
 
     key: str
     sink: str
@@ -50,7 +50,7 @@ Line = Made | Tried
 
 @dataclass(slots=True)
 class Delivery:
-    """The present fate of a notice in one sink; `tries` counts visits to the sink, each with its own attempts."""
+    """State of a notification's delivery to one sink; `tries` counts visits to the sink, each with its own attempts."""
 
     fate: Fate
     tries: int = 0
@@ -60,7 +60,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class Entry:
-    """A notice and its deliveries by sink."""
+    """A notification and its deliveries by sink."""
 
     key: str
     notice: Notice
@@ -75,7 +75,7 @@ class Book:
         self._last: dict[tuple[str, str], Alert] = {}
 
     def add(self, line: Line) -> None:
-        """Take the next line; one about a notice that is not known says nothing."""
+        """Apply the next line; a line about an unknown notification is ignored."""
         if isinstance(line, Made):
             self._made(line)
         elif line.key in self.entries:
@@ -94,16 +94,16 @@ class Book:
             self._last[line.notice.name, line.notice.subject.text] = line.notice
 
     def last(self, name: str, subject_text: str) -> Alert | None:
-        """The last alert of a name and subject, None without any."""
+        """The last alert of a name and subject; None if there is none."""
         return self._last.get((name, subject_text))
 
     def standing(self, name: str | None = None) -> list[Alert]:
-        """Alerts that are raised and not cleared; of one name or of all."""
+        """Alerts that are raised and not cleared, of one name or of all."""
         raised = (alert for alert in self._last.values() if alert.state is AlertState.RAISED)
         return [alert for alert in raised if name is None or alert.name == name]
 
     def with_fate(self, *fates: Fate, sink: str | None = None) -> Iterator[tuple[Entry, str]]:
-        """Notices and sinks whose delivery is in one of these fates, in the order in which they were made."""
+        """Notifications and sinks whose delivery is in one of these states, in order of creation."""
         for entry in self.entries.values():
             for name, delivery in entry.deliveries.items():
                 if delivery.fate in fates and sink in (None, name):

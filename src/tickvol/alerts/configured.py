@@ -1,4 +1,4 @@
-"""The alert dispatcher as the configuration describes it, for every command that raises alerts."""
+"""The alert dispatcher built from the configuration, for every command that raises alerts."""
 
 import random
 import time
@@ -21,12 +21,12 @@ _SECRET = "TICKVOL_ALERTS__WEBHOOK__SECRET"
 
 @contextmanager
 def open_dispatcher(alerts: AlertsConfig, kafka: KafkaConfig) -> Iterator[AlertDispatcher]:
-    """The dispatcher, with connections that end with the block.
+    """Open the dispatcher; its connections close at the end of the block.
 
     Raises
     ------
     UsageError
-        When there is a webhook and no secret to sign with.
+        If a webhook is configured without a secret to sign with.
     """
     with ExitStack() as connections:
         sinks: dict[str, Callable[[], Sink]] = {FILE: lambda: LineFile(alerts.file)}
@@ -45,7 +45,7 @@ def open_dispatcher(alerts: AlertsConfig, kafka: KafkaConfig) -> Iterator[AlertD
 
 
 def routes(alerts: AlertsConfig) -> list[Route]:
-    """What each sink takes and when it is quiet."""
+    """Routes: the severities that each sink takes and its quiet hours."""
     taken = {TOPIC: alerts.topic_severities, FILE: alerts.file_severities}
     if alerts.webhook.url.get_secret_value():
         taken[WEBHOOK] = alerts.webhook_severities
@@ -54,12 +54,12 @@ def routes(alerts: AlertsConfig) -> list[Route]:
 
 
 def new_webhook(about: WebhookConfig) -> Webhook:
-    """The webhook of the configuration.
+    """Create the webhook from the configuration.
 
     Raises
     ------
     UsageError
-        When there is no secret.
+        If there is no secret.
     """
     if not about.secret.get_secret_value():
         raise UsageError(f"alerts.webhook.secret: missing: alerts.webhook.url needs it to sign; set {_SECRET}")
@@ -74,7 +74,7 @@ def new_webhook(about: WebhookConfig) -> Webhook:
 
 
 def told(visits: Sequence[Visit]) -> list[str]:
-    """A line for each sink: what it took, what is left and why."""
+    """One line per sink: what was delivered, what is left and why."""
     lines = []
     for visit in visits:
         counts = (("delivered", visit.delivered), ("waiting", visit.open), ("refused", visit.refused))
@@ -86,7 +86,7 @@ def told(visits: Sequence[Visit]) -> list[str]:
 
 
 def is_settled(visits: Sequence[Visit]) -> bool:
-    """Whether every sink has all that it is to have by now."""
+    """True if no sink has open or refused notifications."""
     return not any(visit.open or visit.refused for visit in visits)
 
 

@@ -1,4 +1,4 @@
-"""The alert dispatcher: readings in, alerts into the ledger, notices out to the sinks. The ledger is written first."""
+"""The alert dispatcher: readings in, alerts into the ledger, then notifications out to the sinks."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -19,23 +19,23 @@ LOCK_PATIENCE_S = 10.0
 
 
 class Sink(Protocol):
-    """Where notices go."""
+    """A destination of notifications."""
 
     def deliver(self, notice: Notice, key: str) -> None:
-        """Return when the sink has it; `key` lets it recognise one that it was given before.
+        """Deliver a notification; returns once the sink has it, and `key` lets the sink recognise a repeated delivery.
 
         Raises
         ------
         DeliveryRefused
-            When it will never take this notice.
+            If it will never accept this notification.
         WorkError, OSError
-            When it does not take it now.
+            If it cannot accept it now.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What a sink took in one delivery, and what is left: `open` is tried again, `refused` is not, `held` is quiet."""
+    """Result of a delivery to a sink: `open` is retried, `refused` is not, `held` waits for the end of quiet hours."""
 
     sink: str
     delivered: int
@@ -46,13 +46,13 @@ class Visit:
 
 
 class AlertDispatcher:
-    """Decides, writes down and delivers.
+    """Decides on alerts, records them and delivers them.
 
     Parameters
     ----------
-    ledger : what was made before, and what became of it.
-    routes : sinks, what they take and when they are quiet.
-    sinks : how to reach each sink; called once, when it has something to deliver.
+    ledger : earlier notifications and their delivery states.
+    routes : sinks, the severities that they take and their quiet hours.
+    sinks : constructor of each sink; called once, when there is something to deliver.
     now_ns : our clock.
     repeat_after_ns : see `decide`.
     """
@@ -74,7 +74,7 @@ class AlertDispatcher:
         self._repeat_after_ns = repeat_after_ns
 
     def book(self) -> Book:
-        """Everything that is written down so far."""
+        """State of everything recorded so far."""
         return self._ledger.refresh()
 
     @property
@@ -83,9 +83,9 @@ class AlertDispatcher:
         return self._ledger.unreadable
 
     def observe(self, rule: Rule, readings: Sequence[Reading]) -> list[Alert]:
-        """Judge readings and write down what they make; `deliver` sends it.
+        """Judge readings and record the alerts that they cause; `deliver` sends them.
 
-        Digests that are due are made before, or a clearing would come before the digest that holds its raise.
+        Digests that are due are created first; otherwise a clearing would precede the digest that contains its raise.
         """
         made = []
         with self._ledger.writing() as writer:
@@ -101,11 +101,11 @@ class AlertDispatcher:
         return made
 
     def deliver(self) -> list[Visit]:
-        """Keep the quiet hours, make digests of what they held back, and take all that is open to the sinks, in order.
+        """Apply quiet hours, create digests of what they held back, and deliver everything open to the sinks, in order.
 
-        A sink that does not take a notice is left alone until the next call, so that a clearing cannot overtake its
-        raise; one that refuses a notice for good is given the next. One process delivers at a time; if another is at it
-        for longer than a moment, what is open stays open.
+        A sink that fails is skipped until the next call, so that a clearing cannot overtake its raise; a sink that
+        refuses a notification for good gets the next one. One process delivers at a time; if another process is still
+        delivering after `LOCK_PATIENCE_S`, open notifications stay open.
         """
         lock = self._ledger.path.with_name(f".{self._ledger.path.name}.delivering")
         busy = Busy("another process is delivering")
@@ -122,12 +122,12 @@ class AlertDispatcher:
         return [self._told(book, sink, *details.get(sink, (0, None))) for sink in names]
 
     def give_up(self, sink: str) -> int:
-        """Write down that what is open, refused or held at a sink will not be sent; returns how many notices."""
-        return self._mark(sink, (*OPEN, Fate.REFUSED, Fate.HELD), Fate.GIVEN_UP, "given up by hand")
+        """Record that notifications open, refused or held at a sink will not be sent; return their number."""
+        return self._mark(sink, (*OPEN, Fate.REFUSED, Fate.HELD), Fate.GIVEN_UP, "given up manually")
 
     def try_refused_again(self) -> int:
-        """Make what was refused due again; returns how many notices."""
-        return self._mark(None, (Fate.REFUSED,), Fate.DUE, "to be tried again")
+        """Make refused notifications due again; return their number."""
+        return self._mark(None, (Fate.REFUSED,), Fate.DUE, "to be retried")
 
     def _mark(self, sink: str | None, fates: Sequence[Fate], fate: Fate, detail: str) -> int:
         with self._ledger.writing() as writer:
@@ -137,7 +137,7 @@ class AlertDispatcher:
         return len(found)
 
     def _keep_quiet_hours(self, writer: Writer) -> None:
-        """Hold back what is open where its hours have begun; a digest a sink of what it held and may have now."""
+        """Hold open notifications where quiet hours have begun; create one digest per sink where they have ended."""
         now_ns = self._now_ns()
         for route in self._routes:
             ripe = {}
@@ -153,7 +153,7 @@ class AlertDispatcher:
                 writer.add(Made(key=notice_key(digest), notice=digest, due=(route.sink,), of=tuple(ripe)))
 
     def _visit(self, sink: str) -> tuple[int, str | None]:
-        """Deliver what is open, also what comes meanwhile; how many it took and what stopped it."""
+        """Deliver what is open, including what arrives meanwhile; return the number delivered and the final error."""
         delivered, detail = 0, None
         while detail is None and (found := next(self.book().with_fate(*OPEN, sink=sink), None)):
             entry = found[0]

@@ -1,4 +1,4 @@
-"""When a figure raises an alert, repeats it and clears it: one pure decision on the last alert of its kind."""
+"""Hysteresis of alerts: a pure decision, from the last alert of its kind, to raise, repeat or clear one."""
 
 import math
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from tickvol.alerts.notifications import Alert, AlertState, Figure, Severity, Su
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An alert by name: it is raised above one level and cleared below a lower one; between them nothing changes.
+    """A named alert: raised above one level and cleared below a lower one; between them nothing changes.
 
     Raises
     ------
     ValueError
-        When the levels are not in this order.
+        If `clear_below` is above `raise_above`.
     """
 
     name: str
@@ -29,13 +29,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a rule is asked about.
+    """A value for a rule to judge.
 
     Attributes
     ----------
-    value : None or NaN where it is not known, which neither raises nor clears.
-    figures, reason : go into the alert.
-    event_time_ns : what the value is as of.
+    value : None or NaN if unknown, which neither raises nor clears.
+    figures, reason : copied into the alert.
+    event_time_ns : event time of the value.
     """
 
     subject: Subject
@@ -46,19 +46,19 @@ class Reading:
 
 
 def decide(last: Alert | None, rule: Rule, reading: Reading, *, now_ns: int, repeat_after_ns: int) -> Alert | None:
-    """The alert that a reading makes, None for none.
+    """The alert that a reading causes; None if it causes none.
 
     Parameters
     ----------
-    last : the last alert of this name and subject, None without any. It is all that is remembered: raised means that
-        the alert stands.
+    last : the last alert of this name and subject, None if there is none. It is the whole state: raised means that the
+        alert stands.
     now_ns : our clock; becomes `made_time_ns`.
-    repeat_after_ns : an alert that stands is sent again this long after it was last made, not sooner.
+    repeat_after_ns : a standing alert is repeated this long after it was last created, not sooner.
 
     Notes
     -----
-    A reading older than the last alert, by event time, says nothing: whoever looks at past days again must not clear
-    what stands today.
+    A reading older than the last alert, by event time, is ignored: a second look at past days must not clear an alert
+    that stands today.
     """
     value = reading.value
     if value is None or math.isnan(value) or (last is not None and reading.event_time_ns < last.event_time_ns):

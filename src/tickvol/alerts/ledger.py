@@ -1,8 +1,8 @@
-"""The ledger of alerts: an append-only file of JSON lines that is written before anything is sent.
+"""The ledger of alerts: an append-only file of JSON lines, written before anything is sent.
 
-Several processes may use it. Whoever adds a line holds an exclusive lock and has read all lines before it; a line is on
-disk (fsync) before the lock is given back. What a killed writer left unfinished becomes a line of its own that nobody
-can read: it is counted, told and otherwise passed over, since its writer had not sent anything yet.
+Several processes may use it. A writer holds an exclusive lock and has read all earlier lines; a line is on disk (fsync)
+before the lock is released. The unfinished text of a killed writer becomes an unreadable line of its own, which is
+counted, logged and otherwise skipped, since its writer had not sent anything yet.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder(Line).decode
 
 
 class Ledger:
-    """The file at `path`, made when it is first written; `book` is what its lines amount to so far."""
+    """The file at `path`, created at the first write; `book` is the state folded from its lines so far."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,19 +34,19 @@ class Ledger:
         self._read_bytes = 0
 
     def refresh(self) -> Book:
-        """Read what was added since; an unfinished last line is left until it is finished."""
+        """Read the lines added since the last call; an unfinished last line is left until it is complete."""
         with contextlib.suppress(FileNotFoundError), self.path.open("rb") as source:
             self._read(source.fileno())
         return self.book
 
     @contextlib.contextmanager
     def writing(self) -> "Iterator[Writer]":
-        """Alone with the ledger, its book up to date; other writers wait meanwhile.
+        """Lock the ledger and update its book; other writers wait meanwhile.
 
         Raises
         ------
         DiskFull
-            When there is no room for a line, of which then no part is left.
+            If there is no disk space for a line; no part of the line is left behind.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with appending(self.path, mode=0o600) as file:
@@ -74,11 +74,11 @@ class Writer:
         self._file = file
 
     def add(self, line: Line) -> None:
-        """One line, on disk when this returns."""
+        """Append one line; it is on disk when this returns."""
         try:
             append_line(self._file, _encode(line) + b"\n")
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            raise DiskFull(f"{self._ledger.path}: no room; make some and run `tickvol alerts flush`") from error
+            raise DiskFull(f"{self._ledger.path}: no room; free disk space, then run `tickvol alerts flush`") from error
         self._ledger._read(self._file.fileno())

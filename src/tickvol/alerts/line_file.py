@@ -1,4 +1,4 @@
-"""The file sink: a JSON line a notice, on disk before it counts as delivered."""
+"""The file sink: one JSON line per notification, on disk before it counts as delivered."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ class LineFile:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def deliver(self, notice: Notice, key: str) -> None:
-        """Append and fsync; of a line that could not be written whole nothing is left.
+        """Append and fsync; a line that cannot be written whole leaves nothing behind.
 
         Raises
         ------
         OSError
-            When it cannot be written.
+            If the line cannot be written.
         """
         text = b'{"idempotency_key":"%b","notice":%b}\n' % (key.encode(), encode_notice(notice))
         with appending(self._path, mode=0o600) as file:

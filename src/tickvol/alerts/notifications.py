@@ -1,4 +1,4 @@
-"""Alerts as they are stored and sent: what, about whom, with which figures, as of when.
+"""Alerts as they are stored and sent: name, severity, subject, values and event time.
 
 An alert travels as JSON::
 
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import msgspec
 
 Figure = float | int | str | None
-"""A number or a word; NaN and infinity travel as null."""
+"""A number or a word; NaN and infinity are encoded as null."""
 
 
 class Severity(enum.StrEnum):
-    """How much it matters, ascending; `critical` is sent at any hour."""
+    """Severity of an alert, ascending; `critical` is sent at any hour."""
 
     INFO = "info"
     WARNING = "warning"
@@ -38,7 +38,7 @@ class AlertState(enum.StrEnum):
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Whom an alert is about; what is None does not matter to it."""
+    """Subject of an alert; a field that is None does not apply."""
 
     product: str | None = None
     feature: str | None = None
@@ -46,7 +46,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 
     @property
     def text(self) -> str:
-        """All that is named, as keys of messages and tables show it.
+        """All fields that are set, as message keys and tables show them.
 
         >>> Subject(detector="logistic", feature="vol_zscore").text
         'feature=vol_zscore detector=logistic'
@@ -61,8 +61,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="al
     Attributes
     ----------
     repeat : 0 for the raise itself; n for the n-th reminder that it still stands, whose state is `raised` too.
-    event_time_ns : what the figures are as of, by the clock of the log.
-    made_time_ns : when it was made, by our clock; reminders and quiet hours go by this one.
+    event_time_ns : event time of the figures, by the clock of the log.
+    made_time_ns : creation time by our clock; reminders and quiet hours use this one.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="al
 
     @property
     def key_text(self) -> str:
-        """Key of its message: alerts about one subject keep their order."""
+        """Message key: alerts about one subject keep their order."""
         return self.subject.text
 
 
@@ -90,7 +90,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="d
 
     @property
     def key_text(self) -> str:
-        """Key of its message."""
+        """Message key."""
         return "digest"
 
     @property
@@ -100,11 +100,11 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="d
 
 
 Notice = Alert | Digest
-"""What a sink is given."""
+"""A notification as sinks receive it."""
 
 
 def digest_of(notices: Sequence[Notice], made_time_ns: int) -> Digest:
-    """A digest of alerts and of those in digests, as severe as the most severe; there must be one at least."""
+    """A digest of alerts, including those in digests, as severe as the most severe; needs at least one notification."""
     worst = max((notice.severity for notice in notices), key=lambda severity: severity.rank)
     alerts = [alert for notice in notices for alert in (notice.alerts if isinstance(notice, Digest) else (notice,))]
     return Digest(severity=worst, alerts=tuple(alerts), made_time_ns=made_time_ns)
@@ -115,8 +115,8 @@ decode_notice = msgspec.json.Decoder(Notice).decode
 
 
 def notice_key(notice: Notice) -> str:
-    """What identifies a notice: the first 32 hex digits of the SHA-256 of its JSON.
+    """Idempotency key of a notification: the first 32 hex digits of the SHA-256 of its JSON.
 
-    A notice that is sent again, because nobody knows whether it arrived, has the same one.
+    A notification that is sent again because its delivery is uncertain has the same key.
     """
     return hashlib.sha256(encode_notice(notice)).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Hours of the day in which people are not to be disturbed."""
+"""Quiet hours: times of day at which notifications are held back."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
@@ -8,7 +8,7 @@ from tickvol.core.times import NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """From `start` up to, not including, `end`, each day of the zone's clock; `end` before `start` spans midnight.
+    """Daily interval from `start` (included) to `end` (excluded) in `zone`; `end` before `start` spans midnight.
 
     >>> night = QuietHours.parse("22:00-07:00", UTC)
     >>> [night.hold(hour * 3600 * NS_PER_S) for hour in (21, 22, 6, 7)]
@@ -26,7 +26,7 @@ class QuietHours:
         Raises
         ------
         ValueError
-            When it is anything else, or both ends are the same: nothing would ever be sent.
+            If the format differs, or if both ends are the same: nothing would ever be sent.
         """
         start, _, end = text.partition("-")
         try:
@@ -38,7 +38,7 @@ class QuietHours:
         return cls(first, last, zone)
 
     def hold(self, at_ns: int) -> bool:
-        """Whether the instant lies within."""
+        """True if the instant lies within the quiet hours."""
         at = datetime.fromtimestamp(at_ns // NS_PER_S, UTC).astimezone(self.zone).time()
         if self.start < self.end:
             return self.start <= at < self.end

@@ -1,4 +1,4 @@
-"""Which sinks an alert goes to, and at which hours it waits."""
+"""Routing of alerts to sinks by severity, and the hours at which a sink holds them back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from tickvol.alerts.quiet_hours import QuietHours
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a sink takes.
+    """Severities that a sink takes, and its quiet hours.
 
     Attributes
     ----------
-    severities : those that it is given; the others pass it by.
-    quiet : hours in which a severity waits there. `critical` never does, whatever is written here.
+    severities : those sent to the sink; it never sees the others.
+    quiet : hours at which a severity is held back. `critical` never is, whatever is configured here.
     """
 
     sink: str
@@ -22,13 +22,13 @@ class Route:
     quiet: Mapping[Severity, QuietHours] = field(default_factory=dict)
 
     def waits(self, severity: Severity, at_ns: int) -> bool:
-        """Whether an alert of that severity is held back at that time."""
+        """True if an alert of this severity is held back at this time."""
         hours = self.quiet.get(severity)
         return severity is not Severity.CRITICAL and hours is not None and hours.hold(at_ns)
 
 
 def destinations(routes: Sequence[Route], severity: Severity, at_ns: int) -> tuple[list[str], list[str]]:
-    """Sinks that an alert goes to at once, and those that hold it back."""
+    """Sinks that get an alert at once, and sinks that hold it back."""
     takers = [route for route in routes if severity in route.severities]
     held = [route.sink for route in takers if route.waits(severity, at_ns)]
     return [route.sink for route in takers if route.sink not in held], held

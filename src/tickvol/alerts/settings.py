@@ -15,7 +15,7 @@ from tickvol.settings.fields import Positive, PositiveInt, Section, TopicName
 
 
 class WebhookConfig(Section):
-    """Where alerts are posted; neither the secret nor the rest of the address is ever shown."""
+    """Webhook URL, secret and retries; neither the secret nor the URL beyond its host is ever shown."""
 
     url: SecretStr
     secret: SecretStr
@@ -41,7 +41,7 @@ class WebhookConfig(Section):
 
 
 class AlertsConfig(Section):
-    """When alerts are sent again, where they go, and at which hours they wait."""
+    """Repetition, sinks and quiet hours of alerts."""
 
     topic: TopicName
     ledger: Path
@@ -62,7 +62,7 @@ class AlertsConfig(Section):
         return self
 
     def quiet_hours(self) -> Mapping[Severity, QuietHours]:
-        """Hours in which a severity waits in the quiet sinks; `critical` has none."""
+        """Quiet hours by severity, for the quiet sinks; `critical` has none."""
         try:
             zone = ZoneInfo(self.quiet_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""The topic sink of alerts: acknowledged by the broker before a notice counts as delivered."""
+"""The topic sink of alerts: the broker's acknowledgement counts as delivery."""
 
 import contextlib
 
@@ -17,11 +17,11 @@ from tickvol.core.times import NS_PER_MS
 
 KEY_HEADER = "idempotency_key"
 _ROOM_BYTES = 1 << 16
-"""For key, headers and batch."""
+"""Space for key, headers and batch."""
 
 
 def alerts_topic(alerts: AlertsConfig) -> TopicSpec:
-    """The declaration of `alerts.topic`."""
+    """Declaration of `alerts.topic`."""
     return TopicSpec(
         name=alerts.topic,
         key="subject",
@@ -53,14 +53,14 @@ def notice_message(notice: Notice) -> Message:
 
 
 class AlertTopic:
-    """Writes to `alerts.topic`; connects at once.
+    """Sink that writes to `alerts.topic`; connects on construction.
 
     Raises
     ------
     BrokerUnavailable
-        When no broker answers.
+        If no broker answers.
     TopicMismatch
-        When the broker has no such topic.
+        If the broker has no such topic.
     """
 
     def __init__(self, kafka: KafkaConfig, topic: str) -> None:
@@ -68,22 +68,22 @@ class AlertTopic:
         self._topic = topic
         with reaching(kafka), contextlib.closing(new_admin(kafka)) as admin:
             if topic not in admin.list_topics():
-                raise TopicMismatch(f"{topic}: no such topic; `tickvol kafka topics` makes it")
+                raise TopicMismatch(f"{topic}: no such topic; `tickvol kafka topics` creates it")
         self._producer = new_producer(kafka, client_id="tickvol-alerts", delivery_timeout_ms=kafka.request_timeout_ms)
 
     def deliver(self, notice: Notice, key: str) -> None:
-        """Write a notice and wait for the acknowledgement.
+        """Write a notification and wait for the acknowledgement.
 
         Raises
         ------
         BrokerUnavailable
-            When there is none; the notice may be in the topic all the same, and comes again with the same key.
+            If none arrives; the notification may still be in the topic, and is sent again with the same key.
         DeliveryRefused
-            When it is larger than any message may be.
+            If it exceeds the maximum message size.
         """
         message = notice_message(notice)
         if len(message.value) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
-            raise DeliveryRefused(f"{self._topic}: {len(message.value)} bytes are more than it takes")
+            raise DeliveryRefused(f"{self._topic}: {len(message.value)} bytes exceed its maximum message size")
         with reaching(self._kafka):
             self._producer.send(
                 self._topic,
@@ -94,6 +94,6 @@ class AlertTopic:
             ).get(timeout=2 * self._kafka.request_timeout_ms / 1000)
 
     def close(self) -> None:
-        """Drop the connection; nothing waits in it."""
+        """Close the connection; no message is pending."""
         with contextlib.suppress(KafkaError):
             self._producer.close(timeout=1)

@@ -3,11 +3,11 @@
 Headers of a POST::
 
     Content-Type: application/json
-    Idempotency-Key: 3f0c...                  the same whenever this notice is sent again
+    Idempotency-Key: 3f0c...                  the same whenever this notification is sent again
     Tickvol-Timestamp: 1775427400             Unix seconds of this attempt
     Tickvol-Signature: v1=9c1e...             HMAC-SHA256, by the shared secret, over "<timestamp>." and the body
 
-2xx is delivered. 429, 5xx, no answer in time and no connection are retried, up to `max_attempts` in one delivery.
+2xx is delivered. 429, 5xx, timeouts and failed connections are retried, up to `max_attempts` in one delivery.
 Any other status is a refusal: the same request would be refused again. Redirects are not followed.
 """
 
@@ -26,7 +26,7 @@ _RETRY_STATUSES = frozenset({429, *range(500, 1000)})
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Timeout of an attempt, number of attempts and the waits between them."""
+    """Retry policy: timeout of an attempt, number of attempts and the waits between them."""
 
     timeout_s: float
     max_attempts: int
@@ -36,7 +36,7 @@ class Patience:
     jitter: float
 
     def rules(self) -> HttpRules:
-        """Limits of a delivery; its deadline is no shorter than all attempts and waits together."""
+        """HTTP rules of a delivery; its deadline is no shorter than all attempts and waits together."""
         return HttpRules(
             deadline_s=self.max_attempts * (self.timeout_s + self.max_backoff_s),
             timeout_s=self.timeout_s,
@@ -52,12 +52,12 @@ class Patience:
 
 
 class Webhook:
-    """Posts to `url`.
+    """Sink that posts notifications to `url`.
 
     Parameters
     ----------
     secret : shared with the receiver.
-    now_s : Unix time. sleep : waits so many seconds. random : uniform on [0, 1).
+    now_s : Unix time. sleep : sleeps for the given seconds. random : uniform on [0, 1).
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Webhook:
         self._random = random
 
     def deliver(self, notice: Notice, key: str) -> None:
-        """Post until it is taken, refused, or has been tried `max_attempts` times.
+        """Post until accepted, refused, or tried `max_attempts` times.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Webhook:
 
     @property
     def place(self) -> str:
-        """Scheme and host; the rest of a webhook's address is often a secret."""
+        """Scheme and host; the rest of a webhook's URL is often a secret."""
         url = urlsplit(self._url)
         return f"{url.scheme}://{url.netloc}"
 

@@ -1,4 +1,4 @@
-"""The broker of docker/compose.yaml, for machines where a container engine answers."""
+"""The broker of docker/compose.yaml, for machines with a container engine."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from tickvol.core.errors import BrokerUnavailable
 
 COMPOSE_FILE = Path("docker", "compose.yaml")
 COMPOSE_ADDRESS = ("127.0.0.1", 9092)
-"""Where the file publishes the broker."""
+"""Address at which the file publishes the broker."""
 _SERVICE = "kafka"
 _ASK_TIMEOUT_S = 20
 _WORK_TIMEOUT_S = 600
@@ -19,19 +19,19 @@ _POLL_S = 0.2
 
 
 def compose_answers() -> bool:
-    """Whether there is an engine, `docker compose` and the file."""
+    """True if the engine, `docker compose` and the file are available."""
     if shutil.which("docker") is None or not COMPOSE_FILE.is_file():
         return False
     return all(_succeeds(["docker", *words]) for words in (["info"], ["compose", "version"]))
 
 
 def compose_up(answers: Callable[[], bool]) -> None:
-    """Start the broker's container; returns when it answers.
+    """Start the broker's container and wait until the broker answers.
 
     Raises
     ------
     BrokerUnavailable
-        With the engine's words.
+        With the engine's error message.
     """
     _compose("up", "-d", _SERVICE)
     deadline = time.monotonic() + _READY_TIMEOUT_S
@@ -45,7 +45,7 @@ def compose_up(answers: Callable[[], bool]) -> None:
 
 
 def compose_stop() -> bool:
-    """Stop the broker's container; False when it was not running."""
+    """Stop the broker's container; False if it was not running."""
     if not _compose("ps", "-q", "--status", "running", _SERVICE).strip():
         return False
     _compose("stop", _SERVICE)
@@ -53,7 +53,7 @@ def compose_stop() -> bool:
 
 
 def compose_runs() -> bool:
-    """Whether the broker's container runs."""
+    """True if the broker's container is running."""
     return compose_answers() and bool(_compose("ps", "-q", "--status", "running", _SERVICE).strip())
 
 
@@ -80,5 +80,5 @@ def _compose(*words: str) -> str:
 
 def _failed(command: list[str], why: str) -> BrokerUnavailable:
     return BrokerUnavailable(
-        f"{' '.join(command)}: {why}; mend that, or run the broker without containers: `tickvol kafka start --native`"
+        f"{' '.join(command)}: {why}; fix that, or run the broker without containers: `tickvol kafka start --native`"
     )

@@ -1,10 +1,10 @@
-"""What a local broker keeps on disk: settings, logging, the identity of its data, and who runs it.
+"""Files of a local broker: settings, logging, the identity of its data, and its pid.
 
 ::
 
-    DIRECTORY/server.properties   settings, written anew at each start
-    DIRECTORY/log4j2.properties   logging, likewise
-    DIRECTORY/cluster.id          which cluster the data belong to
+    DIRECTORY/server.properties   settings, rewritten at each start
+    DIRECTORY/log4j2.properties   logging, rewritten at each start
+    DIRECTORY/cluster.id          cluster that the data belong to
     DIRECTORY/broker.pid          pid of the process
     DIRECTORY/data/               the log itself
     DIRECTORY/log/                server.log (rolling) and console.log
@@ -43,10 +43,10 @@ appender.file.strategy.max = 4
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, below those that the system gives to outgoing connections.
+    """A free port below the system's range for outgoing connections.
 
-    Above them a client that tries again and again while the broker is away could come to be connected to itself, and
-    the broker would find its port taken.
+    Within that range, a client that keeps retrying while the broker is down could end up connected to itself, and the
+    broker would find its port taken.
     """
     chance = random.SystemRandom()
     for _ in range(1000):
@@ -57,7 +57,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def port_is_taken(host: str, port: int) -> bool:
-    """Whether a server could not listen there."""
+    """True if a server could not listen on the port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -70,7 +70,7 @@ def port_is_taken(host: str, port: int) -> bool:
 def broker_settings(
     data: Path, host: str, port: int, controller_port: int, security_protocol: str, extra: Mapping[str, str]
 ) -> dict[str, str]:
-    """Properties of one node that is broker and controller; `extra` wins."""
+    """Properties of one node that is broker and controller; `extra` takes precedence."""
     return {
         "process.roles": "broker,controller",
         "node.id": str(NODE_ID),
@@ -86,12 +86,12 @@ def broker_settings(
         "group.min.session.timeout.ms": "6000",
         "offsets.topic.num.partitions": "5",
         "transaction.state.log.num.partitions": "5",
-        # A killed broker may register again only when its former session is over: 9 s by default.
+        # A killed broker can register again only after its former session has expired: 9 s by default.
         "broker.session.timeout.ms": "2000",
         "broker.heartbeat.interval.ms": "500",
-        # A transaction whose owner fell asleep hides its offsets until it is found to be over; by default every 10 s.
+        # A transaction whose owner hangs hides its offsets until the check for timeouts; by default every 10 s.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-        # A group that was away for a week would else have lost its place.
+        # By default a group that was inactive for a week would have lost its offsets.
         "offsets.retention.minutes": str(_KEPT_FOR_EVER_MIN),
         "log.cleaner.dedupe.buffer.size": str(1 << 24),
         "offsets.topic.replication.factor": "1",
@@ -104,18 +104,18 @@ def broker_settings(
 
 
 def properties_text(settings: Mapping[str, str]) -> str:
-    """Settings in Java's format."""
+    """Settings in Java's properties format."""
     escaped = {name: value.replace("\\", "\\\\").replace("\n", "\\\n") for name, value in settings.items()}
     return "".join(f"{name}={value}\n" for name, value in escaped.items())
 
 
 def logging_text(log: Path) -> str:
-    """Settings of log4j2, without which Kafka logs nothing: a file for each start, 50 MB at most."""
+    """Settings of log4j2, without which Kafka logs nothing: a new file at each start, 50 MB at most."""
     return _LOGGING.format(log=log)
 
 
 def remembered_controller_port(settings: Path) -> int | None:
-    """The port of the last start."""
+    """Controller port of the last start; None if unknown."""
     try:
         found = re.search(r"^controller\.quorum\.voters=.*:(\d+)$", settings.read_text(encoding="utf-8"), re.M)
     except OSError:
@@ -124,7 +124,7 @@ def remembered_controller_port(settings: Path) -> int | None:
 
 
 def new_cluster_id() -> str:
-    """A random identity as Kafka writes it; the first letter is no dash, which its tools take for an option."""
+    """A random cluster id in Kafka's format; never begins with a dash, which Kafka's tools take for an option."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):
@@ -132,12 +132,12 @@ def new_cluster_id() -> str:
 
 
 def check_identity(data: Path, cluster_file: Path) -> None:
-    """Refuse data that another broker wrote, or of which one cannot tell.
+    """Refuse data that another broker wrote, or whose origin is unknown.
 
     Raises
     ------
     BrokerUnavailable
-        With what is wrong, and the two ways out.
+        With the problem, and the two possible next steps.
     """
     meta = data / "meta.properties"
     try:
@@ -156,17 +156,18 @@ def check_identity(data: Path, cluster_file: Path) -> None:
 
 
 def check_not_in_use(data: Path) -> None:
-    """Refuse data that a running broker holds locked: a second one would write into the log of its cluster before Kafka
-    itself sees the lock.
+    """Refuse data that a running broker holds locked.
+
+    A second broker would write into the log of its cluster before Kafka itself sees the lock.
 
     Raises
     ------
     BrokerUnavailable
-        When another process holds the lock.
+        If another process holds the lock.
     """
     with contextlib.suppress(FileNotFoundError), (data / ".lock").open("r+") as lock:
         try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Java's kind of lock; a flock does not see it
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Java's kind of lock, invisible to flock
         except OSError:
             raise BrokerUnavailable(
                 f"{data}: another broker is using it; end that one (a process of kafka.Kafka), then start again"
@@ -181,7 +182,7 @@ def _not_ours(meta: Path, what: str) -> BrokerUnavailable:
 
 
 def read_pid(path: Path) -> int | None:
-    """Pid of the broker that was started last; None when nobody knows."""
+    """Pid of the broker that was started last; None if unknown."""
     try:
         pid = int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

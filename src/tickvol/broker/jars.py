@@ -35,12 +35,12 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 
 
 def find_java() -> str:
-    """Path of a Java that is new enough: of JAVA_HOME where it is set, else of PATH.
+    """Path of a Java that is new enough: from JAVA_HOME if set, else from PATH.
 
     Raises
     ------
     BrokerUnavailable
-        When there is none, or an older one.
+        If there is none, or only an older one.
     """
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(str(Path(home, "bin", "java"))) if home else shutil.which("java")
@@ -62,18 +62,18 @@ def find_java() -> str:
 
 
 def jars_directory() -> Path:
-    """Where the jars are kept, whether they are there or not."""
+    """Directory of the jars, whether it exists or not."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "tickvol" / f"kafka-{KAFKA_VERSION}"
 
 
 def ensure_jars() -> Path:
-    """The directory of the jars; fetches what is not there, whole or not at all.
+    """Return the directory of the jars; fetch missing ones first, all or none.
 
     Raises
     ------
     BrokerUnavailable
-        When Maven is missing or cannot fetch.
+        If Maven is missing or cannot fetch.
     """
     place = jars_directory()
     if _is_complete(place):
@@ -98,10 +98,10 @@ def ensure_jars() -> Path:
 
 
 def _fetch(maven: str, work: Path) -> Path:
-    """A directory below `work` with all jars and the list that says so."""
+    """Fetch all jars and their list into a directory below `work`."""
     pom, fetched = work / "pom.xml", work / "jars"
     pom.write_text(_POM, encoding="utf-8")
-    # -U: Maven remembers a failure and would not even try again for a day.
+    # -U: Maven caches a failure and would not retry for a day.
     command = [maven, "-q", "-B", "-U", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
     try:
         done = subprocess.run(
@@ -130,7 +130,7 @@ def _cannot_fetch(why: str) -> BrokerUnavailable:
 
 
 def _is_complete(place: Path) -> bool:
-    """Whether each jar of the list is there in its size, and the list names what Kafka cannot do without."""
+    """True if each listed jar has its listed size, and the list contains all that Kafka needs."""
     try:
         listed = [line.split(" ", 1) for line in (place / _LIST).read_text(encoding="utf-8").splitlines()]
         sizes = {name: int(size) for size, name in listed}

@@ -1,4 +1,4 @@
-"""A real Apache Kafka on this machine: one node (KRaft), bound to the loopback, durable, detached from its starter."""
+"""A real Apache Kafka on this machine: one node (KRaft), bound to the loopback, durable, detached from its parent."""
 
 import contextlib
 import logging
@@ -42,21 +42,21 @@ _JUST_STARTED_S = 1.0
 _SHOWN_LINES = 6
 _LEAST_ROOM_BYTES = 1 << 20
 _QUICK = "-XX:TieredStopAtLevel=1"
-"""The quick compiler only. What the other one takes pays back where code runs hot, and a transaction a second never
-does: the first sixty took 17 to 19 ms each with both, 12 to 16 ms with the quick one, and a third less processor."""
+"""The quick compiler (C1) only. The cost of C2 pays off only for hot code, and one transaction a second never gets hot:
+the first sixty took 17 to 19 ms each with both compilers, 12 to 16 ms with C1 alone, and a third less CPU time."""
 
 
 class LocalBroker:
-    """A broker in a directory and on a port; whoever names the same directory handles the same broker.
+    """A broker in a directory and on a port; instances with the same directory control the same broker.
 
     Parameters
     ----------
-    directory : everything it writes is below
-    port : where clients find it on `host`
-    properties : Kafka's own settings, which win over ours
+    directory : parent of all files that it writes
+    port : of the clients' listener on `host`
+    properties : Kafka's own settings, which override ours
     security_protocol : of the clients' listener
-    client_settings : what an admin client of ours needs beyond the address, for a broker that asks who one is
-    java_options : for the virtual machine, after ours
+    client_settings : what our admin client needs in addition to the address, for a broker that requires authentication
+    java_options : for the Java virtual machine, after ours
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class LocalBroker:
         return f"{self.host}:{self.port}"
 
     def process(self) -> psutil.Process | None:
-        """Our running process, paused or not; None when there is none.
+        """Our running process, paused or not; None if there is none.
 
-        A pid alone may have passed to another process, and start times shift with the clock: ours is the one that was
-        given our settings.
+        A pid alone may now belong to another process, and start times shift with the clock: ours is the process whose
+        command line names our settings file.
         """
         pid = read_pid(self._pid_file)
         if pid is None:
@@ -103,7 +103,7 @@ class LocalBroker:
                 if _command_line(process)[-2:] == self._command_end():
                     return process
             except psutil.ZombieProcess:
-                with contextlib.suppress(ChildProcessError):  # ours to bury only if this very process started it
+                with contextlib.suppress(ChildProcessError):  # only its parent can reap it
                     os.waitpid(pid, os.WNOHANG)
         return None
 
@@ -111,16 +111,16 @@ class LocalBroker:
         return ["kafka.Kafka", str(self._settings_file)]
 
     def is_running(self) -> bool:
-        """Whether the process is there; a paused one is."""
+        """True if the process exists, paused or not."""
         return self.process() is not None
 
     def start(self, *, timeout_s: float = READY_TIMEOUT_S) -> bool:
-        """Start and wait until it answers; False when it ran already.
+        """Start and wait until the broker answers; False if it was already running.
 
         Raises
         ------
         BrokerUnavailable
-            When Java, the jars, the port, the data or the disk do not allow it, with the next step.
+            If Java, the jars, the port, the data or the disk prevent it; the message gives the next step.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -136,12 +136,12 @@ class LocalBroker:
         return not running
 
     def wait_until_ready(self, *, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Return once the broker tells its cluster's metadata and is part of it.
+        """Wait until the broker returns its cluster's metadata and is part of it.
 
         Raises
         ------
         BrokerUnavailable
-            When its process ends or the time is over.
+            If its process ends or the timeout expires.
         """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -153,7 +153,7 @@ class LocalBroker:
         raise BrokerUnavailable(f"{self.bootstrap_servers}: no answer after {timeout_s:g} s; {self._last_words()}")
 
     def answers(self, patience_s: float = 5.0) -> bool:
-        """Whether a broker, ours or another one, tells its metadata there."""
+        """True if a broker, ours or another one, returns its metadata at the address."""
         with contextlib.suppress(KafkaError, OSError):
             socket.create_connection((self.host, self.port), timeout=1).close()
             with contextlib.closing(self._new_admin(patience_s)) as admin:
@@ -161,13 +161,13 @@ class LocalBroker:
         return False
 
     def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> bool:
-        """End it well (SIGTERM), or by force when that takes too long; False when it was not running."""
+        """Stop gracefully (SIGTERM), or kill after the timeout; False if it was not running."""
         with self._alone():
             process = self.process()
             if process is None:
                 return False
             process.terminate()
-            process.resume()  # a paused one could not hear it
+            process.resume()  # a paused process would not handle the signal
             try:
                 process.wait(timeout_s)
             except psutil.TimeoutExpired:
@@ -178,26 +178,26 @@ class LocalBroker:
             return True
 
     def kill(self) -> None:
-        """End it as a crash would (SIGKILL); the note of its pid stays behind."""
+        """End the process as a crash would (SIGKILL); the pid file stays behind."""
         process = self.process()
         if process is not None:
             process.kill()
             process.wait(STOP_TIMEOUT_S)
 
     def pause(self) -> None:
-        """Let it stand still (SIGSTOP): connections stay open, nothing is answered."""
+        """Suspend the process (SIGSTOP): connections stay open, nothing is answered."""
         process = self.process()
         if process is not None:
             process.suspend()
 
     def resume(self) -> None:
-        """Let a paused one go on."""
+        """Resume a paused broker."""
         process = self.process()
         if process is not None:
             process.resume()
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
-        """One start or stop at a time."""
+        """Lock: one start or stop at a time."""
         return exclusive(self.directory / "starting.lock") if self.directory.is_dir() else contextlib.nullcontext()
 
     def _launch(self) -> None:
@@ -235,7 +235,7 @@ class LocalBroker:
         return broker_settings(data, self.host, self.port, port, self._security_protocol, self._properties)
 
     def _prepare_data(self, java: Sequence[str]) -> None:
-        """Make the data directory, whole or not at all, or see that the one that is there is ours."""
+        """Create the data directory, whole or not at all, or check that the existing one is ours."""
         if self.data.is_dir() and any(self.data.iterdir()):
             check_identity(self.data, self._cluster_file)
             check_not_in_use(self.data)
@@ -297,11 +297,11 @@ class LocalBroker:
         said = [line for line in lines if line.strip() and not line.startswith(("\t", "    at "))]
         said = [line for line in said if re.search(r"\b(ERROR|FATAL)\b|Exception|Error:", line)] or said
         shown = "".join(f"\n  {line[:300]}" for line in said[-_SHOWN_LINES:])
-        return f"its last words, more in {log}:{shown}" if shown else f"it said nothing; see {self.log}"
+        return f"its last log lines, more in {log}:{shown}" if shown else f"it logged nothing; see {self.log}"
 
 
 def _command_line(process: psutil.Process) -> list[str]:
-    """What it was started with; the system shows nothing in the first moments after a start."""
+    """Command line of a process; the system shows it as empty in the first moments after a start."""
     deadline = time.monotonic() + _JUST_STARTED_S
     while not (words := process.cmdline()) and time.monotonic() < deadline:
         time.sleep(0.001)

@@ -1,4 +1,4 @@
-"""LogCheck: what was read of a topic, counted: loss, repeats, disorder, delays; pure, in bounded memory."""
+"""LogCheck: counts of the messages read from a topic: loss, repeats, disorder, delays; pure, in bounded memory."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from tickvol.bus.reading import Stored
 from tickvol.bus.seen_numbers import SeenNumbers
 
 MAX_GROUPS = 1000
-"""Connections of which first and last numbers are kept; the oldest are summed up when there are more."""
+"""Connections whose first and last numbers are kept; when there are more, the oldest are summed up."""
 MAX_NAMES = 1000
-"""Distinct products or reasons that are counted by name; all further ones are `others`."""
+"""Distinct products or reasons that are counted by name; further ones count as `others`."""
 FIRST_ERRORS = 5
 
 
 @dataclass(slots=True)
 class _Stretch:
-    """First and last number of a group in each partition; between them all must be there."""
+    """First and last number of a group in each partition; all numbers between them must be present."""
 
     first: dict[int, int] = field(default_factory=dict)
     last: dict[int, int] = field(default_factory=dict)
@@ -29,18 +29,18 @@ class _Stretch:
         self.last[partition] = max(number, self.last.get(partition, number))
 
     def common(self) -> tuple[int, int]:
-        """The numbers that every partition's reading covers: reading begins and ends in each at another moment."""
+        """The range that was read of every partition: reading begins and ends at a different moment in each."""
         return max(self.first.values()), min(self.last.values())
 
 
 class LogCheck:
-    """Counts messages of one topic.
+    """Counts of the messages of one topic.
 
     Parameters
     ----------
-    read : messages to contents, of that topic.
-    counts_numbers : whether numbers of a group follow each other, so that an absent one is missing (dead letters: no).
-    live_from : of each partition the offset from which on messages came while reading; only they have a delay to us.
+    read : validator of the topic: messages to contents.
+    counts_numbers : True if a group's numbers are consecutive, so that an absent one is missing (dead letters: no).
+    live_from : by partition, the offset from which messages arrived while reading; only they have a delay to us.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LogCheck:
         self._gaps: dict[tuple[int, int, str], None] = {}
 
     def take(self, messages: Sequence[Stored], now_ns: int) -> None:
-        """Count messages that were read at `now_ns`, each partition's in order."""
+        """Count messages that were read at `now_ns`, in order within each partition."""
         self.messages += len(messages)
         for message, content in zip(messages, self._read(messages), strict=True):
             self.by_partition[message.partition] += 1
@@ -119,7 +119,7 @@ class LogCheck:
             self._earlier_missing += self._missing(oldest, self._groups.pop(oldest))
 
     def _take_time(self, content: Content) -> None:
-        """Order is promised for each product, and counted over what is no repeat."""
+        """Count disorder: order is guaranteed per product, repeats aside."""
         highest = self._highest_ns.get(content.product_id)
         if highest is not None and content.time_ns < highest:
             self.fell_back += 1
@@ -139,7 +139,7 @@ class LogCheck:
         assert content.gap is not None
         gap = content.gap
         _count(self.gap_records, gap.reason)
-        key = (gap.from_time_ns, gap.first_missing or -1, gap.reason)  # one hole, told to each product
+        key = (gap.from_time_ns, gap.first_missing or -1, gap.reason)  # one gap, reported for each product
         if gap.first_missing is not None and gap.last_missing is not None and key not in self._gaps:
             self._gaps[key] = None
             self.gap_numbers += gap.last_missing - gap.first_missing + 1
@@ -152,7 +152,7 @@ class LogCheck:
         return high - low + 1 - self._seen.count(group, low, high) if high >= low else 0
 
     def missing_by_group(self) -> dict[str, int]:
-        """Absent numbers of each group that has any."""
+        """Number of missing numbers of each group that has any."""
         found = {group: self._missing(group, stretch) for group, stretch in self._groups.items()}
         return {group: count for group, count in found.items() if count}
 

@@ -1,7 +1,7 @@
-"""Clients of the broker, with the settings that the log needs and kafka-python does not have by default.
+"""Clients of the broker, with the settings that the log needs and that are not kafka-python's defaults.
 
 Its defaults `enable_auto_commit=True`, `auto_offset_reset='latest'` and `isolation_level='read_uncommitted'` would lose
-records, skip records and show rows of transactions that never were. Durations of kafka-python are in ms.
+records, skip records and show rows of aborted transactions. Durations of kafka-python are in ms.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ BOOTSTRAP_TIMEOUT_MS = 5000
 BATCH_BYTES = 1 << 18
 FETCH_BYTES = 1 << 23
 MAX_MESSAGE_BYTES = 1 << 22
-"""A frame of `ingestion.max_message_bytes` travels whole as a dead letter, whatever its bytes."""
+"""A frame of `ingestion.max_message_bytes` fits whole into a dead-letter record, whatever its bytes."""
 LEAST_WAIT_S = 0.05
-"""How long a poll that finds nothing waits at least, where its own time is not over before."""
+"""Minimum wait of a poll that finds nothing, unless its own timeout expires earlier."""
 
 
 def connection(kafka: KafkaConfig) -> dict[str, Any]:
-    """What producers, consumers and admin clients share: addresses, security, patience."""
+    """Settings shared by producers, consumers and admin clients: addresses, security, timeouts."""
     settings: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers.split(","),
         "security_protocol": kafka.security_protocol,
@@ -52,29 +52,29 @@ def connection(kafka: KafkaConfig) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def reaching(kafka: KafkaConfig) -> Iterator[None]:
-    """Turn what the client raises into an error that says where it tried and what to do.
+    """Turn client errors into errors that give the address and the next step.
 
     Raises
     ------
     BrokerUnavailable
-        When no broker answers, refuses or is not what the settings say.
+        If no broker answers, or it refuses, or it does not match the settings.
     WorkError
-        When a message is too large: trying again would not help.
+        If a message is too large: a retry would not help.
     """
     try:
         yield
     except MessageSizeTooLargeError as error:
-        raise WorkError(f"a message is above {MAX_MESSAGE_BYTES} bytes, which no topic takes: {error}") from error
+        raise WorkError(f"a message exceeds {MAX_MESSAGE_BYTES} bytes, the limit of every topic: {error}") from error
     except (KafkaError, OSError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise BrokerUnavailable(
             f"kafka.bootstrap_servers: {kafka.bootstrap_servers}: {text}; is a broker there? `tickvol kafka status`"
-            " tells, `tickvol kafka start` starts one"
+            " checks, `tickvol kafka start` starts one"
         ) from error
 
 
 def new_admin(kafka: KafkaConfig) -> KafkaAdminClient:
-    """An admin client; connects."""
+    """Create an admin client and connect it."""
     with reaching(kafka):
         return new_client(KafkaAdminClient, client_id="tickvol-admin", **connection(kafka))
 
@@ -89,7 +89,7 @@ def new_producer(
     transaction_timeout_ms: int = 10_000,
     **settings: Any,
 ) -> KafkaProducer:
-    """An idempotent producer: what it was given is written once and in order, or its future fails."""
+    """An idempotent producer: each message is written once and in order, or its future fails."""
     with reaching(kafka):
         return new_client(
             KafkaProducer,
@@ -118,7 +118,7 @@ def new_consumer(
     group_id: str | None = None,
     **settings: Any,
 ) -> KafkaConsumer:
-    """A consumer of committed records that commits nothing by itself and never jumps over a lost offset."""
+    """A consumer of committed records that commits nothing by itself and never skips a lost offset."""
     with reaching(kafka):
         consumer = new_client(
             KafkaConsumer,
@@ -140,12 +140,12 @@ def new_consumer(
 
 
 def _fetch_all_or_none(consumer: KafkaConsumer) -> None:
-    """Send no fetch while the answer of the last one waits to be read.
+    """Send no fetch while the response to the last one is unread.
 
-    kafka-python (3.0.12, `Fetcher.fetch_records`) sends the next fetch after it has read what came; an answer that
-    comes just in between leaves its partitions out of that fetch. If all others are silent, the broker holds it for
-    500 ms, and as there is one fetch at a time, nothing is read that long. Here nothing comes in between: answers are
-    taken and fetches are sent on one thread.
+    kafka-python (3.0.12, `Fetcher.fetch_records`) sends the next fetch after it has read what arrived; a response that
+    arrives just in between leaves its partitions out of that fetch. If all other partitions are idle, the broker holds
+    the fetch for 500 ms, and as there is one fetch at a time, nothing is read meanwhile. Here nothing comes in between:
+    responses are handled and fetches are sent on one thread.
     """
     fetcher = consumer._fetcher
     send = fetcher._send_fetches_async
@@ -157,11 +157,11 @@ def _fetch_all_or_none(consumer: KafkaConsumer) -> None:
 
 
 def _wait_while_a_heartbeat_is_late(consumer: KafkaConsumer) -> None:
-    """Let a poll that finds no records wait, though a heartbeat is due.
+    """Let a poll that finds no records wait even if a heartbeat is due.
 
     kafka-python (3.0.12, `KafkaConsumer._poll_once`) waits no longer than until the next heartbeat. While a broker
-    leaves one unanswered, the next one is due and not sent, and a poll turns without a pause until its own time is
-    over: each turn adds to what the fetch on its way will call, 10 MB a second. Heartbeats have a thread of their own.
+    leaves one unanswered, the next one is due but not sent, and a poll spins without a pause until its own timeout:
+    each turn adds to the callbacks of the fetch in flight, 10 MB a second. Heartbeats have a thread of their own.
     """
     coordinator = consumer._coordinator
     due_in_s = coordinator.time_to_next_poll

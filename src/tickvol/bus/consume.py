@@ -1,7 +1,7 @@
-"""GroupConsumer: a static member of a group that reads a topic and says when its partitions changed.
+"""GroupConsumer: a static group member that reads a topic and reports changes of its partitions.
 
-A static member (`group_instance_id`) that is killed and starts again gets its partitions back at once: the broker knows
-it by name and needs not wait for its session to end. Positions are set by whoever consumes, after every change.
+A static member (`group_instance_id`) that is killed and restarted gets its partitions back at once: the broker knows it
+by name and does not wait for its session to expire. The caller sets the positions after every change.
 """
 
 import contextlib
@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 
 class Group(NamedTuple):
-    """Who consumes what.
+    """A consumer group: its identity, the topic that it reads and the topics that it writes.
 
     Attributes
     ----------
-    section : of the configuration, which has these settings.
-    reads : the topic that is consumed; a message and its results lie in partitions of the same number.
-    writes : the topics that are written.
-    choices : what a user may do when something of the log is lost.
+    section : section of the configuration that holds these settings.
+    reads : the consumed topic; a message and its results lie in partitions of the same number.
+    writes : the produced topics.
+    choices : the user's options after a loss in the log, for the error message.
     """
 
     section: str
@@ -52,12 +52,12 @@ class Group(NamedTuple):
 
     @property
     def member(self) -> str:
-        """Name of this instance within the broker."""
+        """Name of this instance at the broker."""
         return f"{self.group_id}-{self.instance_id}"
 
 
 class Partition(NamedTuple):
-    """What the broker knows of a partition: the group's committed offset with its note, and the log's two ends."""
+    """State of a partition at the broker: the group's committed offset with its note, and the log's two ends."""
 
     number: int
     committed: int | None
@@ -66,7 +66,7 @@ class Partition(NamedTuple):
     end: int
 
     def loss(self, topic: str) -> str | None:
-        """What is lost where the committed offset lies outside of the log."""
+        """Description of the loss if the committed offset lies outside the log, else None."""
         where = f"{topic}-{self.number}"
         if self.committed is not None and self.committed < self.begin:
             return f"{where}: begins at {self.begin}, beyond the committed offset {self.committed}: lost"
@@ -76,20 +76,20 @@ class Partition(NamedTuple):
 
 
 class GroupConsumer:
-    """A topic, as far as the group gives it to this member.
+    """A topic's partitions that the group assigns to this member.
 
     Parameters
     ----------
-    on_revoked : called (on the client's thread) before partitions are given up.
+    on_revoked : called (on the client's thread) before partitions are revoked.
 
     Raises
     ------
     BrokerUnavailable
-        From every method: the broker is away, or membership was lost; set the positions anew after the next change.
+        From every method: the broker is down, or membership was lost; set the positions again after the next change.
     LogLost
-        When the log has no longer what was to be read next.
+        If the log no longer holds the next message.
     WorkError
-        When another process has taken this instance's name.
+        If another process has taken this instance's name.
     """
 
     def __init__(self, kafka: KafkaConfig, group: Group, *, on_revoked: Callable[[], None]) -> None:
@@ -113,7 +113,7 @@ class GroupConsumer:
         Raises
         ------
         TopicMismatch
-            When a topic is absent or does not have the declared number of partitions.
+            If a topic is absent or does not have the declared number of partitions.
         """
         kafka, group = self._kafka, self._group
         with self._reaching():
@@ -122,19 +122,19 @@ class GroupConsumer:
                 if topic.name not in existing:
                     raise TopicMismatch(
                         f"{topic.name}: no such topic on {kafka.bootstrap_servers}; `tickvol kafka topics`"
-                        " makes those that are declared"
+                        " makes the declared ones"
                     )
                 found = len(self._consumer.partitions_for_topic(topic.name) or ())
                 if found != topic.partitions and topic.name != kafka.topic_deadletter:
                     raise TopicMismatch(
                         f"kafka.partitions: {topic.partitions}: topic {topic.name} has {found}; set"
-                        f" kafka.partitions to {found}, or make the topics anew by"
+                        f" kafka.partitions to {found}, or recreate the topics by"
                         " `tickvol kafka rebuild`"
                     )
             self._consumer.subscribe([group.reads.name], listener=self._listener)
 
     def poll(self, timeout_s: float) -> dict[int, list[Any]]:
-        """New messages by partition, in order; none when the partitions have just changed."""
+        """New messages by partition, in order; none if the partitions have just changed."""
         with self._reaching():
             try:
                 found = self._consumer.poll(timeout_ms=max(0.0, timeout_s * 1000))
@@ -145,14 +145,14 @@ class GroupConsumer:
         return {place.partition: messages for place, messages in found.items()}
 
     def take_change(self) -> list[int] | None:
-        """The partitions, once after each change; they are to be given a position then."""
+        """The assigned partitions, once after each change; the caller must then set their positions. None otherwise."""
         if not self._listener.changed:
             return None
         self._listener.changed = False
         return sorted(place.partition for place in self._consumer.assignment())
 
     def partitions(self, numbers: Sequence[int]) -> list[Partition]:
-        """What the broker knows of partitions."""
+        """States of partitions at the broker."""
         places = [self._place(number) for number in numbers]
         with self._reaching():
             begins = self._consumer.beginning_offsets(places, timeout_ms=self._timeout_ms) if places else {}
@@ -175,7 +175,7 @@ class GroupConsumer:
     def _committed(self, place: TopicPartition) -> Any:
         try:
             return self._consumer.committed(place, metadata=True, timeout_ms=self._timeout_ms)
-        except KafkaTimeoutError:  # the client asks again and again while a transaction is open
+        except KafkaTimeoutError:  # the client keeps asking while a transaction is open
             raise BrokerUnavailable(
                 f"{self._group.group_id}: its offset of {place.topic}-{place.partition} was not told within"
                 f" {self._timeout_ms / 1000:g} s; where this lasts, a transaction with that offset never ended"
@@ -183,19 +183,19 @@ class GroupConsumer:
             ) from None
 
     def offset_at(self, partition: int, time_ms: int) -> int | None:
-        """The first offset whose message has this timestamp or a later one; None where there is none."""
+        """The first offset whose message has this timestamp or a later one; None if there is none."""
         place = self._place(partition)
         with self._reaching():
             found = self._consumer.offsets_for_times({place: max(0, time_ms)}, timeout_ms=self._timeout_ms)[place]
         return None if found is None or found.offset < 0 else int(found.offset)
 
     def seek(self, partition: int, offset: int) -> None:
-        """Read a partition on from an offset."""
+        """Continue reading a partition at an offset."""
         with self._reaching():
             self._consumer.seek(self._place(partition), offset)
 
     def position(self, partition: int) -> int:
-        """The offset that is read next."""
+        """The next offset to read."""
         with self._reaching():
             position = self._consumer.position(self._place(partition), timeout_ms=self._timeout_ms)
         if position is None:
@@ -203,24 +203,24 @@ class GroupConsumer:
         return int(position)
 
     def ends(self, numbers: Sequence[int]) -> dict[int, int]:
-        """Last known ends of partitions, without asking the broker."""
+        """Last known end offsets of partitions, without asking the broker."""
         with self._reaching():
             known = {number: self._consumer.highwater(self._place(number)) for number in numbers}
         return {number: end for number, end in known.items() if end is not None}
 
     def rejoin(self) -> None:
-        """Join the group again under the same name; the broker then tells whether the name is still ours."""
+        """Rejoin the group under the same name; the broker then reports whether the name is still ours."""
         self._consumer._coordinator.request_rejoin()  # the client has no public way to do this
 
     def group_metadata(self) -> Any:
-        """Membership as of the last assignment, by which the broker fences whoever has lost it.
+        """Membership as of the last assignment, by which the broker fences a member that has lost it.
 
-        The client's own runs ahead: it is that of the next generation before the partitions of this one are given up.
+        The client's own runs ahead: it is already of the next generation before this one's partitions are revoked.
         """
         return self._listener.membership
 
     def close(self) -> None:
-        """Close the connection; a static member stays in the group until its session ends."""
+        """Close the connection; a static member stays in the group until its session expires."""
         with contextlib.suppress(KafkaError, OSError):
             self._consumer.close(autocommit=False, timeout_ms=1000)
 
@@ -248,7 +248,7 @@ class GroupConsumer:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes a change; what it takes to follow it needs the broker and is done outside the client's thread."""
+    """Records changes; applying them needs the broker and is done outside the client's thread."""
 
     def __init__(self, on_revoked: Callable[[], None], membership: Callable[[], Any]) -> None:
         self.changed = False
@@ -266,7 +266,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 def holds_messages(kafka: KafkaConfig, topic: str, partition: int) -> bool:
-    """Whether a partition holds any committed message (an aborted transaction leaves offsets without messages)."""
+    """True if a partition holds any committed message (an aborted transaction leaves offsets without messages)."""
     consumer = new_consumer(kafka, client_id="tickvol-look", max_poll_records=1)
     place = TopicPartition(topic, partition)
     try:

@@ -1,4 +1,4 @@
-"""Contents of messages as an audit counts them, and the checks that every topic shares."""
+"""Contents of messages as an audit counts them, and the checks shared by all topics."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -16,10 +16,10 @@ home_partition = lru_cache(maxsize=1024)(partition_of)
 
 
 class Content(NamedTuple):
-    """A valid message.
+    """Content of a valid message.
 
-    `number` counts within `group` and, for ticks and heartbeats, separately for each `member`, a product; None where a
-    message has no identity of that kind. `gap` is set for gap records alone.
+    `number` counts within `group` and, for ticks and heartbeats, separately for each `member`, a product; None if the
+    message has no such number. `gap` is set for gap records only.
     """
 
     kind: str
@@ -33,11 +33,11 @@ class Content(NamedTuple):
 
 
 Validator = Callable[[Sequence[Stored]], list[Content | str]]
-"""Messages of a topic to contents, or for each invalid one the first rule that it breaks."""
+"""Maps messages of a topic to contents, and each invalid one to the first rule that it breaks."""
 
 
 def each(validate: Callable[[Stored], Content | str]) -> Validator:
-    """A validator that judges each message by itself."""
+    """A validator that judges each message on its own."""
     return lambda messages: [validate(message) for message in messages]
 
 
@@ -65,14 +65,14 @@ def decoded(message: Stored, decode: Callable[[bytes], Any]) -> Any:
 
 
 def envelope_fault(message: Stored, key: str, time_ns: int) -> str | None:
-    """`wrong_key` or `bad_timestamp`: order in a partition depends on the key, rewinding on the timestamp."""
+    """`wrong_key`, `bad_timestamp` or None: order in a partition depends on the key, rewinding on the timestamp."""
     if message.key != key.encode(errors="surrogatepass"):
         return "wrong_key"
     return None if message.timestamp_ms == time_ns // NS_PER_MS else "bad_timestamp"
 
 
 def placement_fault(message: Stored, content: Content | str, partitions: int) -> Content | str:
-    """The content, or `wrong_partition` for one that lies in another partition than its product's."""
+    """The content, or `wrong_partition` if the message is not in its product's partition."""
     if isinstance(content, str) or message.partition == home_partition(content.product_id, partitions):
         return content
     return "wrong_partition"

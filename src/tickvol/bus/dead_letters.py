@@ -1,4 +1,4 @@
-"""The topic of dead letters: each letter once however often it was sent, with what became of it."""
+"""The dead-letter topic: each record once, however often it was sent, with its resubmissions."""
 
 import re
 from collections import Counter, deque
@@ -17,13 +17,13 @@ from tickvol.core.errors import InputError, UsageError
 
 CLIENT_ID = "tickvol-deadletters"
 RESUBMITTED = "resubmitted"
-"""The reason of a message that tells the fate of another."""
+"""Reason of a record that reports the resubmission of another."""
 
 _is_place = re.compile(r"(?P<topic>[a-zA-Z0-9._-]+)-(?P<partition>\d{1,9})@(?P<offset>\d{1,18})").fullmatch
 
 
 class LetterPlace(NamedTuple):
-    """Where a message lies; `str()` gives its id, `TOPIC-PARTITION@OFFSET`."""
+    """Partition and offset of a message; `str()` gives its id, `TOPIC-PARTITION@OFFSET`."""
 
     topic: str
     partition: int
@@ -34,7 +34,7 @@ class LetterPlace(NamedTuple):
 
 
 def dead_letter_topic(kafka: KafkaConfig) -> TopicSpec:
-    """The declaration of `kafka.topic_deadletter`."""
+    """Declaration of `kafka.topic_deadletter`."""
     return TopicSpec(
         name=kafka.topic_deadletter,
         key="source",
@@ -64,7 +64,7 @@ def _content(message: Stored) -> Content | str:
 
 
 def place_of(text: str) -> LetterPlace | None:
-    """The place that an id or a letter's `source` names; None when it names a line of the archive.
+    """Parse an id or a record's `source`; None if it names a line of the archive.
 
     >>> place_of("ticks.raw-0@17")
     LetterPlace(topic='ticks.raw', partition=0, offset=17)
@@ -77,7 +77,7 @@ def place_of(text: str) -> LetterPlace | None:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter, where it lies, and how often it was sent in again."""
+    """A dead-letter record, its partition and offset, and the number of its resubmissions."""
 
     place: LetterPlace
     letter: LetterMessage
@@ -86,14 +86,14 @@ class Letter:
 
 @dataclass(slots=True)
 class LetterBook:
-    """What the topic holds.
+    """Contents of the dead-letter topic.
 
     Attributes
     ----------
-    by_reason : distinct letters.
-    newest : of those that were asked for the newest, oldest first.
-    repeats : letters that were there before under the same source and reason.
-    unreadable : messages that are no letters.
+    by_reason : distinct records.
+    newest : the newest of the requested records, oldest first.
+    repeats : records with the source and reason of an earlier one.
+    unreadable : messages that are not dead-letter records.
     """
 
     by_reason: Counter[str] = field(default_factory=Counter)
@@ -104,7 +104,7 @@ class LetterBook:
 
 
 def read_letters(kafka: KafkaConfig, *, limit: int, reason: str | None = None) -> LetterBook:
-    """Read the whole topic; keeps the `limit` newest letters (of a reason) and a number for each of the others.
+    """Read the whole topic; keep the `limit` newest records (of a reason) and a hash of each of the others.
 
     Raises
     ------
@@ -157,14 +157,14 @@ def _decoded(message: Stored) -> LetterMessage | None:
 
 
 def read_letter(kafka: KafkaConfig, letter_id: str) -> Letter:
-    """One letter by its id, and how often it, or a repeat of it, was sent in again.
+    """Find a dead-letter record by its id, and the number of resubmissions of it or its repeats.
 
     Raises
     ------
     UsageError
-        When the id is none of this topic.
+        If the id is not one of this topic.
     InputError
-        When there is no letter.
+        If there is no such record.
     BrokerUnavailable, TopicMismatch
         As `TopicReader`.
     """

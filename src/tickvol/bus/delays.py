@@ -24,7 +24,7 @@ class Delays:
         self._buckets: Counter[tuple[int, int]] = Counter()
 
     def add(self, delay_ns: int) -> None:
-        """Note one."""
+        """Add one delay."""
         self.count += 1
         self._smallest = min(self._smallest, delay_ns)
         self._largest = max(self._largest, delay_ns)
@@ -32,7 +32,7 @@ class Delays:
         self._buckets[sign, sign * round(math.log(abs(delay_ns)) / _WIDTH) if sign else 0] += 1
 
     def quantile_ns(self, share: float) -> float:
-        """The smallest delay that at least `share` of all do not exceed; NaN without any."""
+        """The smallest delay that at least `share` of all do not exceed; NaN if there are none."""
         rank = max(1, math.ceil(share * self.count))
         for (sign, bucket), count in sorted(self._buckets.items()):
             rank -= count
@@ -42,7 +42,7 @@ class Delays:
         return math.nan
 
     def summary(self) -> dict[str, float]:
-        """Count, p50, p99 and extremes in ms; only the count where there was none."""
+        """Count, p50, p99 and extremes in ms; only the count if there are none."""
         if not self.count:
             return {"count": 0}
         return {

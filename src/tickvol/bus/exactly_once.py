@@ -1,9 +1,10 @@
-"""The loop that consumes one topic and writes others, each message once and in order, through every crash.
+"""The loop that consumes one topic and writes others, each message once and in order, across every crash.
 
-A turn polls, lets the work take what came, and as soon as messages have waited `transaction_interval_ms`, makes one
-transaction of what was written and of the consumed offsets, each with a note of the work's. After a start, a change of
-the partitions or a failure of any kind all state is dropped, and the work says from where the topic is read again in
-silence; the broker refuses the transaction of whoever has lost its partitions, so nothing is written twice.
+Each turn polls and passes new messages to the work. Once its output has waited `transaction_interval_ms`, one
+transaction commits the output and the consumed offsets, each offset with a note from the work. After a start, a change
+of the partitions or any failure, all state is dropped, and the work gives the offset from which the topic is re-read
+without producing. The broker refuses the transaction of a member that has lost its partitions, so nothing is written
+twice.
 """
 
 import gc
@@ -29,62 +30,62 @@ SILENCE_BEFORE_WARNING_S = 1.5
 
 
 class Place(NamedTuple):
-    """How a partition goes on: read from `start`, in silence up to `committed`, from where on everything is new."""
+    """Resume offsets of a partition: re-read from `start` without producing; new messages begin at `committed`."""
 
     start: int
     committed: int
 
 
 class Work(Protocol):
-    """What is made of the messages; its state is a function of what it takes between `begin` and `drop`.
+    """The processing of messages; its state is a function of what it takes between `begin` and `drop`.
 
-    What ends with `return` need not be given.
+    Methods whose body is `return` are optional.
     """
 
     def warm_up(self) -> None:
-        """Load what takes time, while the broker is asked; on another thread."""
+        """Do slow loading while the broker is queried; called on another thread."""
         return
 
     def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
-        """Take over these partitions, and no others, with no state."""
+        """Take over these partitions, and no others, with empty state; return their resume offsets."""
 
     def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
-        """Rebuild the state from what was done already."""
+        """Rebuild the state from messages already processed, without producing."""
 
     def end_silence(self, partition: int) -> None:
-        """What a partition gives from now on is new."""
+        """Note that the partition's messages are new from now on."""
 
     def take(self, partition: int, messages: Sequence[Any]) -> list[Outgoing]:
-        """What these new messages give."""
+        """Process new messages; return the messages to write."""
 
     def note(self, partition: int) -> str:
-        """What is committed beside the partition's offset; `begin` finds it again."""
+        """Metadata to commit with the partition's offset; `begin` gets it back."""
 
     def committed(self) -> None:
-        """All that was taken is committed."""
+        """Called after a commit of all that was taken."""
 
     def drop(self) -> None:
-        """Forget all state; what was not committed will come again."""
+        """Drop all state; what was not committed will be read again."""
 
     def turn(self) -> None:
-        """Once a turn of the loop, while partitions are assigned."""
+        """Called once per turn of the loop while partitions are assigned."""
         return
 
     def revoke(self) -> None:
-        """Partitions are about to be given up; called on the client's thread."""
+        """Called on the client's thread when partitions are about to be revoked."""
         return
 
     def finish(self) -> None:
-        """The loop ends as it should."""
+        """Called when the loop ends normally."""
         return
 
     def release(self) -> None:
-        """The loop ends, in whatever way."""
+        """Called when the loop ends, normally or not."""
         return
 
 
 class _Pending:
-    """What was made since the last commit."""
+    """Output and consumed offsets since the last commit."""
 
     def __init__(self) -> None:
         self.messages: list[Outgoing] = []
@@ -97,7 +98,7 @@ class ExactlyOnce:
 
     Attributes
     ----------
-    is_over : whether it came to its end as it should.
+    is_over : True if it ended normally.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class ExactlyOnce:
         self.is_over = False
 
     def stop(self, *_: object) -> None:
-        """Commit what is done and end."""
+        """Commit finished work and end."""
         self._stopped = True
 
     def stop_on_signals(self) -> None:
@@ -151,7 +152,7 @@ class ExactlyOnce:
         Raises
         ------
         LogLost, SchemaMismatch, TopicMismatch, WorkError
-            When going on would be wrong; BrokerUnavailable with `until_end` only.
+            If continuing would be wrong; BrokerUnavailable with `until_end` only.
         """
         warm = threading.Thread(target=self._work.warm_up, daemon=True)
         warm.start()
@@ -197,7 +198,7 @@ class ExactlyOnce:
         consumer = GroupConsumer(self._kafka, self._group, on_revoked=self._work.revoke)
         try:
             consumer.subscribe()
-            self._transactions.open()  # ends what a killed predecessor left open, which would hide its offsets
+            self._transactions.open()  # ends the transaction of a killed predecessor, which would hide its offsets
         except BaseException:
             consumer.close()
             raise
@@ -276,13 +277,13 @@ class ExactlyOnce:
         try:
             self._commit()
         except BrokerUnavailable as error:
-            logger.warning("%s; what was not committed is computed again at the next start", error)
+            logger.warning("%s; uncommitted results are recomputed at the next start", error)
             self._counts.aborted += 1
 
     def _recover(self, error: BrokerUnavailable) -> None:
-        """Drop everything that is not committed, and join the group again, which tells whether we still may."""
+        """Drop everything uncommitted and rejoin the group, which shows whether we are still a member."""
         if not self._away:
-            logger.warning("%s; goes back to the committed offsets as soon as the broker answers", error)
+            logger.warning("%s; resumes at the committed offsets once the broker answers", error)
         self._away = True
         self._counts.aborted += bool(self._pending.offsets)
         self._drop_state()
@@ -303,13 +304,13 @@ class ExactlyOnce:
         self._silent_until.clear()
         self._positions.clear()
         self._work.drop()
-        gc.collect()  # the client leaves cycles behind that hold whole batches, and elsewhere we collect rarely
+        gc.collect()  # the client leaves reference cycles that hold whole batches, and we rarely collect elsewhere
 
     def _on_wait(self, waited_s: float) -> None:
-        """While a transaction waits for the broker."""
+        """Called while a transaction waits for the broker."""
         if waited_s > SILENCE_BEFORE_WARNING_S and not self._away:
             self._away = True
-            logger.warning("kafka.bootstrap_servers: %s: no answer; waits", self._kafka.bootstrap_servers)
+            logger.warning("kafka.bootstrap_servers: %s: no answer; waiting", self._kafka.bootstrap_servers)
 
     def _is_at_end(self) -> bool:
         if not self._until_end or self._assigned is None or self._ends is None:

@@ -1,7 +1,7 @@
-"""LogWriter: messages onto the topics in order, and how far the broker has acknowledged them.
+"""LogWriter: writes messages to the topics in order and tracks the broker's acknowledgements.
 
-The producer is idempotent and never gives a message up: while the broker is away its messages wait in it, so none can
-overtake another. How many may wait is bounded by whoever asks `in_flight` before sending on.
+The producer is idempotent and never gives up on a message: while the broker is down, messages wait in the producer, so
+none can overtake another. The caller bounds their number by checking `in_flight` before it sends more.
 """
 
 import contextlib
@@ -29,18 +29,18 @@ LAST_RECORDS = 100
 
 
 class LogWriter:
-    """An idempotent producer for ticks and dead letters that counts what was acknowledged.
+    """An idempotent producer of ticks and dead-letter records that counts acknowledgements.
 
     Parameters
     ----------
     topic : the topic of ticks.
-    ends_before : ends of the partitions as acknowledged to earlier writers; none may begin before its.
+    ends_before : by partition, the end acknowledged to earlier writers; an offset below it means that the log was lost.
 
     Attributes
     ----------
-    sent : messages given to the producer.
-    acknowledged : how many of them, from the first on without a hole, the broker holds.
-    ends : for each partition of the topic of ticks one more than the last acknowledged offset.
+    sent : number of messages given to the producer.
+    acknowledged : number of them, counted from the first without a gap, that the broker holds.
+    ends : for each partition of the tick topic, the last acknowledged offset plus one.
     """
 
     def __init__(
@@ -60,28 +60,28 @@ class LogWriter:
 
     @property
     def in_flight(self) -> int:
-        """Messages that are sent and not known to be acknowledged."""
+        """Number of messages sent and not known to be acknowledged."""
         return len(self._waiting)
 
     def send_records(self, messages: Iterable[Message]) -> None:
-        """Give records that the tracker made to the producer for the topic of ticks.
+        """Send records of the tracker to the tick topic.
 
         Raises
         ------
         BrokerUnavailable
-            When the topic cannot be found for `kafka.request_timeout_ms`.
+            If the topic cannot be found within `kafka.request_timeout_ms`.
         """
         topic, partitions = self._topic, self._partitions
         give, wait, headers = self._producer.send, self._waiting.append, [VOUCHED]
         with reaching(self._kafka):
             for key, value, timestamp_ms in messages:
-                if key not in partitions:  # hashing each key costs an eighth of all
+                if key not in partitions:  # hashing each key costs an eighth of the time
                     partitions[key] = partition_of(key.decode(), self._kafka.partitions)
                 wait(give(topic, value, key, headers, partitions[key], timestamp_ms))
                 self.sent += 1
 
     def send_letter(self, letter: Message) -> None:
-        """Give a dead letter to the producer; errors as of `send_records`."""
+        """Send a dead-letter record; raises as `send_records`."""
         with reaching(self._kafka):
             key, value, timestamp_ms = letter
             topic = self._kafka.topic_deadletter
@@ -89,14 +89,14 @@ class LogWriter:
             self.sent += 1
 
     def settle(self) -> None:
-        """Look how far the broker has acknowledged.
+        """Process the broker's acknowledgements.
 
         Raises
         ------
         BrokerUnavailable
-            When it has refused a message for good; everything not acknowledged is to be sent again by another writer.
+            If it has refused a message for good; another writer must resend everything unacknowledged.
         LogLost
-            When the topic was emptied under us.
+            If the topic was emptied meanwhile.
         """
         waiting = self._waiting
         while waiting and waiting[0].is_done:
@@ -112,7 +112,7 @@ class LogWriter:
             self.acknowledged += 1
 
     def close(self) -> None:
-        """Drop the connection and what is not acknowledged."""
+        """Drop the connection and all unacknowledged messages."""
         with contextlib.suppress(Exception):
             self._producer._sender.force_close()  # close() alone would wait for what cannot be sent, and raise
         try:
@@ -122,23 +122,23 @@ class LogWriter:
 
 
 def check_topics(kafka: KafkaConfig, ticks: str, ends: dict[int, int], topic_id: str) -> str:
-    """See that the topics are there and that ticks still holds what was acknowledged before; its id.
+    """Check that the topics exist and that the tick topic still holds what was acknowledged; return its id.
 
-    Ends alone do not tell: what waited while the broker was away may have filled a new topic beyond them.
+    End offsets alone do not suffice: what waited while the broker was down may have filled a new topic beyond them.
 
     Parameters
     ----------
-    ticks : the topic of ticks.
-    ends, topic_id : as acknowledged before; empty ones are not compared.
+    ticks : the tick topic.
+    ends, topic_id : as acknowledged before; not compared if empty.
 
     Raises
     ------
     LogLost
-        When the topic is another one of that name, or a partition ends before the offset that was acknowledged.
+        If it is a different topic of that name, or a partition ends before the acknowledged offset.
     TopicMismatch
-        When a topic does not exist or has another number of partitions.
+        If a topic does not exist or has another number of partitions.
     BrokerUnavailable
-        When no broker answers.
+        If no broker answers.
     """
     admin = new_admin(kafka)
     with reaching(kafka), contextlib.closing(admin):
@@ -159,7 +159,7 @@ def check_topics(kafka: KafkaConfig, ticks: str, ends: dict[int, int], topic_id:
     if topic_id and now_id != topic_id:
         raise LogLost(
             f"{ticks}: is not the topic that the archive was published to, but a new one of that name: the"
-            " broker has lost data. `tickvol kafka rebuild` makes the topics anew from the archive"
+            " broker has lost data. `tickvol kafka rebuild` recreates the topics from the archive"
         )
     return now_id
 
@@ -167,12 +167,12 @@ def check_topics(kafka: KafkaConfig, ticks: str, ends: dict[int, int], topic_id:
 def _log_lost(topic: str, partition: int, end: int, acknowledged: int) -> LogLost:
     return LogLost(
         f"{topic}, partition {partition}: ends at {end}, but {acknowledged} records were acknowledged: the broker has"
-        " lost data. `tickvol kafka rebuild` makes the topics anew from the archive"
+        " lost data. `tickvol kafka rebuild` recreates the topics from the archive"
     )
 
 
 def last_connections(kafka: KafkaConfig, ticks: str) -> set[str]:
-    """Connections of the newest ticks and heartbeats, one of each partition."""
+    """Connection ids of the newest ticks and heartbeats of each partition."""
     consumer = new_consumer(kafka, client_id="tickvol-publisher-check", max_poll_records=LAST_RECORDS)
     found = set()
     with reaching(kafka):

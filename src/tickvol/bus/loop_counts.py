@@ -1,4 +1,4 @@
-"""What a loop of transactions on Kafka has done, whatever it consumes."""
+"""Counters of a transactional loop on Kafka, whatever it consumes."""
 
 import math
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class LoopCounts:
-    """How a consume-transform-produce loop goes.
+    """Counters of a consume-transform-produce loop.
 
     Attributes
     ----------
-    transactions, aborted : committed, and failed or of unknown outcome, after which the log was rewound.
+    transactions, aborted : committed ones; failed ones or of unknown outcome, after which the log was rewound.
     rebalances : changes of the assigned partitions.
-    lag : records of each assigned partition that are not consumed yet.
-    last_commit_s, commit_s : how long the last transaction took, and all of them.
+    lag : by assigned partition, records not consumed yet.
+    last_commit_s, commit_s : duration of the last transaction, and of all of them.
     """
 
     transactions: int = 0
@@ -24,5 +24,5 @@ class LoopCounts:
     commit_s: float = 0.0
 
     def about_commits(self) -> str:
-        """A line of a summary."""
+        """Summary line."""
         return f"commits     {self.transactions} transactions, {self.aborted} aborted, {self.rebalances} rebalances"

@@ -1,6 +1,6 @@
-"""Records of the log and dead-letter records as Kafka messages: JSON, keyed and stamped for order and rewind.
+"""Records of the log and dead-letter records as Kafka messages: JSON, keyed and timestamped for order and rewind.
 
-A record of the log has its product as key and its event time (of a gap: its end) as timestamp.
+A record of the log has its product as key and its event time (for a gap, its end) as timestamp.
 """
 
 import base64
@@ -15,11 +15,11 @@ from tickvol.core.records import Gap, Record
 from tickvol.core.times import NS_PER_MS
 
 LETTER_BYTES = MAX_MESSAGE_BYTES - (1 << 16)
-"""What a dead letter may weigh; the rest is for its batch and its key."""
+"""Maximum size of a dead-letter record; the rest is for its batch and its key."""
 
 
 class Message(NamedTuple):
-    """What a producer is given."""
+    """A message for the producer."""
 
     key: bytes
     value: bytes
@@ -27,10 +27,10 @@ class Message(NamedTuple):
 
 
 class LetterMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What gave no record or came too late: whence, why and the bytes.
+    """Dead-letter record of input that gave no record or came too late: source, reason and content.
 
-    `source` is `FILE:LINE` of the archive or `TOPIC-PARTITION@OFFSET`. `of` names the dead letter, in the second form,
-    whose fate this one tells: it was sent in again. `cut_from` is the size in bytes of content of which only the
+    `source` is `FILE:LINE` of the archive or `TOPIC-PARTITION@OFFSET`. `of` names, in the second form, the dead-letter
+    record whose resubmission this one reports. `cut_from` is the original size in bytes of content of which only the
     beginning fits into a message.
     """
 
@@ -43,7 +43,7 @@ class LetterMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     cut_from: int | None = None
 
     def content(self) -> bytes:
-        """The bytes as they were."""
+        """The original bytes, only their beginning if `cut_from` is set."""
         return base64.b64decode(self.text_base64) if self.text_base64 is not None else (self.text or "").encode()
 
 
@@ -63,7 +63,7 @@ def record_message(record: Record) -> Message:
 
 
 def letter_message(source: str, reason: str, at_ns: int, content: bytes, *, of: str | None = None) -> Message:
-    """A dead letter; bytes that are no UTF-8, or that JSON would escape beyond its size, travel as base64."""
+    """A dead-letter record; bytes that are not UTF-8, or too long once escaped for JSON, are encoded as base64."""
     letter = LetterMessage(source, reason, at_ns, of=of)
     value = b""
     with contextlib.suppress(UnicodeDecodeError):
@@ -78,5 +78,5 @@ def letter_message(source: str, reason: str, at_ns: int, content: bytes, *, of: 
 
 
 def partition_of(product_id: str, partitions: int) -> int:
-    """Where a product's records are: Kafka's own default for keyed records."""
+    """Partition of a product's records: Kafka's own default for keyed records."""
     return int(murmur2(product_id.encode()) & 0x7FFFFFFF) % partitions

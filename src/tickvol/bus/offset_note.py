@@ -1,4 +1,4 @@
-"""What featurizer and scorer commit beside an offset: how far before it the topic must be read again.
+"""Note that featurizer and scorer commit with an offset: how far before it the topic must be re-read.
 
 As it is committed::
 
@@ -13,14 +13,14 @@ ALL = "*"
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What is committed beside an offset; of a partition with very many products `open_since_ns` names ALL.
+    """Metadata of a committed offset; for a partition with very many products `open_since_ns` has the one key ALL.
 
     Attributes
     ----------
     features : fingerprint of the feature spec.
-    open_since_ns : by product, the earliest that is not done: the start of an open bar, a row without an outcome.
+    open_since_ns : by product, the earliest time not done: the start of an open bar, a row without an outcome.
     held_since_ms : timestamp of the earliest record that waits for its confirmation.
-    simulated : what heartbeats said.
+    simulated : as stated by the heartbeats.
     """
 
     features: str
@@ -29,7 +29,7 @@ class Note(msgspec.Struct, frozen=True):
     simulated: bool = False
 
     def encode(self) -> str:
-        """As it is committed."""
+        """Text to commit."""
         text = msgspec.json.encode(self).decode()
         if len(text) > MAX_NOTE_BYTES:
             earliest = msgspec.structs.replace(self, open_since_ns={ALL: min(self.open_since_ns.values())})

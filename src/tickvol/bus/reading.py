@@ -1,4 +1,4 @@
-"""A topic read without a group: nothing is committed, so whoever looks disturbs nobody who works."""
+"""Reading of a topic without a group: nothing is committed, so no consumer is disturbed."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _NEWEST = 100
 
 
 class Stored(NamedTuple):
-    """A message as it lies in a topic."""
+    """A message as stored in a topic."""
 
     partition: int
     offset: int
@@ -29,19 +29,19 @@ class Stored(NamedTuple):
 
     @property
     def timestamp(self) -> int:
-        """The timestamp under the name that records of kafka-python give it."""
+        """The timestamp under kafka-python's name for it."""
         return self.timestamp_ms
 
 
 class TopicReader:
-    """All partitions of a topic; `first` and `end` are the offsets that they had when it was opened.
+    """All partitions of a topic; `first` and `end` are their offsets at the time of opening.
 
     Raises
     ------
     BrokerUnavailable
-        When no broker answers.
+        If no broker answers.
     TopicMismatch
-        When there is no such topic.
+        If there is no such topic.
     """
 
     def __init__(self, kafka: KafkaConfig, topic: str, *, client_id: str) -> None:
@@ -52,7 +52,7 @@ class TopicReader:
             with reaching(kafka):
                 numbers = self._consumer.partitions_for_topic(topic)
                 if not numbers:
-                    raise TopicMismatch(f"{topic}: no such topic; `tickvol kafka topics` makes those that are declared")
+                    raise TopicMismatch(f"{topic}: no such topic; `tickvol kafka topics` makes the declared ones")
                 self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
                 self._consumer.assign(self._partitions)
                 self.first = self._offsets(self._consumer.beginning_offsets(self._partitions))
@@ -72,12 +72,12 @@ class TopicReader:
         return {place.partition: offset for place, offset in found.items()}
 
     def end_now(self) -> dict[int, int]:
-        """Where each partition ends at this moment (for readers of committed records)."""
+        """Current end offset of each partition (for readers of committed records)."""
         with reaching(self._kafka):
             return self._offsets(self._consumer.end_offsets(self._partitions))
 
     def seek(self, offsets: dict[int, int]) -> None:
-        """Read on from these offsets, one for each partition."""
+        """Continue reading at these offsets, one for each partition."""
         for place in self._partitions:
             self._consumer.seek(place, offsets[place.partition])
 
@@ -87,11 +87,11 @@ class TopicReader:
             return {place.partition: self._consumer.position(place) for place in self._partitions}
 
     def has_reached(self, offsets: dict[int, int]) -> bool:
-        """Whether everything before these offsets was read."""
+        """True if everything before these offsets was read."""
         return all(position >= offsets[number] for number, position in self.positions().items())
 
     def poll(self, timeout_s: float = POLL_S) -> list[Stored]:
-        """What there is, after waiting at most that long for it; each partition in order."""
+        """Available messages, after waiting at most `timeout_s` for any; in order within each partition."""
         try:
             with reaching(self._kafka):
                 found = self._consumer.poll(timeout_ms=max(0, int(timeout_s * 1000)))
@@ -108,16 +108,16 @@ class TopicReader:
         ]
 
     def whole(self, since_ms: int | None = None) -> Iterator[list[Stored]]:
-        """Everything to the end as it was when the topic was opened.
+        """All messages up to the end at the time of opening.
 
         Parameters
         ----------
-        since_ms : begin in each partition at the first message with this timestamp or a later one; None: at the first.
+        since_ms : start in each partition at the first message with this timestamp or a later one; None: at the first.
 
         Raises
         ------
         BrokerUnavailable
-            When nothing more comes although there must be more.
+            If nothing more arrives although there must be more.
         """
         begin = self.first if since_ms is None else self._offsets_at(since_ms)
         self.seek(begin)
@@ -132,11 +132,11 @@ class TopicReader:
             elif time.monotonic() - heard > patience_s:
                 raise BrokerUnavailable(
                     f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: nothing more of {self.topic} came for"
-                    f" {patience_s:.0f} s; `tickvol kafka status` tells whether the broker is there"
+                    f" {patience_s:.0f} s; `tickvol kafka status` shows whether the broker is there"
                 )
 
     def _offsets_at(self, time_ms: int) -> dict[int, int]:
-        """The first offset of each partition at or after a time, its end where there is none."""
+        """The first offset of each partition at or after a time, its end if there is none."""
         asked = dict.fromkeys(self._partitions, max(0, time_ms))
         with reaching(self._kafka):
             found = self._consumer.offsets_for_times(asked, timeout_ms=self._kafka.request_timeout_ms)
@@ -144,7 +144,7 @@ class TopicReader:
         return {number: min(known.get(number, end), end) for number, end in self.end.items()}
 
     def at(self, partition: int, offset: int) -> Stored | None:
-        """The message at an offset; None where there is none."""
+        """The message at an offset; None if there is none."""
         if not self.first.get(partition, 0) <= offset < self.end.get(partition, 0):
             return None
         self.seek(self.end | {partition: offset})
@@ -156,7 +156,7 @@ class TopicReader:
         return None
 
     def newest_ms(self, key: str) -> int | None:
-        """The newest timestamp among a key's messages in the last hundred of its partition; None without any."""
+        """The newest timestamp of a key's messages in the last hundred of its partition; None if there are none."""
         number = partition_of(key, len(self.end))
         start = max(self.first[number], self.end[number] - _NEWEST)
         self.seek(self.end | {number: start})

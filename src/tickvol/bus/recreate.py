@@ -29,17 +29,17 @@ Answer = TypeVar("Answer")
 
 
 def group_members(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) -> list[str]:
-    """Who is in the group, by instance name; one that was killed stays until its session ends.
+    """Members of the group, by instance name; a killed one stays until its session expires.
 
     Raises
     ------
     BrokerUnavailable
-        When the broker does not answer.
+        If the broker does not answer.
     """
 
     def ask() -> list[str]:
         about = admin.describe_groups([group_id])[group_id]
-        _raise_if_bad(about["error"], f"group {group_id} cannot be looked at")
+        _raise_if_bad(about["error"], f"group {group_id} cannot be described")
         return sorted(member.get("group_instance_id") or member["member_id"] for member in about["members"])
 
     with reaching(kafka):
@@ -49,14 +49,14 @@ def group_members(admin: KafkaAdminClient, kafka: KafkaConfig, group_id: str) ->
 def recreate_topics(
     admin: KafkaAdminClient, kafka: KafkaConfig, topics: Sequence[TopicSpec], group_ids: Sequence[str]
 ) -> list[str]:
-    """Delete rebuildable topics and the groups' offsets, and create the topics again; a line for each change.
+    """Delete rebuildable topics and the groups' offsets, and create the topics again; one line per change.
 
-    Topics that are not rebuildable, such as that of alerts, keep their messages.
+    Topics that are not rebuildable, such as the alert topic, keep their messages.
 
     Raises
     ------
     BrokerUnavailable
-        When the broker does not answer or does not do it; to be tried again from the start.
+        If the broker does not answer or does not do it; retry from the start.
     """
     names = [spec.name for spec in topics if spec.rebuildable]
     with reaching(kafka):
@@ -80,7 +80,7 @@ def _delete_group(admin: KafkaAdminClient, group_id: str) -> None:
 
 
 def _raise_if_bad(said: str | None, what: str) -> None:
-    """The client gives errors of groups as texts that hold their names."""
+    """Raise a group's error, which the client gives as text with the error's name in it."""
     if said is None or said == "OK" or GroupIdNotFoundError.__name__ in said:
         return
     kind = next((kind for kind in _STARTING if kind.__name__ in said), KafkaError)
@@ -88,7 +88,7 @@ def _raise_if_bad(said: str | None, what: str) -> None:
 
 
 def _once_started(ask: Callable[[], Answer]) -> Answer:
-    """The first question about any group makes a new broker begin its topic of offsets."""
+    """Retry while a new broker creates its offsets topic, which the first request about any group triggers."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:

@@ -1,18 +1,18 @@
-"""Which numbers of many streams were seen, a bit each, in bounded memory."""
+"""Seen numbers of many streams, one bit each, in bounded memory."""
 
 from collections.abc import Hashable
 
 _BITS = 12
 _SIZE = 1 << _BITS
 MAX_CHUNKS = 1 << 16
-"""Of 4,096 numbers each: about 45 MB when all are in use."""
+"""Maximum number of chunks, of 4,096 numbers each: about 45 MB when all are in use."""
 
 
 class SeenNumbers:
     """Sets of non-negative numbers, one for each stream.
 
-    When there are too many chunks of 4,096 numbers, the oldest is forgotten; its numbers are taken for new ones then,
-    and `reliable_from` tells up to where a stream forgot.
+    When there are too many chunks of 4,096 numbers, the oldest is forgotten; its numbers then count as new, and
+    `reliable_from` gives the number up to which a stream has forgotten.
     """
 
     def __init__(self, max_chunks: int = MAX_CHUNKS) -> None:
@@ -22,7 +22,7 @@ class SeenNumbers:
         self._reliable_from: dict[Hashable, int] = {}
 
     def add(self, stream: Hashable, number: int) -> bool:
-        """Note a number; whether it is new."""
+        """Add a number; True if it is new."""
         key = (stream, number >> _BITS)
         chunk = self._chunks.get(key)
         if chunk is None:
@@ -36,11 +36,11 @@ class SeenNumbers:
         return True
 
     def reliable_from(self, stream: Hashable) -> int:
-        """The lowest number from which on nothing of a stream was forgotten."""
+        """The lowest number from which nothing of a stream was forgotten."""
         return self._reliable_from.get(stream, 0)
 
     def count(self, stream: Hashable, low: int, high: int) -> int:
-        """How many numbers of `low` to `high`, both included, were seen."""
+        """Number of seen numbers from `low` to `high`, both included."""
         indices = range(low >> _BITS, (high >> _BITS) + 1)
         if len(indices) > len(self._chunks):  # few chunks in a wide range
             found = [index for owner, index in self._chunks if owner == stream and index in indices]

@@ -1,4 +1,4 @@
-"""Section `kafka`: the broker, its security, and how topics are made."""
+"""Section `kafka`: the broker, its security and the settings of topics."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from tickvol.settings.fields import PositiveInt, Section, TopicName
 
 
 class KafkaConfig(Section):
-    """Where the broker is, how to speak to it and how the topics are declared."""
+    """Address and security of the broker, and settings of the topics."""
 
     bootstrap_servers: Annotated[str, Field(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")]
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]

@@ -1,12 +1,12 @@
-"""Clients of kafka-python that leave no socket and no thread behind.
+"""Clients of kafka-python that leak no socket and no thread.
 
-kafka-python (3.0.12) leaves them at three places, and our long-running commands would gather them until the garbage
-collector comes by, or for good:
+kafka-python (3.0.12) leaks them in three places, and our long-running commands would accumulate them until the next
+garbage collection, or for good:
 
-- The socket of a failed attempt to connect is dropped in a cycle of references (`KafkaNetSocket.connect`).
-- A client that cannot bootstrap keeps its thread, which nobody can end any more, with three files that it has open.
-- A connection that is closed while it has something to send is closed after that was sent (`KafkaTCPTransport.close`);
-  the loop may end first.
+- The socket of a failed attempt to connect is dropped in a reference cycle (`KafkaNetSocket.connect`).
+- A client that cannot bootstrap keeps its thread, which can no longer be ended, with three open files.
+- A connection that is closed while it has something to send is closed only after sending it
+  (`KafkaTCPTransport.close`); the loop may end first.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ _Client = TypeVar("_Client")
 
 
 class DirectSocket(KafkaNetSocket):  # type: ignore[misc]
-    """kafka-python's way to connect, cleaning up after itself; `proxy_url` is where it lets others make its sockets."""
+    """kafka-python's connect with clean-up; `proxy_url` is its hook for other ways to make sockets."""
 
     SCHEMES = ("direct",)
 
     async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
-        """The connected socket; a closed one stays behind a failure or a cancellation."""
+        """Connect the socket; close it on failure or cancellation."""
         try:
             return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
         except BaseException:
@@ -34,14 +34,14 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc]
 
 
 class ClosingLoop(NetworkSelector):  # type: ignore[misc]
-    """kafka-python's loop of a client, which ends with all that it waits for closed."""
+    """kafka-python's event loop of a client; at its end, closes every socket that it waits for."""
 
     def __init__(self, **configs: Any) -> None:
         super().__init__(**configs)
         self._left_open: list[Any] = []
 
     def drain(self, scheduled: bool = False) -> None:
-        """Do all that is ready; the last time note what is waited for: an open connection waits for what comes."""
+        """Run all that is ready; the last time, record what is waited for: an open connection waits for input."""
         super().drain(scheduled)
         if self._closed:
             self._left_open = [key.fileobj for key in self._selector.get_map().values()]
@@ -54,7 +54,7 @@ class ClosingLoop(NetworkSelector):  # type: ignore[misc]
 
 
 def new_client(make: Callable[..., _Client], **settings: Any) -> _Client:
-    """`make(**settings)`, a producer, consumer or admin client; one that cannot be made is closed."""
+    """Create a producer, consumer or admin client by `make(**settings)`; close it if that fails."""
     inner: list[KafkaNetClient] = []
 
     def net_client(**configs: Any) -> KafkaNetClient:

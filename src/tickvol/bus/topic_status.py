@@ -24,7 +24,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class PartitionStatus:
-    """First and next offset of a partition, and where the group goes on; None where it committed nothing."""
+    """First and next offset of a partition, and the group's committed offset; None if it committed nothing."""
 
     partition: int
     first_offset: int
@@ -33,13 +33,13 @@ class PartitionStatus:
 
     @property
     def lag(self) -> int | None:
-        """Records that the group has not done yet, marks of transactions included."""
+        """Offsets that the group has not processed yet, transaction markers included."""
         return None if self.committed is None else max(0, self.end_offset - self.committed)
 
 
 @dataclass(frozen=True)
 class TopicStatus:
-    """A declared topic; without partitions where it does not exist."""
+    """A declared topic; without partitions if it does not exist."""
 
     name: str
     partitions: tuple[PartitionStatus, ...]
@@ -48,12 +48,12 @@ class TopicStatus:
 def topics_status(
     admin: KafkaAdminClient, kafka: KafkaConfig, topics: Sequence[TopicSpec], group_id: str
 ) -> list[TopicStatus]:
-    """The declared topics, as they are.
+    """Status of the declared topics.
 
     Raises
     ------
     BrokerUnavailable
-        When the broker does not answer.
+        If the broker does not answer.
     """
     names = [spec.name for spec in topics]
     with reaching(kafka):
@@ -87,7 +87,7 @@ def _committed(admin: KafkaAdminClient, group_id: str) -> dict[TopicPartition, i
         except GroupIdNotFoundError:
             return {}
         except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
-            # The first question about any group makes the broker create its topic of offsets.
+            # The first request about any group makes the broker create its offsets topic.
             if time.monotonic() > deadline:
                 raise
             time.sleep(_POLL_S)
@@ -96,11 +96,11 @@ def _committed(admin: KafkaAdminClient, group_id: str) -> dict[TopicPartition, i
 
 
 def directory_bytes(directory: Path) -> int:
-    """Room taken on disk; Kafka's index files are larger than what they take."""
+    """Disk space used; the sizes of Kafka's index files exceed the space that they use."""
     total = 0
     for path in directory.rglob("*"):
         try:
             total += path.stat().st_blocks * 512
-        except FileNotFoundError:  # a segment that was just dropped
+        except FileNotFoundError:  # a segment that was just deleted
             continue
     return total

@@ -28,8 +28,8 @@ class TopicSpec:
     schema : msgspec type of the value.
     validator : judges messages of the topic, for `tickvol kafka-consume-check`.
     partitions : at creation; later changes are refused.
-    rebuildable : whether `tickvol kafka rebuild` can fill it again from the raw archive.
-    numbered : whether the numbers of a group are consecutive, so that an absent one is missing.
+    rebuildable : True if `tickvol kafka rebuild` can refill it from the raw archive.
+    numbered : True if the numbers of a group are consecutive, so that an absent one is missing.
     """
 
     name: str
@@ -42,7 +42,7 @@ class TopicSpec:
 
 
 def topic_named(topics: Sequence[TopicSpec], name: str) -> TopicSpec:
-    """The declared topic of a name.
+    """Find a declared topic by its name.
 
     Raises
     ------
@@ -71,14 +71,14 @@ def topic_settings(kafka: KafkaConfig) -> dict[str, str]:
 
 
 def ensure_topics(admin: KafkaAdminClient, kafka: KafkaConfig, topics: Sequence[TopicSpec]) -> list[str]:
-    """Create missing topics and correct differing settings; a line for each change.
+    """Create missing topics and correct differing settings; one line per change.
 
     Raises
     ------
     TopicMismatch
-        When a topic has another number of partitions: changing it would move products and break their order.
+        If a topic has another number of partitions: changing it would move products and break their order.
     BrokerUnavailable
-        When the broker does not answer.
+        If the broker does not answer.
     """
     settings = topic_settings(kafka)
     with reaching(kafka):
@@ -109,7 +109,7 @@ def _adjust(admin: KafkaAdminClient, spec: TopicSpec, settings: dict[str, str]) 
     if count != spec.partitions:
         raise TopicMismatch(
             f"kafka.partitions: {spec.partitions}: topic {spec.name} has {count}; set kafka.partitions to {count}, or"
-            " make the topics anew from the archive by `tickvol kafka rebuild`"
+            " recreate the topics from the archive by `tickvol kafka rebuild`"
         )
     found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name)], config_filter="all")
     current = {name: about["value"] for name, about in found["topic"][spec.name].items()}

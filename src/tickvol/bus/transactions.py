@@ -1,8 +1,8 @@
-"""Transactions: messages and consumed offsets that the broker takes together or not at all.
+"""Transactions: messages and consumed offsets that the broker commits together or not at all.
 
-Whatever goes wrong, the producer is thrown away and the next one begins by ending what the last one left open. A
-producer of kafka-python that is kept after a failure may send leftovers with the next transaction, and after a change
-of its epoch it may call a transaction committed of which nothing is left; so success is believed only when every
+After any failure the producer is discarded, and the next one begins by ending what the last one left open. A
+kafka-python producer that is kept after a failure may send leftovers with the next transaction, and after a change of
+its epoch it may report a transaction as committed of which nothing is left. Success therefore counts only if every
 message was acknowledged under the epoch that the transaction began with.
 """
 
@@ -26,15 +26,15 @@ logger = logging.getLogger(__name__)
 
 TRANSACTION_TIMEOUT_MS = 10_000
 RETRY_BACKOFF_MS = 2
-"""A transaction that begins while the broker still completes the last one is refused until then."""
+"""A transaction that begins while the broker is still completing the last one is refused until then."""
 PATIENCE_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
-"""By then the broker has ended a transaction that we cannot, and a new producer finds out how."""
+"""By then the broker has ended a transaction that we cannot end, and a new producer finds out how."""
 STOP_PATIENCE_S = 3.0
 ABORT_PATIENCE_S = 2.0
 
 
 class Outgoing(NamedTuple):
-    """A message and where it goes; partition None: by its key."""
+    """A message and its destination; partition None: chosen by its key."""
 
     topic: str
     partition: int | None
@@ -47,13 +47,13 @@ class Transactions:
     Parameters
     ----------
     group_topic : the topic that is consumed, whose offsets are committed. topics : those that are written.
-    stopped : asked while waiting; when it says so, patience is short.
+    stopped : asked while waiting; timeouts are short once it is True.
     on_wait : called with the seconds waited, about ten times a second, while the broker does not answer.
 
     Raises
     ------
     BrokerUnavailable
-        From every method, when the broker is away, does not answer or fences us. Nothing or all of it was committed.
+        From every method, if the broker is down, does not answer or fences us. Either nothing or all was committed.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Transactions:
         self._worker: _Worker | None = None
 
     def open(self) -> None:
-        """Take over from whoever used the transactional id before; its open transaction is ended."""
+        """Take over the transactional id from its previous owner, whose open transaction is ended."""
         if self._producer is None:
             self._producer = self._wait(self._new_producer)
 
@@ -91,7 +91,7 @@ class Transactions:
         self._wait(lambda: _transaction(producer, messages, places, membership))
 
     def drop(self) -> None:
-        """Throw the producer away without waiting for anything."""
+        """Discard the producer without waiting for anything."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
@@ -121,7 +121,7 @@ class Transactions:
         return producer
 
     def _wait(self, work: Callable[[], Any]) -> Any:
-        """Do it in a thread, as the client waits without end where we must not."""
+        """Run `work` in a thread, as the client waits without limit where we must not."""
         if self._worker is None or self._worker.busy:
             self._worker = _Worker()
         began = time.monotonic()
@@ -152,7 +152,7 @@ def _transaction(
     began_as = manager.producer_id_and_epoch
     producer.begin_transaction()
     for topic, number in {(outgoing.topic, outgoing.partition) for outgoing in messages}:
-        if number is not None:  # known before the first message wakes the sender, all are announced by one request
+        if number is not None:  # added before the first message wakes the sender, all partitions go into one request
             manager.maybe_add_partition_to_transaction(TopicPartition(topic, number))
     send = producer.send
     sent = [
@@ -166,10 +166,10 @@ def _transaction(
 
 
 def _keep_requests(producer: KafkaProducer) -> None:
-    """Let a refused connection count as not ready.
+    """Treat a refused connection as not ready.
 
-    kafka-python (3.0.12, `Sender._maybe_send_pending_request`) puts a request back for a coordinator that is not ready,
-    but loses it when connecting raises, and then waits for its answer for ever.
+    kafka-python (3.0.12, `Sender._maybe_send_pending_request`) requeues a request for a coordinator that is not ready,
+    but loses it if connecting raises, and then waits for its response for ever.
     """
     client = producer._sender._client
     await_ready = client.await_ready
@@ -189,7 +189,7 @@ def _close(producer: KafkaProducer) -> None:
 
 
 class _Worker:
-    """A thread that does one thing after the other; one that hangs is left behind, so it must not keep us alive."""
+    """A thread that runs one call after the other; a hanging one is abandoned and does not keep us alive."""
 
     def __init__(self) -> None:
         self.busy = False
@@ -198,7 +198,7 @@ class _Worker:
         threading.Thread(target=self._run, daemon=True, name="transactions").start()
 
     def call(self, work: Callable[[], Any], patience_s: float, on_wait: Callable[[float], None]) -> Any:
-        """What the work gives or raises; TimeoutError when it takes too long."""
+        """Return or raise what the work does; TimeoutError if it takes too long."""
         self.busy = True
         self._work.put(work)
         began = time.monotonic()

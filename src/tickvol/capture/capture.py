@@ -1,4 +1,4 @@
-"""A capture as it runs: feed, live figures, disk watch and publisher together until something ends it."""
+"""A running capture: feed, live counts, disk watch and publisher, together until something ends it."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ LOG_EVERY_S = 60.0
 
 
 class Capture:
-    """Feed, figures, archive and, where there is one, the publisher.
+    """Feed, live counts, archive and, if there is one, the publisher.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Capture:
         self._metrics_port = metrics_port
 
     async def run(self, duration_s: float | None, now_ns: Callable[[], int]) -> str:
-        """Run until the feed ends, a signal comes or the time is over; says which.
+        """Run until the feed ends, a signal arrives or the time is over; return the cause.
 
         The archive is closed before the publisher is asked to finish, so that all of it can be sent.
         """
@@ -75,7 +75,7 @@ class Capture:
             finally:
                 if self.publisher is not None and publishing is not None:
                     await self.publisher.stop()
-                    await asyncio.wait({publishing}, timeout=LIVE_EVERY_S)  # it takes note how the process ended
+                    await asyncio.wait({publishing}, timeout=LIVE_EVERY_S)  # it records how the process ended
                     await _cancel(publishing)
                 if metrics is not None:
                     await asyncio.to_thread(metrics.close)
@@ -115,7 +115,7 @@ class Capture:
         return f"{line} | {'sent' if sent.connected else 'NOT sent: broker away; sent'} {sent.records:,}"
 
     def summary(self, raw_dir: Path) -> Iterator[str]:
-        """Counts that add up, a line each."""
+        """Summary lines, whose counts add up."""
         figures, written, connections = self.figures, self.archive.counts, self.feed.counts
         frames, closed = figures.frames, connections.closed
         still_open = connections.opened - closed.total()
@@ -144,7 +144,7 @@ class Capture:
         if self.publisher.complete:
             return f"{text}; all of the archive is with the broker"
         place = f"behind {sent.source}:{sent.line}" if sent.source else "of the archive"
-        return f"{text}; what lies {place} is not sent: the next start does it"
+        return f"{text}; lines {place} are not sent: the next start sends them"
 
 
 def _write(text: str) -> None:

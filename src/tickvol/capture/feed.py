@@ -1,4 +1,4 @@
-"""The connection to the exchange's feed: subscribe, write every frame to the archive, and connect again, for ever."""
+"""The connection to the exchange's feed: subscribe, write every frame to the archive, and reconnect, for ever."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ _NORMAL_CLOSURE = 1000
 
 @dataclass(frozen=True)
 class FeedSpec:
-    """What is captured and when a connection counts as dead."""
+    """Feed and products to capture, and the limits of a connection."""
 
     url: str
     products: tuple[str, ...]
@@ -42,7 +42,7 @@ class FeedSpec:
 
 @dataclass
 class FeedCounts:
-    """Connections by what became of them; `opened` is the sum of `closed` and those that were open at the end."""
+    """Connections by outcome; `opened` is the sum of `closed` and those still open at the end."""
 
     opened: int = 0
     failed: int = 0
@@ -55,7 +55,7 @@ class Feed:
     Parameters
     ----------
     now_ns : wall clock, for receive times only.
-    monotonic : seconds, for the silence.
+    monotonic : seconds, for the silence timeout.
     stop_on_close : end when the server closes normally (1000), as it does at the end of a recording.
     """
 
@@ -85,11 +85,11 @@ class Feed:
 
     @property
     def frame_age_s(self) -> float:
-        """Time since the last frame, on any connection; since the start where there was none."""
+        """Time since the last frame, on any connection; since the start if there was none."""
         return self._monotonic() - self._last_frame_s
 
     async def run(self) -> None:
-        """Capture; ends by cancellation, or with the server where `stop_on_close`."""
+        """Capture until cancelled, or with `stop_on_close` until the server closes."""
         while True:
             while (wait_s := self._limiter.wait_s()) > 0:
                 await asyncio.sleep(wait_s)
@@ -112,7 +112,7 @@ class Feed:
                 self._spec.url,
                 max_size=self._spec.max_message_bytes,
                 max_queue=QUEUE_FRAMES,
-                open_timeout=self._spec.feed_silence_s,  # a handshake without an answer is silence too
+                open_timeout=self._spec.feed_silence_s,  # a handshake without a response counts as silence
                 close_timeout=CLOSE_TIMEOUT_S,
                 logger=log.getChild("socket"),
             )
@@ -143,7 +143,7 @@ class Feed:
         except asyncio.CancelledError:
             await socket.close()
             with contextlib.suppress(ConnectionClosed):
-                await self._receive(socket, connection_id)  # what had arrived when the capture was stopped
+                await self._receive(socket, connection_id)  # frames that had arrived when the capture was stopped
             raise
         finally:
             watch.cancel()
@@ -153,7 +153,7 @@ class Feed:
         self._archive.connection_closed(self._now_ns(), connection_id, reason)
 
     async def _wait_for_room(self, error: DiskFull) -> None:
-        """Try to write down that the connection ended until it works; what came meanwhile is a gap of the log."""
+        """Retry recording the end of the connection until it succeeds; what arrives meanwhile is a gap in the log."""
         log.error("%s; capture goes on when there is room", error)
         self.counts.closed[GapReason.CAPTURE_DOWN.label] += 1
         while True:

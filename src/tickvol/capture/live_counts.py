@@ -1,4 +1,4 @@
-"""Live figures of a capture, counted by the same decoder and tracker that replay uses, in batches after the archive."""
+"""Live counts of a capture, by the same decoder and tracker that replay uses, in batches after the archive."""
 
 import time
 from collections import Counter
@@ -33,7 +33,7 @@ class _Frame(msgspec.Struct):
 
 @dataclass(frozen=True)
 class TrackerSpec:
-    """What decoder and tracker need to know."""
+    """Parameters of decoder and tracker."""
 
     products: tuple[str, ...]
     max_line_bytes: int
@@ -50,7 +50,7 @@ class TrackerSpec:
 
 
 class CaptureFigures:
-    """Counts ticks, gaps and prices from the lines of the archive.
+    """Counts of ticks and gaps, and last prices, from the lines of the archive.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class CaptureFigures:
     def __init__(self, spec: TrackerSpec, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.ticks: Counter[str] = Counter(dict.fromkeys(spec.products, 0))
         self.gaps: Counter[str] = Counter()
-        """Gaps by reason; each product has its own."""
+        """Gaps by reason, counted for each product."""
         self.prices: dict[str, str] = {}
         self._products = spec.products
         self._decoder = spec.decoder()
@@ -72,17 +72,17 @@ class CaptureFigures:
 
     @property
     def frames(self) -> FrameCounts:
-        """Frames by what became of them."""
+        """Frames by outcome."""
         return self._tracker.counts
 
     def add(self, line: bytes) -> None:
-        """A line that was written."""
+        """Add a line that was written."""
         self._lines.append(line)
         if len(self._lines) >= BATCH_LINES:
             self.settle()
 
     def settle(self) -> None:
-        """Count what was added."""
+        """Count the added lines."""
         if not self._lines:
             return
         lines, self._lines = self._lines, []
@@ -94,7 +94,7 @@ class CaptureFigures:
         self.prices |= _last_prices(tracked.frames, self._products)
 
     def rates(self) -> dict[str, float]:
-        """Ticks a second of each product over the last ten seconds or so."""
+        """Ticks per second of each product over roughly the last ten seconds."""
         now = self._monotonic()
         if now - self._rates_since[0] >= RATE_WINDOW_S:
             self._rates_before, self._rates_since = self._rates_since, (now, self.ticks.copy())
@@ -121,7 +121,7 @@ def _last_prices(frames: FrameColumns, products: Sequence[str]) -> dict[str, str
 
 
 def warm_up(spec: TrackerSpec) -> None:
-    """Compile decoder and tracker before the first frame: compiling takes longer than a feed may be silent."""
+    """Compile decoder and tracker before the first frame: compiling takes longer than the silence timeout."""
     figures = CaptureFigures(spec)
     ticker = {"product_id": spec.products[0], "price": "1", "best_bid": "1", "best_ask": "2"}
     for number in range(2):

@@ -1,4 +1,4 @@
-"""The capture's metrics, its publisher's with them."""
+"""Metrics of the capture and its publisher."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,18 +15,18 @@ _P = "tickvol_ingestor_"
 
 INGESTOR_METRICS = (
     Metric(_P + "frames_received_total", "Frames received and written to the archive"),
-    Metric(_P + "frames_rejected_total", "Frames that gave no record, by reason; each is a dead letter", ("reason",)),
+    Metric(_P + "frames_rejected_total", "Frames that gave no record, by reason; each is dead-lettered", ("reason",)),
     Metric(_P + "ticks_total", "Ticks received", ("product",)),
-    Metric(_P + "gaps_total", "Gaps in what was received, by reason; each product has its own", ("reason",)),
-    Metric(_P + "last_frame_age_seconds", "Time since the last frame, or since the start where there was none"),
-    Metric(_P + "connections_opened_total", "Connections to the exchange that were made"),
-    Metric(_P + "connections_failed_total", "Connections to the exchange that could not be made"),
+    Metric(_P + "gaps_total", "Gaps in the received data, by reason, counted for each product", ("reason",)),
+    Metric(_P + "last_frame_age_seconds", "Time since the last frame, or since the start if there was none"),
+    Metric(_P + "connections_opened_total", "Connections to the exchange that were opened"),
+    Metric(_P + "connections_failed_total", "Connections to the exchange that failed to open"),
     Metric(_P + "connections_closed_total", "Connections to the exchange that ended, by reason", ("reason",)),
-    Metric(_P + "disk_free_bytes", "Room left where the archive is"),
-    Metric(_P + "records_published_total", "Records sent to ticks.raw; one that was sent again counts again"),
-    Metric(_P + "dead_letters_total", "Dead letters sent; one that was sent again counts again"),
+    Metric(_P + "disk_free_bytes", "Free disk space at the archive"),
+    Metric(_P + "records_published_total", "Records sent to ticks.raw, including resends"),
+    Metric(_P + "dead_letters_total", "Dead-letter records sent, including resends"),
     Metric(_P + "publisher_connected", "1 while the publisher reaches the broker, else 0"),
-    Metric(_P + "publisher_restarts_total", "How often the publisher's process ended and was started again"),
+    Metric(_P + "publisher_restarts_total", "Restarts of the publisher's process"),
     Metric(_P + "records_in_flight", "Records sent and not acknowledged"),
     Metric(_P + "spool_files", "Files of the archive behind the one that holds the last acknowledged line"),
     Metric(_P + "spool_lines", "Lines written by this capture and not acknowledged"),
@@ -34,7 +34,7 @@ INGESTOR_METRICS = (
 
 
 def scrape(capture: "Capture", loop: asyncio.AbstractEventLoop) -> Callable[[], Values]:
-    """What reads the figures for a scrape: on the event loop, which owns them, as the scrape is on another thread."""
+    """Make the reader of a scrape; it reads on the event loop, which owns the counts, not on the scrape's thread."""
 
     async def on_loop() -> dict[str, dict[tuple[str, ...], float]]:
         return _values(capture)
@@ -76,7 +76,7 @@ def _values(capture: "Capture") -> dict[str, dict[tuple[str, ...], float]]:
 
 
 def spool(counts: ArchiveCounts, source: str, line: int) -> tuple[int, int]:
-    """Files and lines of this capture behind the last acknowledged place."""
+    """Number of this capture's files and lines after the last acknowledged line."""
     before = counts.lines_before
     files = sum(name > source for name in before)
     if source in before:

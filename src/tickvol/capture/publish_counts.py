@@ -1,4 +1,4 @@
-"""What a publisher has done, told by its process to the capture beside it."""
+"""Counts of a publisher, which its process sends to the capture."""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +7,12 @@ import msgspec
 
 @dataclass
 class PublishFigures:
-    """Counts of one process; a record that was sent again counts again.
+    """Counts of one process; resent records count again.
 
     Attributes
     ----------
-    source, line : the last line that is acknowledged, and its file.
-    files_behind : files after that one.
+    source, line : the last acknowledged line, and its file.
+    files_behind : number of files after that one.
     """
 
     connected: bool = False
@@ -26,11 +26,11 @@ class PublishFigures:
     line: int = 0
 
     def as_json(self) -> bytes:
-        """One line for whoever watches."""
+        """JSON line for the capture."""
         return msgspec.json.encode(self)
 
     def after(self, before: "PublishFigures") -> "PublishFigures":
-        """Totals of this process and an earlier one; the rest as it is now."""
+        """Totals of this process and an earlier one; the other fields as they are now."""
         return PublishFigures(
             self.connected,
             self.records + before.records,
@@ -45,10 +45,10 @@ class PublishFigures:
 
 
 def added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    """Counts by name of both."""
+    """Sums of two sets of counts, by name."""
     return {name: one.get(name, 0) + other.get(name, 0) for name in sorted({*one, *other})}
 
 
 def figures_of(line: bytes) -> PublishFigures:
-    """What a line of `as_json` says."""
+    """Decode a line of `as_json`."""
     return msgspec.json.decode(line, type=PublishFigures)

@@ -1,4 +1,4 @@
-"""How far an archive is published: the last acknowledged line, the tracker's state there, the partitions' ends."""
+"""Publication progress of an archive: last acknowledged line, the tracker's state there, the partitions' ends."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ LOCK_NAME = ".published.lock"
 
 
 class Published(msgspec.Struct, frozen=True):
-    """Everything up to the line `line` of the file `source` is acknowledged, by which topic and how far there.
+    """Acknowledged part of an archive: up to line `line` of file `source`, with the topic and its ends.
 
     `unreadable` names files of which a part could not be read, and which are therefore not deleted.
     """
@@ -30,28 +30,28 @@ class Published(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> Place:
-        """The line."""
+        """The last acknowledged line."""
         return Place(self.source, self.line)
 
 
 class ProgressFile:
-    """The note beside the archive's files; whoever publishes an archive holds its lock."""
+    """The progress file next to the archive's files; the archive's publisher holds its lock."""
 
     def __init__(self, raw_dir: Path) -> None:
         self._path = raw_dir / PROGRESS_NAME
         self._lock = os.open(raw_dir / LOCK_NAME, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def lock(self) -> bool:
-        """Whether this process may publish the archive; False while another one does."""
+        """Take the lock; False while another process publishes the archive."""
         return lock(self._lock, wait=False)
 
     def read(self) -> Published | None:
-        """What was noted last; None before anything was published.
+        """Read the last recorded progress; None before anything was published.
 
         Raises
         ------
         CorruptFile
-            When the note cannot be read.
+            If the file cannot be read.
         """
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Published)
@@ -60,13 +60,13 @@ class ProgressFile:
         except (OSError, msgspec.DecodeError) as error:
             raise CorruptFile(
                 f"{self._path}: cannot be read ({error}): how far the archive is published is not known; `tickvol kafka"
-                " rebuild` makes the topics anew from the archive"
+                " rebuild` recreates the topics from the archive"
             ) from None
 
     def write(self, published: Published) -> None:
-        """Replace the note; its content is on disk before it takes the name."""
+        """Replace the file; its content is on disk before it takes the name."""
         try:
-            # Not `durable`, a second fsync: if a power cut brings the previous note back, more is sent again.
+            # Not `durable`, a second fsync: if a power cut restores the previous file, more is sent again.
             with replacement(self._path, durable=False) as sink:
                 sink.write(msgspec.json.encode(published))
                 sink.flush()
@@ -75,9 +75,9 @@ class ProgressFile:
             raise WorkError(f"{self._path}: cannot be written: {error.strerror or error}; free space") from None
 
     def forget(self) -> None:
-        """Begin anew: the topics are empty."""
+        """Delete the progress: the topics are empty."""
         self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let the next publisher have the archive."""
+        """Release the archive for the next publisher."""
         os.close(self._lock)

@@ -1,8 +1,8 @@
-"""The archive onto Kafka: follow its lines, track them, send the records, and remember how far the broker has them.
+"""Publisher of the archive to Kafka: follow its lines, track them, send the records, and store the progress.
 
-There is one path for all of it. Live frames, the backlog of an outage and the rest of a killed run are all lines of the
-archive behind the last acknowledged one; they are sent in order, so nothing overtakes and nothing becomes late by it.
-After a failure or a restart everything behind that line is sent again: records may come twice, with the same
+There is one path for everything. Live frames, the backlog of an outage and the rest of a killed run are all lines of
+the archive after the last acknowledged one; they are sent in order, so none overtakes another and none becomes late.
+After a failure or a restart everything after that line is sent again: records may appear twice, with the same
 connection and sequence number, and none is missing.
 """
 
@@ -30,18 +30,18 @@ from tickvol.eventlog.tracker_snapshot import TrackerSnapshot, restore_snapshot,
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.01
-"""How often new lines are looked for. A look costs the same for one line or many, here and at each reader of the topic:
-at 1,000 ticks a second looking as often as one can takes twice the processor and makes rows later, not sooner."""
+"""Interval of polls for new lines. A poll costs the same for one line or many, here and at each reader of the topic:
+at 1,000 ticks a second, continuous polling takes twice the CPU time and makes rows later, not sooner."""
 CHECKPOINT_S = 0.05
 COMMIT_S = 1.0
 RETRY_S = 1.0
 SILENCE_S = 3.0
-"""The producer waits for a broker for ever; when nothing was acknowledged for this long it counts as away."""
+"""The producer waits for a broker for ever; if nothing is acknowledged for this long, the broker counts as down."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Checkpoint:
-    """Once `sent` messages are acknowledged, everything up to `place` is."""
+    """A point of progress: once `sent` messages are acknowledged, everything up to `place` is."""
 
     sent: int
     place: Place
@@ -53,14 +53,14 @@ class Publisher:
 
     Parameters
     ----------
-    ingestion : where the archive lies, and how it is published.
-    grace_ms : how long the tracker waits for a lost frame, in event time.
-    batch_size : most lines of a batch.
-    follow : whether the archive may still grow.
-    stopped : asks to end with what is sent so far.
-    on_figures : is told the figures now and then.
-    delete_sent : whether packed files go once all their lines are acknowledged.
-    progress : the archive's note, its lock held already; None: this takes the lock, once nobody else has it.
+    ingestion : location of the archive and settings of publishing.
+    grace_ms : time that the tracker waits for a lost frame, in event time.
+    batch_size : maximum number of lines in a batch.
+    follow : returns True while the archive may still grow.
+    stopped : returns True if publishing must end with what is sent so far.
+    on_figures : called with the counts from time to time.
+    delete_sent : True to delete packed files once all their lines are acknowledged.
+    progress : the archive's progress file, already locked; None: this takes the lock as soon as it is free.
     """
 
     def __init__(
@@ -101,21 +101,21 @@ class Publisher:
             time.sleep(CHECKPOINT_S)
 
     def close(self) -> None:
-        """Let the next publisher have the archive."""
+        """Release the archive for the next publisher."""
         self._noter.shutdown()
         self._progress.close()
 
     def run(self) -> bool:
-        """Publish to the end of the archive, or until stopped; whether all of it is acknowledged.
+        """Publish to the end of the archive, or until stopped; True if all of it is acknowledged.
 
-        While the broker is away it tries again for as long as it follows.
+        While the broker is down, this retries for as long as the archive is followed.
 
         Raises
         ------
         BrokerUnavailable
-            When the broker is away and the archive is not followed.
+            If the broker is down and the archive is not followed.
         LogLost, TopicMismatch, CorruptFile
-            When going on would hide a hole.
+            If continuing would hide a gap.
         """
         while True:
             try:
@@ -132,7 +132,7 @@ class Publisher:
                     time.sleep(CHECKPOINT_S)
 
     def _session(self) -> bool:
-        """Everything behind the last acknowledged line, over one connection."""
+        """Publish everything after the last acknowledged line, over one connection."""
         published = self._progress.read()
         topic = self._ingestion.topic
         same = published if published is not None and published.topic == topic else None
@@ -162,7 +162,7 @@ class Publisher:
         if own:
             raise LogLost(
                 f"{self._raw_dir}: topic {self._ingestion.topic} holds records of this archive ({min(own)}),"
-                " but how far it is published is not known; `tickvol kafka rebuild` makes the topics anew from the"
+                " but how far it is published is not known; `tickvol kafka rebuild` recreates the topics from the"
                 " archive"
             )
 
@@ -198,13 +198,13 @@ class Publisher:
         figures.gaps = added(figures.gaps, Counter(gap.reason for gap in tracked.gaps))
         figures.rejected = added(figures.rejected, Counter(item.reason.label for item in tracked.rejected))
         for item in tracked.rejected:
-            if item.reason is Reject.UNKNOWN_PRODUCT:  # not asked for; counted, and no letter to anyone
+            if item.reason is Reject.UNKNOWN_PRODUCT:  # not subscribed to; counted, but no dead-letter record
                 continue
             figures.letters += 1
             session.writer.send_letter(session.letter(tracked, item.row, item.reason))
 
     def _drain(self, session: "_Session") -> bool:
-        """Wait for what is sent; whether all lines of the archive are acknowledged."""
+        """Wait for acknowledgements; True if all lines of the archive are acknowledged."""
         session.take_checkpoint(session.place, force=True)
         until = time.monotonic() + self._ingestion.publish.drain_timeout_s
         while session.writer.in_flight and time.monotonic() < until:
@@ -214,7 +214,7 @@ class Publisher:
         return not session.writer.in_flight and not self._stopped()
 
     def _note(self, session: "_Session", *, force: bool = False) -> None:
-        """Write down how far the broker has acknowledged, at most once a second."""
+        """Store the acknowledged progress, at most once a second."""
         if not force and time.monotonic() - self._noted_at < COMMIT_S:
             return
         self._noted_at = time.monotonic()
@@ -235,7 +235,7 @@ class Publisher:
         self._on_figures(self.figures)
 
     def _write(self, note: Published, archive: FollowedArchive) -> None:
-        """In a thread of its own: a busy disk takes longer than a tick may be under way."""
+        """Store progress on a thread of its own: a busy disk takes longer than a tick may be in flight."""
         try:
             self._progress.write(note)
         except WorkError as error:
@@ -245,7 +245,7 @@ class Publisher:
                 self._delete(archive, note.source)
 
     def _settle_note(self) -> None:
-        """Wait for the note at hand, and raise what nobody expected."""
+        """Wait for the write in progress, and raise its unexpected errors."""
         writing, self._noting = self._noting, None
         if writing is not None:
             writing.result()
@@ -268,13 +268,13 @@ class Publisher:
 
 
 def _wait_for_lines(looked_at: float) -> float:
-    """Wait until it is time for the next look; the moment at which it is."""
+    """Wait until the next poll is due; return its time."""
     time.sleep(max(0.0, looked_at + POLL_S - time.monotonic()))
     return time.monotonic()
 
 
 class _Session:
-    """Decoder, tracker and writer over one connection, in the state of the last acknowledged line."""
+    """Decoder, tracker and writer over one connection, from the state at the last acknowledged line."""
 
     def __init__(
         self,
@@ -306,11 +306,11 @@ class _Session:
         )
 
     def beginning(self, topic: str) -> Published:
-        """The note before the first line is sent: from now on it is known that some may be."""
+        """Progress before the first line is sent: it shows from now on that some lines may have been sent."""
         return Published("", 0, topic, {}, take_snapshot(self.tracker, self.decoder, self.sources), self.topic_id)
 
     def take_checkpoint(self, place: Place | None, *, force: bool = False) -> None:
-        """Remember the state after a batch; not after each of them, as that costs."""
+        """Keep the state after a batch; not after each of them, as that is costly."""
         self.place = place
         if place is None or place == self._taken:
             return
@@ -320,14 +320,14 @@ class _Session:
             self._checkpoints.append(_Checkpoint(self.writer.sent, place, snapshot))
 
     def reached(self) -> _Checkpoint | None:
-        """The last checkpoint that is acknowledged, if it is a new one."""
+        """The last acknowledged checkpoint, if it is a new one."""
         reached = None
         while self._checkpoints and self._checkpoints[0].sent <= self.writer.acknowledged:
             reached = self._checkpoints.popleft()
         return reached
 
     def note(self, reached: _Checkpoint, topic: str) -> Published:
-        """What is written down of a checkpoint."""
+        """Progress to store for a checkpoint."""
         return Published(
             reached.place.source,
             reached.place.line,
@@ -339,7 +339,7 @@ class _Session:
         )
 
     def letter(self, tracked: Tracked, row: int, reason: Reject) -> Message:
-        """A line that gave no record, as a dead letter."""
+        """Dead-letter record of a line that gave no record."""
         frames = tracked.frames
         source = f"{self.sources[int(frames.source[row])]}:{int(frames.line_number[row])}"
         return letter_message(source, reason.label, max(int(frames.receive_time_ns[row]), 0), frames.lines[row])

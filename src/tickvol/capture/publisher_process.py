@@ -1,4 +1,4 @@
-"""The publisher as a process of its own beside the capture, so that neither waits for the other."""
+"""The publisher as a process of its own next to the capture, so that neither waits for the other."""
 
 import asyncio
 import contextlib
@@ -21,22 +21,22 @@ MARGIN_S = 5.0
 
 
 class PublisherProcess:
-    """Runs `tickvol publish --follow` for as long as this process lives, and again when it ends before.
+    """Runs `tickvol publish --follow` for as long as this process lives; restarts it if it ends earlier.
 
-    It gets one end of a pipe. Should this process be killed, the pipe closes, and the publisher sends what the archive
+    It gets one end of a pipe. If this process is killed, the pipe closes, and the publisher sends what the archive
     holds and ends by itself.
 
     Parameters
     ----------
     arguments : of `tickvol publish`.
-    drain_s : how long it may go on sending after `stop`.
+    drain_s : time that it may keep sending after `stop`.
     """
 
     def __init__(self, arguments: Sequence[str], drain_s: float) -> None:
         self.figures = PublishFigures()
         self.restarts = 0
         self.complete = False
-        """Whether it ended with all of the archive acknowledged."""
+        """True if it ended with all of the archive acknowledged."""
         self._before = PublishFigures()
         self._arguments = list(arguments)
         self._drain_s = drain_s
@@ -45,12 +45,12 @@ class PublisherProcess:
         self._stopping = False
 
     async def run(self) -> None:
-        """Keep it running until it is stopped."""
+        """Keep the process running until `stop`."""
         wait_s = FIRST_WAIT_S
         while not self._stopping:
             try:
                 ended = f"ended with exit code {(code := await self._once())}"
-            except (OSError, ValueError) as error:  # no process to be had; a line of figures without an end
+            except (OSError, ValueError) as error:  # no process available; a line of counts without an end
                 ended, code = f"cannot be run: {error}", 1
             if self._stopping:
                 self.complete = code == 0
@@ -87,7 +87,7 @@ class PublisherProcess:
                 self.figures = figures_of(line).after(self._before)
 
     async def stop(self) -> None:
-        """Let it send what the archive holds, for a while; end it after that."""
+        """Let the process send what the archive holds, for a limited time; then end it."""
         self._stopping = True
         self._close_pipe()
         process = self._process

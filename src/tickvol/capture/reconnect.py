@@ -1,4 +1,4 @@
-"""When to connect again: a sliding window that bounds the connects of any second."""
+"""Rate limit of connects: a sliding window that bounds the connects of any second."""
 
 from collections import deque
 from collections.abc import Callable
@@ -17,11 +17,11 @@ class ConnectLimiter:
         self._recent: deque[float] = deque(maxlen=max_per_s)
 
     def wait_s(self) -> float:
-        """How long a connect must still wait; 0 when it may go on."""
+        """Seconds that a connect must still wait; 0 if it may go on."""
         if len(self._recent) < (self._recent.maxlen or 0):
             return 0.0
         return max(0.0, self._recent[0] + 1.0 - self._clock())
 
     def note(self) -> None:
-        """A connect is made now."""
+        """Record a connect made now."""
         self._recent.append(self._clock())

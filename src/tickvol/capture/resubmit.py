@@ -1,6 +1,6 @@
-"""Dead letters through today's decoders: the records that their bytes give now, or why they still give none.
+"""Dead letters through today's decoders: the records that they give now, or the reason why they give none.
 
-A letter is good as a whole or refused as a whole; half of a frame was never the point of correcting it.
+A dead letter is accepted or refused as a whole: a correction never aims at half a frame.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ from tickvol.eventlog.tracker import Tracked
 
 
 def records_again(source: str, content: bytes, products: Sequence[str], *, max_line_bytes: int) -> list[Record]:
-    """Records that a dead letter's bytes give now; `source` tells whether they are a line of the archive or a record.
+    """Records that a dead letter's bytes give now; `source` shows whether they are a line of the archive or a record.
 
     Raises
     ------
     InputError
-        With the reason, when they give no record.
+        With the reason, if they give no record.
     """
     return [_record(content, products)] if place_of(source) else _records_of_line(content, products, max_line_bytes)
 
@@ -60,7 +60,7 @@ def _records_of_line(line: bytes, products: Sequence[str], max_line_bytes: int) 
         raise InputError(", ".join(sorted({fault.label for fault in faults})) + hint)
     if kind is Kind.HEARTBEAT:
         raise InputError(
-            "a heartbeat names no product; only the frames before it on its connection tell: nothing to send"
+            "a heartbeat names no product; that needs the frames before it on its connection: nothing to send"
         )
     if kind is not Kind.TICKER:
         raise InputError(f"{kind.name.lower()}: gives no record: nothing to send")
@@ -69,7 +69,7 @@ def _records_of_line(line: bytes, products: Sequence[str], max_line_bytes: int) 
 
 
 def _ticks(frames: FrameColumns) -> RecordColumns:
-    """All tickers of a single frame as records; no tracker, which would wait for a second frame to confirm its time."""
+    """All tickers of one frame as records, without a tracker: it would wait for a second frame to confirm the time."""
     count = len(frames.product)
     return RecordColumns(
         kind=np.full(count, RecordKind.TICK, np.int16),

@@ -19,7 +19,7 @@ class ReconnectConfig(Section):
 
 
 class PublishConfig(Section):
-    """From the archive to Kafka."""
+    """Publishing from the archive to Kafka."""
 
     linger_ms: Annotated[int, Field(ge=0)]
     max_in_flight_records: PositiveInt

@@ -1,4 +1,4 @@
-"""The topic of ticks: ticks, heartbeats and gaps, keyed by product."""
+"""The tick topic: ticks, heartbeats and gaps, keyed by product."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from tickvol.eventlog.record_rules import RecordRules, is_product
 
 
 def ticks_topic(kafka: KafkaConfig, ingestion: IngestionConfig) -> TopicSpec:
-    """The declaration of `ingestion.topic`."""
+    """Declaration of `ingestion.topic`."""
     return TopicSpec(
         name=ingestion.topic,
         key="product_id",
@@ -26,7 +26,7 @@ def ticks_topic(kafka: KafkaConfig, ingestion: IngestionConfig) -> TopicSpec:
 
 
 def record_validator(partitions: int, max_bytes: int) -> Validator:
-    """A validator by the rules of the featurizer's reader, for records of any product."""
+    """A validator with the rules of the featurizer's reader, for records of any product."""
     probe = RecordRules((), (), max_bytes=max_bytes)
 
     def validate(messages: Sequence[Stored]) -> list[Content | str]:

@@ -1,1 +1,1 @@
-"""The nouns of the pipeline: records, columns, specs, feature rows and errors."""
+"""Basic types of the pipeline: records, columns, specs, feature rows and errors."""

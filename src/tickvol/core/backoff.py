@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class Backoff:
-    """Wait n of a run of failures: ``min(initial * multiplier**n, maximum)``, times a draw from [1 - jitter, 1].
+    """Waits after consecutive failures: ``min(initial * multiplier**n, maximum)``, times a draw from [1 - jitter, 1].
 
     Parameters
     ----------
@@ -23,11 +23,11 @@ class Backoff:
         self.reset()
 
     def reset(self) -> None:
-        """Start over: something has worked."""
+        """Start over after a success."""
         self._next_s = min(self._initial_s, self._maximum_s)
 
     def next_wait_s(self) -> float:
-        """How long to wait before the next attempt."""
+        """Seconds to wait before the next attempt."""
         wait_s = self._next_s * (1.0 - self._jitter * self._random())
         self._next_s = min(self._next_s * self._multiplier, self._maximum_s)
         return wait_s

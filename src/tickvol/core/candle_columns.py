@@ -1,4 +1,4 @@
-"""Candles as columns: bars that a source delivers closed, which the engine takes in place of ticks."""
+"""Candles as columns: closed bars from a source, which the engine takes in place of ticks."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class CandleColumns:
-    """Closed candles; those of a product ascend in time.
+    """Closed candles, ascending in time within each product.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
-"""Compilation of the inner loops by numba, cached on disk and thrown away when any kernel changes.
+"""Compilation of the inner loops by numba, cached on disk and discarded when any kernel changes.
 
-numba invalidates a cached function by its own file only: a kernel that calls one of another file would go on with the
-old code. So all kernels share a cache directory named after the hash of all their sources.
+numba invalidates a cached function by its own file only: a kernel that calls one from another file would keep running
+the old code. So all kernels share a cache directory named after the hash of all their sources.
 """
 
 import hashlib

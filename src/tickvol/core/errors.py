@@ -1,25 +1,25 @@
-"""Everything that can go wrong, as one tree.
+"""All errors, as one tree.
 
 TickvolError
 ├── UsageError              wrong use: exit 2; carries one line per field, value and rule
-│   └── ConfigError         a configuration that does not hold
-├── RequestError            an HTTP request that is not answered: status, field, value and rule
+│   └── ConfigError         an invalid configuration
+├── RequestError            an HTTP request that cannot be answered: status, field, value and rule
 └── WorkError               the work failed: exit 1
-    ├── DiskFull            no room to write; what was written before is whole
+    ├── DiskFull            no disk space; what was written before is whole
     ├── InputError          a file, frame or row that cannot be read
     │   └── CorruptFile     bytes that do not match their checksum
-    ├── SchemaMismatch      features of another schema than the reader's
-    ├── NotEnoughData       too few rows, positives or events to go on honestly
-    ├── SuspectedLeak       a result too good to be believed
+    ├── SchemaMismatch      features of a schema other than the reader's
+    ├── NotEnoughData       too few rows, positives or events for an honest result
+    ├── SuspectedLeak       a result too good to be true
     ├── TrackingUnavailable MLflow cannot be reached
-    ├── Busy                another process is at this work
-    ├── LedgerBroken        a ledger that was changed by other means than appending
+    ├── Busy                another process is doing this work
+    ├── LedgerBroken        a ledger that was changed other than by appending
     ├── BrokerUnavailable   Kafka cannot be reached
-    ├── TopicMismatch       a topic is not what the configuration says
-    ├── LogLost             what was consumed or published before is no longer in the log
+    ├── TopicMismatch       a topic does not match the configuration
+    ├── LogLost             messages consumed or published before are no longer in the log
     ├── RequestFailed       an HTTP request has no usable response after its last attempt
-    └── NotDelivered        a sink did not take an alert: it is tried again later
-        └── DeliveryRefused ... and will not take it however often it is tried
+    └── NotDelivered        a sink did not take an alert: it is retried later
+        └── DeliveryRefused ... and never will
 """
 
 import math
@@ -30,11 +30,11 @@ _MAX_SHOWN = 80
 
 
 class TickvolError(Exception):
-    """Root of every error that tickvol raises on purpose."""
+    """Root of all errors that tickvol raises deliberately."""
 
 
 class UsageError(TickvolError):
-    """Wrong use; `problems` holds one line for each field, its value and the rule it breaks."""
+    """Wrong use; `problems` holds one line per problem: field, value and the rule that it breaks."""
 
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
@@ -42,11 +42,11 @@ class UsageError(TickvolError):
 
 
 class ConfigError(UsageError):
-    """A configuration that does not hold."""
+    """An invalid configuration."""
 
 
 class RequestError(TickvolError):
-    """An HTTP request that is not answered: status, path of the field, its value, and the rule it breaks."""
+    """An HTTP request that cannot be answered: status, path of the field, its value, and the rule that it breaks."""
 
     def __init__(self, status: int, field: str, value: Any, rule: str) -> None:
         super().__init__(f"{field}: {shown(value)}: {rule}")
@@ -57,11 +57,11 @@ class RequestError(TickvolError):
 
 
 class WorkError(TickvolError):
-    """The work failed although it was asked for rightly."""
+    """The work failed although it was requested correctly."""
 
 
 class DiskFull(WorkError):
-    """No room to write; what was written before is whole, and writing may go on when there is room."""
+    """No disk space; what was written before is whole, and writing may continue once there is space."""
 
 
 class InputError(WorkError):
@@ -73,15 +73,15 @@ class CorruptFile(InputError):
 
 
 class SchemaMismatch(WorkError):
-    """Features of another schema than the reader's."""
+    """Features of a schema other than the reader's."""
 
 
 class NotEnoughData(WorkError):
-    """Too few rows, positives or events to go on honestly."""
+    """Too few rows, positives or events for an honest result."""
 
 
 class SuspectedLeak(WorkError):
-    """A result too good to be believed."""
+    """A result too good to be true."""
 
 
 class TrackingUnavailable(WorkError):
@@ -89,11 +89,11 @@ class TrackingUnavailable(WorkError):
 
 
 class Busy(WorkError):
-    """Another process is at this work; it is to be waited for."""
+    """Another process is doing this work; wait for it."""
 
 
 class LedgerBroken(WorkError):
-    """A ledger that was changed by other means than appending."""
+    """A ledger that was changed other than by appending."""
 
 
 class BrokerUnavailable(WorkError):
@@ -101,17 +101,17 @@ class BrokerUnavailable(WorkError):
 
 
 class TopicMismatch(WorkError):
-    """A topic is not what the configuration says."""
+    """A topic does not match the configuration."""
 
 
 class LogLost(WorkError):
-    """What was consumed or published before is no longer in the log: going on in silence would hide a hole."""
+    """Messages consumed or published before are no longer in the log: continuing would hide a gap."""
 
 
 class RequestFailed(WorkError):
-    """An HTTP request has no usable response; `place` is as much of its URL as may be shown.
+    """An HTTP request without a usable response; `place` is as much of its URL as may be shown.
 
-    `retry_after_s` is the wait that the server asked for last, 0 where it did not.
+    `retry_after_s` is the wait that the server last asked for, 0 if it did not ask.
     """
 
     def __init__(self, place: str, attempts: int, reason: str, *, retry_after_s: float = 0.0) -> None:
@@ -124,15 +124,15 @@ class RequestFailed(WorkError):
 
 
 class NotDelivered(WorkError):
-    """A sink did not take an alert; it stays in the ledger and is tried again later."""
+    """A sink did not take an alert; it stays in the ledger and is retried later."""
 
 
 class DeliveryRefused(NotDelivered):
-    """A sink refused an alert for good; trying again would not help until someone has changed something."""
+    """A sink refused an alert for good; a retry would not help until something is changed."""
 
 
 def shown(value: Any) -> Any:
-    """A value as an error may repeat it: finite, short, and of a container no more than its size."""
+    """A value as an error message may repeat it: finite and short; of a container only the size."""
     if isinstance(value, dict):
         return f"object with {len(value)} fields"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""How a long-running process keeps its memory flat, at no great cost; imports nothing that reads the settings."""
+"""Memory management of long-running processes, at little cost; imports nothing that reads the settings."""
 
 import contextlib
 import ctypes
@@ -10,10 +10,10 @@ _MMAP_BYTES = 1 << 17
 
 
 def give_memory_back() -> None:
-    """Let what a write of the dataset took go back to the system at once; to be called before pyarrow is imported.
+    """Return the memory of a dataset write to the system at once; call before pyarrow is imported.
 
-    By default the C library raises the size from which on it does so with each large block that is freed, and Arrow's
-    own pool keeps what it had: together they held ten times the rows of the hour, and grew with it.
+    By default the C library raises its size threshold for doing so with each large block that is freed, and Arrow's own
+    pool keeps what it had: together they held ten times the rows of the hour, and grew with it.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     with contextlib.suppress(OSError, AttributeError):  # another C library has other ways
@@ -21,6 +21,6 @@ def give_memory_back() -> None:
 
 
 def collect_garbage_rarely() -> None:
-    """Batches make many short-lived containers and no cycles; searching them for cycles costs a quarter of the time."""
+    """Collect rarely: batches make many short-lived containers but no cycles; a search costs a quarter of the time."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

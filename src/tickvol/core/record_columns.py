@@ -1,4 +1,4 @@
-"""Records of the log as columns: what the tracker gives and what the engine takes."""
+"""Records of the log as columns: the tracker's output and the engine's input."""
 
 import enum
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ class RecordColumns:
     kind : (n,) int16, `RecordKind`.
     product : (n,) int32, index into the products that producer and consumer agreed on.
     connection : (n,) int64, equal for equal connections of one process.
-    sequence_num : (n,) int64; of a gap the first missing number, -1 where none is known.
-    event_time_ns : (n,) int64; of a gap its start.
-    until_ns : (n,) int64; of a gap its end (inclusive), else 0.
-    bid, ask : (n,) float64, quote currency; NaN but for ticks.
-    bid_quantity, ask_quantity : (n,) float64, base currency; NaN where the exchange sent none.
+    sequence_num : (n,) int64; for a gap the first missing number, -1 if unknown.
+    event_time_ns : (n,) int64; for a gap its start.
+    until_ns : (n,) int64; for a gap its end (inclusive), else 0.
+    bid, ask : (n,) float64, quote currency; NaN except for ticks.
+    bid_quantity, ask_quantity : (n,) float64, base currency; NaN if the exchange sent none.
     origin : (n,) int64, the row of the input that the record stems from.
     """
 
@@ -49,12 +49,12 @@ class RecordColumns:
         return len(self.kind)
 
     def take(self, rows: NDArray[np.intp]) -> "RecordColumns":
-        """The records of some indices, in their order."""
+        """The records at the given indices, in their order."""
         return RecordColumns(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
 
     @classmethod
     def join(cls, parts: Sequence["RecordColumns"]) -> "RecordColumns":
-        """One after the other; at least one part."""
+        """Concatenate parts; needs at least one."""
         return cls(
             **{column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)}
         )

@@ -1,4 +1,4 @@
-"""Records of the event log: ticks, heartbeats and gaps, as they travel (JSON, prices as the exchange's text).
+"""Records of the event log: ticks, heartbeats and gaps, as they are sent (JSON, prices as the exchange's text).
 
 A tick on the wire::
 
@@ -13,7 +13,7 @@ import msgspec
 
 
 class GapReason(enum.IntEnum):
-    """Why a stretch of the log is unknown."""
+    """Reason why a stretch of the log is unknown."""
 
     JUMP = 0
     RECONNECT = 1
@@ -43,7 +43,7 @@ class Tick(msgspec.Struct, frozen=True, tag_field="type", tag="tick", omit_defau
 
 
 class Heartbeat(msgspec.Struct, frozen=True, tag_field="type", tag="heartbeat", omit_defaults=True, gc=False):
-    """Time goes on although nobody trades; one for each subscribed product. A simulated market says so here."""
+    """A sign that time passes without trades, one per subscribed product; `simulated` marks a simulated market."""
 
     product_id: str
     event_time_ns: int
@@ -54,7 +54,7 @@ class Heartbeat(msgspec.Struct, frozen=True, tag_field="type", tag="heartbeat", 
 
 
 class Gap(msgspec.Struct, frozen=True, tag_field="type", tag="gap", omit_defaults=True, gc=False):
-    """A stretch in which data were or may have been lost; both bounds are event times and belong to it."""
+    """A stretch in which data were or may have been lost; both bounds are event times and inclusive."""
 
     product_id: str
     from_time_ns: int
@@ -69,4 +69,4 @@ Record = Tick | Heartbeat | Gap
 PRODUCT_PATTERN = r"^[A-Z0-9]{1,16}-[A-Z0-9]{1,16}$"
 
 VOUCHED = ("origin", b"tracker")
-"""Header of messages whose record the tracker made: it has confirmed the time by all products of the connection."""
+"""Header of messages whose record the tracker made: it has confirmed the time with all products of the connection."""

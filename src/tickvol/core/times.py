@@ -25,7 +25,7 @@ def iso(time_ns: int) -> str:
 
 
 def exact_iso(time_ns: int) -> str:
-    """UTC to the millisecond, which is what bars end at; without a fraction where there is none.
+    """UTC to the millisecond, the resolution of bar ends; no fraction if it is zero.
 
     >>> exact_iso(1_775_347_200_000_000_000), exact_iso(1_775_347_200_250_000_000)
     ('2026-04-05T00:00:00Z', '2026-04-05T00:00:00.250Z')
@@ -34,7 +34,7 @@ def exact_iso(time_ns: int) -> str:
 
 
 def iso_millis(time_ns: int) -> str:
-    """UTC to the millisecond, always as many characters.
+    """UTC to the millisecond, in a fixed number of characters.
 
     >>> iso_millis(1_775_347_200_000_000_000)
     '2026-04-05T00:00:00.000Z'
@@ -43,7 +43,7 @@ def iso_millis(time_ns: int) -> str:
 
 
 def now_iso() -> str:
-    """The time by the clock, UTC to the second, as ledgers keep it."""
+    """The current time, UTC to the second, as ledgers store it."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -52,12 +52,12 @@ def parse_time_ns(field: str, text: str) -> int:
 
     Parameters
     ----------
-    field : name that the message opens with.
+    field : name at the start of the error message.
 
     Raises
     ------
     UsageError
-        When it is neither, or lies outside of what int64 ns can hold.
+        If it is neither, or outside the range of int64 ns.
 
     >>> parse_time_ns("from", "2026-04-05T00:00:00Z") == parse_time_ns("from", "1775347200000000000")
     True
@@ -82,7 +82,7 @@ def parse_span_ns(from_text: str | None, to_text: str | None) -> tuple[int | Non
     Raises
     ------
     UsageError
-        As `parse_time_ns`; also when nothing can lie between them.
+        As `parse_time_ns`; also if the interval is empty.
     """
     from_ns = None if from_text is None else parse_time_ns("from", from_text)
     to_ns = None if to_text is None else parse_time_ns("to", to_text)

@@ -1,1 +1,1 @@
-"""The event log at rest: archive, decoder, tracker and record reader."""
+"""The stored event log: archive, decoder, tracker and record reader."""

@@ -1,4 +1,4 @@
-"""The raw archive as a log that grows: whole files, then the file that the ingestor is writing, line by line."""
+"""The raw archive as a growing log: whole files, then the file that the ingestor is writing, line by line."""
 
 import contextlib
 import logging
@@ -24,12 +24,12 @@ from tickvol.eventlog.frames import FrameDecoder, Layout, detect_layout
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.2
-"""How often the directory is searched for the next file; the open file itself is read at every call."""
+"""Interval of searches of the directory for the next file; the open file itself is read at every call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of the archive, numbered from 1; lines up to it are done."""
+    """Position in the archive: a line, numbered from 1; lines up to it are done."""
 
     source: str
     line: int
@@ -37,7 +37,7 @@ class Place:
 
 @dataclass(slots=True)
 class _OpenFile:
-    """A file that is read; `line` is the number of its next line, `latest_ns` the latest receive time so far."""
+    """A file being read; `line` is the number of its next line, `latest_ns` the latest receive time so far."""
 
     path: Path
     name: str
@@ -53,8 +53,8 @@ class FollowedArchive:
 
     Parameters
     ----------
-    sources : filled with the names of the files, which `FrameColumns.source` counts.
-    batch_size : lines a batch at most.
+    sources : filled with the names of the files; `FrameColumns.source` indexes it.
+    batch_size : maximum number of lines in a batch.
     """
 
     def __init__(self, raw_dir: Path, decoder: FrameDecoder, sources: list[str], *, batch_size: int) -> None:
@@ -67,7 +67,7 @@ class FollowedArchive:
         self._looked = 0.0
 
     def files(self) -> dict[str, Path]:
-        """Files by name without compression, sorted."""
+        """Files by name without the compression suffix, sorted."""
         return {source_name(path): path for path in frame_files(self.raw_dir)}
 
     def start_for(self, time_ns: int) -> str | None:
@@ -90,16 +90,15 @@ class FollowedArchive:
     def batches(
         self, first: str | None, *, follow: Callable[[], bool], stopped: Callable[[], bool], after: Place | None = None
     ) -> Iterator[tuple[Place, LogBatch] | None]:
-        """Batches from the file `first` on (None: the oldest), each with the place of its last line; None when there is
-        nothing new.
+        """Batches from the file `first` on (None: the oldest), each with the position of its last line.
 
-        Ends when `stopped` says so, and once `follow` no longer holds with the last line of the last file.
-        `after` leaves out what lies up to there, its file being the first.
+        Yields None while there is nothing new. Ends when `stopped` returns True, or at the last line of the last file
+        once `follow` returns False. `after` replaces `first`: its file is the first, and lines up to it are skipped.
         """
         done = None if after is None else after.source
         name = first if after is None else after.source
         while not stopped():
-            following = follow()  # asked before looking: what came until then is still found
+            following = follow()  # asked before looking: what has come until then is still found
             names = list(self.files())
             if name is None or name not in names:
                 name = next((other for other in names if done is None or other > done), None)
@@ -120,7 +119,7 @@ class FollowedArchive:
         growing, over, idle = file.path.name == name == newest and follow(), False, False
         try:
             while not stopped():
-                if growing and idle and not over:  # asked before the last look: what was written until then is found
+                if growing and idle and not over:  # asked before the last read: what was written until then is found
                     over = not follow() or self._is_over(name)
                 reader = file.reader
                 lines = reader.poll(self._batch_size) if growing else reader.read(self._batch_size)
@@ -139,12 +138,12 @@ class FollowedArchive:
             file.reader.close()
 
     def _decode(self, file: "_OpenFile", lines: list[bytes], skip: int) -> Iterator[tuple[Place, LogBatch]]:
-        """The next lines of a file, as far as they lie behind the line `skip`."""
+        """Decode the next lines of a file, except those up to line `skip`."""
         if not file.checked and detect_layout(lines) is not Layout.WRAPPED:
             raise InputError(f"{file.path}: not written by ws-ingest; turn it into features by `tickvol replay`")
         file.checked = True
         torn = file.reader.cut_short
-        if torn and is_written(file.path):  # the rest of this line is on its way, and for whoever follows
+        if torn and is_written(file.path):  # the rest of this line is being written; it is for the next reader
             lines, torn = lines[:-1], False
         begin, file.line = file.line, file.line + len(lines)
         fresh = lines[max(skip - begin + 1, 0) :]
@@ -155,7 +154,7 @@ class FollowedArchive:
             yield Place(file.name, file.line - 1), LogBatch(frames, bare=False)
 
     def _unreadable_rest(self, file: "_OpenFile", skip: int) -> Iterator[tuple[Place, LogBatch]]:
-        """What stands for the rest of a damaged file, as in `MergedLog`: one rejected line."""
+        """One rejected line in place of the rest of a damaged file, as in `MergedLog`."""
         if file.reader.broken is None:
             return
         self.unreadable.add(file.name)
@@ -171,12 +170,12 @@ class FollowedArchive:
             self.sources.append(name)
         while True:
             path = self.files()[name]
-            with contextlib.suppress(FileNotFoundError):  # packed since we looked: it is there under its other name
+            with contextlib.suppress(FileNotFoundError):  # packed meanwhile: it exists under its other name
                 reader = LineReader(open_frames(path), self._decoder.max_line_bytes)
                 return _OpenFile(path, name, self.sources.index(name), reader)
 
     def _is_over(self, name: str) -> bool:
-        """A file ends when a later one exists or its packed form does."""
+        """True if the file is complete: a later one exists, or its packed form; checked every `LOOK_S`."""
         if time.monotonic() - self._looked < LOOK_S:
             return False
         self._looked = time.monotonic()

@@ -6,8 +6,8 @@ A frame line, a control line::
     {"receive_time_ns":1775427313900000000,"control":"connection_opened","connection_id":"20260405T223513Z-1",
      "products":["BTC-USD"],"url":"wss://..."}
 
-The frame stays text inside JSON, so that a frame that is no JSON survives as it came; bytes that are no UTF-8 travel as
-`frame_base64`.
+The frame stays text inside JSON, so that a frame that is not JSON is kept as received; bytes that are not UTF-8 are
+stored as `frame_base64`.
 """
 
 import base64
@@ -19,18 +19,18 @@ from tickvol.core.records import GapReason
 
 
 class Control(enum.StrEnum):
-    """What a control line reports."""
+    """Event that a control line reports."""
 
     CAPTURE_STARTED = "capture_started"
     CAPTURE_STOPPED = "capture_stopped"
     CONNECTION_OPENED = "connection_opened"
     CONNECTION_CONTINUED = "connection_continued"
-    """First line of a rotated file: the connection goes on from the file before."""
+    """First line of a rotated file: the connection continues from the previous file."""
     CONNECTION_CLOSED = "connection_closed"
 
 
 class ArchiveLine(msgspec.Struct, omit_defaults=True, gc=False):
-    """One line: a frame where `frame` (or `frame_base64`) is set, else a control line."""
+    """One line: a frame if `frame` (or `frame_base64`) is set, else a control line."""
 
     receive_time_ns: int
     connection_id: str | None = None
@@ -68,7 +68,7 @@ def control_line(
     url: str | None = None,
     reason: GapReason | None = None,
 ) -> bytes:
-    """A control line, newline included; `reason` says why a connection closed."""
+    """A control line, newline included; `reason` gives the reason why a connection closed."""
     line = ArchiveLine(
         receive_time_ns,
         connection_id,

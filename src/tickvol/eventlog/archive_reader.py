@@ -24,7 +24,7 @@ from tickvol.eventlog.frames import FrameDecoder, Layout, detect_layout
 SUFFIXES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz", ".ndjson.zst", ".jsonl.zst")
 _CHUNK = 1 << 20
 _PACKED_CHUNK = 1 << 11
-"""Packed bytes unpacked at once; zstandard expands up to 32,000-fold, so this bounds what a hostile file can take."""
+"""Packed bytes unpacked at once; zstandard expands up to 32,000-fold, so this bounds the memory for a hostile file."""
 _PEEK_LINES = 64
 _BROKEN = (EOFError, OSError, zlib.error, zstandard.ZstdError)
 
@@ -32,12 +32,12 @@ logger = logging.getLogger(__name__)
 
 
 def source_name(path: Path) -> str:
-    """A file's name without its compression, under which dead letters and progress know it."""
+    """A file's name without its compression suffix, as used in dead-letter records and progress."""
     return path.name.removesuffix(".gz").removesuffix(".zst")
 
 
 def source_names(files: Sequence[Path]) -> list[str]:
-    """A name for each file, its own; files of one name from several directories are numbered (`a`, `a~2`)."""
+    """A unique name for each file; files of one name from several directories are numbered (`a`, `a~2`)."""
     seen: Counter[str] = Counter()
     names = []
     for path in files:
@@ -48,18 +48,18 @@ def source_names(files: Sequence[Path]) -> list[str]:
 
 
 def frame_files(directory: Path) -> list[Path]:
-    """Frame files of a directory by name; where a plain one and its packed copy exist both, the packed."""
+    """Frame files of a directory, sorted by name; if a plain one and its packed copy both exist, the packed one."""
     found = {source_name(path): path for path in sorted(directory.iterdir()) if path.name.endswith(SUFFIXES)}
     return [found[name] for name in sorted(found)]
 
 
 def archive_files(paths: Sequence[Path]) -> list[Path]:
-    """Files as named, directories as the frame files in them, sorted by name.
+    """The given files, and the frame files in the given directories, sorted by name.
 
     Raises
     ------
     InputError
-        When a path does not exist, cannot be read, or a directory holds no frame file.
+        If a path does not exist, cannot be read, or a directory holds no frame file.
     """
     files: list[Path] = []
     for path in paths:
@@ -82,7 +82,7 @@ def archive_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def newest_capture(raw_dir: Path) -> list[Path]:
-    """All files of the capture that began last; their names start with its id and an underscore."""
+    """All files of the latest capture; their names start with its id and an underscore."""
     if not raw_dir.is_dir():
         raise InputError(
             f"ingestion.raw_dir: {raw_dir}: no such directory; capture something by `tickvol ws-ingest` first"
@@ -102,7 +102,7 @@ def open_frames(path: Path) -> "ByteStream":
 
 
 def why_unreadable(path: Path) -> str | None:
-    """What keeps a file from being read to its end; None where nothing does."""
+    """Error that prevents reading a file to its end; None if there is none."""
     try:
         with closing(open_frames(path)) as stream:
             while stream.read1(_CHUNK):
@@ -113,17 +113,17 @@ def why_unreadable(path: Path) -> str | None:
 
 
 class ByteStream(Protocol):
-    """What `open_frames` gives."""
+    """A byte stream, as returned by `open_frames`."""
 
     def read1(self, size: int, /) -> bytes:
-        """The bytes that the next read of the source gives, about `size` of them; none at the end."""
+        """Read about `size` bytes, as many as one read of the source gives; none at the end."""
 
     def close(self) -> None:
         """Close the file."""
 
 
 class _ZstdStream:
-    """Unlike zstandard's own reader it says when the file ends inside a frame, and unpacks little at once."""
+    """Zstandard reader that, unlike the library's, reports a file ending inside a frame and unpacks little at once."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
@@ -148,9 +148,9 @@ class _ZstdStream:
 
 
 class LineReader:
-    """Lines of a stream, many at a time; a line beyond the limit is cut there, so memory stays bounded.
+    """Lines of a stream, many at a time; a line beyond the limit is truncated, so memory stays bounded.
 
-    `torn` tells that the last line given has no end; `broken` why the stream could not be read to its end.
+    `torn` is True if the last line has no line feed; `broken` is the error that ended the stream early.
     """
 
     def __init__(self, stream: ByteStream, max_line_bytes: int) -> None:
@@ -163,7 +163,7 @@ class LineReader:
         self.ended = False
 
     def read(self, count: int) -> list[bytes]:
-        """At most `count` lines without their ends; fewer at the end of the stream only."""
+        """Read at most `count` lines without their line feeds; fewer only at the end of the stream."""
         while len(self._lines) < count and not self.ended:
             try:
                 chunk = self._stream.read1(_CHUNK)
@@ -181,7 +181,7 @@ class LineReader:
         return given
 
     def poll(self, count: int) -> list[bytes]:
-        """At most `count` whole lines of a file that may still grow."""
+        """Read at most `count` whole lines of a file that may still grow."""
         if not self._lines:
             if chunk := self._stream.read1(_CHUNK):
                 self._take(chunk)
@@ -191,7 +191,7 @@ class LineReader:
         return given
 
     def _forget_what_was_cut_off(self) -> None:
-        """A capture that finds no room for a line takes back the piece that it has written of it."""
+        """Drop a partial line that the file no longer holds: a capture cuts it off again if the disk is full."""
         file = cast("BinaryIO", self._stream)
         size = os.fstat(file.fileno()).st_size
         if size < file.tell():
@@ -204,7 +204,7 @@ class LineReader:
 
     @property
     def cut_short(self) -> bool:
-        """Whether the line given last is what stands before the end of a stream that ends without a line feed."""
+        """True if the line returned last is the final one of a stream that ends without a line feed."""
         return self.ended and self.torn and not self._lines
 
     def _take(self, chunk: bytes) -> None:
@@ -217,7 +217,7 @@ class LineReader:
 
 @dataclass(slots=True)
 class LogBatch:
-    """Rows of one file, next in the log."""
+    """Rows of one file that come next in the log."""
 
     frames: FrameColumns
     bare: bool
@@ -225,7 +225,7 @@ class LogBatch:
 
 @dataclass
 class _Cursor:
-    """Where the merge is in one file."""
+    """Position of the merge in one file."""
 
     path: Path
     name: str
@@ -241,9 +241,9 @@ class _Cursor:
 
 
 class MergedLog:
-    """Several files as one log, in order of receive time (of exchange time where there is none).
+    """Several files as one log, in order of receive time (exchange time if there is none).
 
-    Each file keeps its own order. A bare file begins with the opening of its connection and ends with its closing, for
+    Each file keeps its own order. A bare file begins with the opening of its connection and ends with its closing, as
     its recorder was down between files.
     """
 
@@ -328,14 +328,14 @@ class MergedLog:
 
 
 def bare_connection(name: str) -> str:
-    """The connection id that stands for a bare file; `name` as `source_names` gives it."""
+    """Connection id of a bare file; `name` as returned by `source_names`."""
     return f"file:{name}"
 
 
 def decode_lines(
     decoder: FrameDecoder, lines: list[bytes], layout: Layout, name: str, source: int, first_line: int, *, torn: bool
 ) -> FrameColumns:
-    """Decode lines of a file; a last line without its end that cannot be read is torn, not wrong."""
+    """Decode lines of a file; an unreadable last line without a line feed is rejected as torn, not as invalid."""
     frames = decoder.decode(lines, layout, source=source, first_line=first_line, bare_connection=bare_connection(name))
     unreadable = (Reject.NOT_JSON, Reject.NOT_UTF8, Reject.BAD_FIELD)
     if torn and frames.kind[-1] == Kind.REJECTED and frames.reason[-1] in unreadable:

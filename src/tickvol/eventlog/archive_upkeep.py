@@ -1,4 +1,4 @@
-"""Upkeep of the raw archive off the hot path: pack closed files, adopt those of killed captures, delete old ones."""
+"""Maintenance of the raw archive off the hot path: pack closed files, those of killed captures too, delete old ones."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from tickvol.storage.files import lock, replacement
 log = logging.getLogger(__name__)
 
 PROGRESS_NAME = ".published.json"
-"""Beside the files: how far they are published."""
+"""File next to the archive's files with their publication progress."""
 GZIP_LEVEL = 6
 CHUNK_BYTES = 1 << 20
 
@@ -21,19 +21,19 @@ _NAME = re.compile(r"\d{8}T\d{6}Z(?:-\d+)?_(?P<hour>\d{8}T\d{2})Z\.ndjson(?:\.gz
 
 
 def pack_leftovers(raw_dir: Path) -> None:
-    """Pack the plain files that nobody writes any more."""
+    """Pack the plain files that no process writes any more."""
     for path in sorted(raw_dir.glob("*.ndjson")):
         if _NAME.fullmatch(path.name):
             pack(path)
 
 
 def pack(path: Path) -> None:
-    """Replace a closed file by its `.gz`: the packed file is whole and on disk before the plain one goes."""
+    """Replace a closed file by its `.gz`: the packed file is whole and on disk before the plain one is deleted."""
     target, partial = path.with_name(path.name + ".gz"), path.with_name(path.name + ".gz.tmp")
     try:
         with path.open("rb") as plain:
             if not lock(plain.fileno(), wait=False):
-                return  # another capture writes it, or packs it
+                return  # another capture writes or packs it
             if not path.exists():
                 return
             with (
@@ -49,7 +49,7 @@ def pack(path: Path) -> None:
 
 
 def is_written(path: Path) -> bool:
-    """Whether a capture writes the file at this moment (or packs it)."""
+    """True if a capture is writing (or packing) the file."""
     try:
         with path.open("rb") as plain:
             return not lock(plain.fileno(), shared=True, wait=False)
@@ -58,7 +58,7 @@ def is_written(path: Path) -> bool:
 
 
 def _first_unsent(raw_dir: Path, *, spool: bool) -> str | None:
-    """The first file that may hold unsent lines: any where nothing is noted, None where nothing is to be sent."""
+    """The first file that may hold unsent lines; "" if the progress is unknown, None if nothing is to be sent."""
     try:
         noted = json.loads((raw_dir / PROGRESS_NAME).read_bytes())
         return str(noted["source"])
@@ -71,7 +71,7 @@ def _first_unsent(raw_dir: Path, *, spool: bool) -> str | None:
 def delete_old(raw_dir: Path, raw_keep_days: int, now_ns: int, *, spool: bool = False) -> None:
     """Delete packed files whose hour ended more than `raw_keep_days` ago; plain files are never touched.
 
-    Of a `spool` only files before the one that was published last: what is not sent is never deleted.
+    For a `spool`, only files before the one published last: unsent lines are never deleted.
     """
     unsent = _first_unsent(raw_dir, spool=spool)
     oldest = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC) - timedelta(days=raw_keep_days)

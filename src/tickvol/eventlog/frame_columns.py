@@ -1,4 +1,4 @@
-"""Lines of the log as columns: what each line is, where it came from, and the tickers that it holds."""
+"""Lines of the log as columns: the kind of each line, its origin, and the tickers that it holds."""
 
 import enum
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class Kind(enum.IntEnum):
-    """What a row of `FrameColumns` is."""
+    """Kind of a row of `FrameColumns`."""
 
     TICKER = 0
     HEARTBEAT = 1
@@ -26,7 +26,7 @@ class Kind(enum.IntEnum):
 
 
 class Reject(enum.IntEnum):
-    """Why a frame, a ticker or a record is not used."""
+    """Reason why a frame, a ticker or a record is rejected."""
 
     NONE = 0
     NOT_JSON = 1
@@ -50,7 +50,7 @@ class Reject(enum.IntEnum):
 
     @property
     def label(self) -> str:
-        """The reason as summaries and dead letters spell it."""
+        """The reason as summaries and dead-letter records spell it."""
         return self.name.lower()
 
 
@@ -63,10 +63,10 @@ class FrameColumns:
     kind, reason : (n,) int16, `Kind`; `Reject` of a rejected row or `GapReason` of a closed connection.
     connection : (n,) int64, number of the connection id; -1 for none.
     sequence_num, event_time_ns, receive_time_ns : (n,) int64.
-    source, line_number : (n,) int64, which file, and which line of it (from 1).
+    source, line_number : (n,) int64, index of the file, and number of the line in it (from 1).
     tick_begin : (n + 1,) int64.
     product : (m,) int32; bid, ask, bid_quantity, ask_quantity : (m,) float64, NaN for a quantity that was not sent.
-    lines : n lines as they were read.
+    lines : n lines as read.
     """
 
     kind: NDArray[np.int16]
@@ -85,7 +85,7 @@ class FrameColumns:
     ask_quantity: NDArray[np.float64]
     lines: list[bytes]
     rejected_tickers: list[tuple[int, int]]
-    """(row, Reject) of each ticker that was left out of a frame whose other tickers are good."""
+    """(row, Reject) of each ticker that was dropped from a frame whose other tickers are good."""
     simulated: bool = False
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class FrameColumns:
         )
 
     def pick(self, rows: Sequence[int]) -> "FrameColumns":
-        """Single rows, copied; their `rejected_tickers` were told already and are left behind."""
+        """Single rows, copied, without their `rejected_tickers`, which were reported already."""
         parts = [self.rows(row, row + 1) for row in rows]
         for part in parts:
             part.rejected_tickers.clear()
@@ -121,7 +121,7 @@ _ROW_COLUMNS = tuple(
 
 
 def concatenate(parts: Sequence[FrameColumns]) -> FrameColumns:
-    """Rows of all parts, one part after the other; one part at least."""
+    """Rows of all parts, one part after the other; needs at least one part."""
     if len(parts) == 1:
         return parts[0]
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ROW_COLUMNS if name != "lines"}
@@ -142,7 +142,7 @@ def concatenate(parts: Sequence[FrameColumns]) -> FrameColumns:
 
 
 def control_row(kind: Kind, reason: int, connection: int, source: int, line_number: int, time_ns: int) -> FrameColumns:
-    """A single row that no line of a file holds."""
+    """A single row that stands for no line of a file."""
     return FrameColumns(
         kind=np.array([kind], np.int16),
         reason=np.array([reason], np.int16),

@@ -1,4 +1,4 @@
-"""Frames to columns: decode lines of an archive or a recording, check every field, keep what is rejected and why.
+"""Frames to columns: decode lines of an archive or a recording, check every field, keep rejected lines with the reason.
 
 The exchange's ticker frame (https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels)::
 
@@ -27,7 +27,7 @@ GENERATION = 1 << 40
 
 
 class Frame(msgspec.Struct, gc=False):
-    """The parts of an exchange frame that matter here."""
+    """The parts of an exchange frame that are used here."""
 
     channel: str
     timestamp: str
@@ -43,7 +43,7 @@ class _RecorderLine(msgspec.Struct, gc=False):
 
 
 class Layout(enum.Enum):
-    """How a file wraps its frames."""
+    """Wrapping of frames in a file."""
 
     BARE = "bare"
     WRAPPED = "wrapped"
@@ -51,7 +51,7 @@ class Layout(enum.Enum):
 
 
 CHANNELS: Mapping[str, Kind] = {"ticker": Kind.TICKER, "heartbeats": Kind.HEARTBEAT}
-"""Kind of a row by the channel of its frame; frames of other channels count for their sequence number alone."""
+"""Kind of a row by the channel of its frame; of frames of other channels only the sequence number counts."""
 _CONTROLS = {
     Control.CAPTURE_STARTED: Kind.STARTED,
     Control.CAPTURE_STOPPED: Kind.STOPPED,
@@ -67,7 +67,7 @@ _decode_recorder = msgspec.json.Decoder(_RecorderLine).decode
 
 
 def detect_layout(lines: Sequence[bytes]) -> Layout:
-    """How the first lines of a file are wrapped; what cannot be told is taken for bare frames."""
+    """Detect the wrapping from a file's first lines; undecidable lines count as bare frames."""
     for line in lines:
         try:
             keys = msgspec.json.decode(line, type=dict[str, msgspec.Raw]).keys()
@@ -99,7 +99,7 @@ def frame_text(line: bytes, layout: Layout) -> str | None:
 
 @dataclass(slots=True)
 class _Decoded:
-    """A batch on the way to columns: what each line is, and its frame (an empty one where there is none)."""
+    """A partly decoded batch: the kind of each line, and its frame (an empty one if there is none)."""
 
     kind: NDArray[np.int16]
     reason: NDArray[np.int16]
@@ -113,9 +113,9 @@ class FrameDecoder:
 
     Parameters
     ----------
-    products : the products that are wanted; tickers of others are rejected as `unknown_product`.
+    products : the wanted products; tickers of others are rejected as `unknown_product`.
     max_line_bytes : longer lines are rejected unread.
-    channels : kind of a row by the channel of its frame; all others are `Kind.OTHER`.
+    channels : kind of a row by the channel of its frame; rows of other channels are `Kind.OTHER`.
     """
 
     def __init__(self, products: Sequence[str], max_line_bytes: int, channels: Mapping[str, Kind] = CHANNELS) -> None:
@@ -126,11 +126,11 @@ class FrameDecoder:
         self._connection_number: dict[str, int] = {}
 
     def connection(self, connection_id: str) -> int:
-        """The number that stands for a connection id in this process."""
+        """The number of a connection id in this process."""
         return self._connection_number.setdefault(connection_id, len(self._connection_number))
 
     def connection_id(self, number: int) -> str:
-        """The id behind a number; several connections of one bare file are `file:NAME`, `file:NAME#2` and so on."""
+        """The connection id of a number; connections of one bare file are `file:NAME`, `file:NAME#2` and so on."""
         generation, plain = divmod(number, GENERATION)
         name = next(name for name, known in self._connection_number.items() if known == plain)
         return f"{name}#{generation + 1}" if generation else name
@@ -138,7 +138,7 @@ class FrameDecoder:
     def decode(
         self, lines: list[bytes], layout: Layout, *, source: int = 0, first_line: int = 1, bare_connection: str = ""
     ) -> FrameColumns:
-        """Decode lines of one file; `bare_connection` names the connection where the lines name none."""
+        """Decode lines of one file; `bare_connection` names the connection if the lines name none."""
         decoded = self._decode_lines(lines, layout, bare_connection)
         frames, kind, reason = decoded.frames, decoded.kind, decoded.reason
         tickers = self._tickers(frames, kind)
@@ -169,7 +169,7 @@ class FrameDecoder:
         )
 
     def _decode_lines(self, lines: list[bytes], layout: Layout, bare_connection: str) -> _Decoded:
-        """All lines at once where all hold good frames, else line by line, which finds the others."""
+        """Decode all lines at once if all hold good frames, else line by line, which finds the others."""
         try:
             if layout is not Layout.RECORDER and max(map(len, lines), default=0) <= self.max_line_bytes:
                 return self._decode_frames(lines, layout, bare_connection)
@@ -186,7 +186,7 @@ class FrameDecoder:
         )
 
     def _decode_frames(self, lines: list[bytes], layout: Layout, bare_connection: str) -> _Decoded:
-        """Lines that are all frames; anything else among them raises."""
+        """Decode lines that are all frames; anything else among them raises."""
         count = len(lines)
         if layout is Layout.WRAPPED:
             wrapped = list(map(_decode_wrapped, lines))
@@ -272,7 +272,7 @@ def _parse_times(texts: list[str]) -> NDArray[np.int64]:
     times = np.full(len(texts), -1, np.int64)
     if not texts:
         return times
-    if joined.count(b"\n") != len(texts) - 1:  # some text holds a line feed itself: no timestamp does
+    if joined.count(b"\n") != len(texts) - 1:  # some text holds a line feed, which no timestamp does
         texts = ["" if "\n" in text else text for text in texts]
         joined = "\n".join(texts).encode()
     parse_timestamps(np.frombuffer(joined, np.uint8), times)

@@ -1,8 +1,8 @@
-"""The raw archive: each received frame and each event of a connection as one line, before anything else is tried.
+"""The raw archive: each received frame and each connection event as one line, written before anything else is done.
 
 A capture writes `<capture>_<hour>.ndjson` and starts the next file with the first line of the next hour. Closed files
-are packed to `.ndjson.gz` by a thread, so that capture never waits, and deleted when they are too old. Whoever writes
-a plain file holds a lock on it; a plain file without a lock was left by a killed capture and is packed as it is.
+are packed to `.ndjson.gz` by a thread, so that capture never waits, and deleted when they are too old. The writer of a
+plain file holds a lock on it; a plain file without a lock was left by a killed capture and is packed as it is.
 """
 
 import logging
@@ -30,20 +30,20 @@ CAPTURE_ID = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class ArchiveSpec:
-    """Where the archive is and how long its files are kept."""
+    """Location and retention of the archive."""
 
     raw_dir: Path
     raw_keep_days: int
     min_free_disk_mb: int
     spool: bool = False
-    """Whether what is not published yet must stay."""
+    """True if unpublished files must be kept."""
 
 
 @dataclass
 class ArchiveCounts:
-    """What one capture wrote; `lines` is the sum of `frames` and `control_lines`.
+    """Counts of what one capture wrote; `lines` is the sum of `frames` and `control_lines`.
 
-    `lines_before` : by name of a file, the lines in this capture's earlier files.
+    `lines_before` : by file name, the number of lines in this capture's earlier files.
     """
 
     frames: int = 0
@@ -63,7 +63,7 @@ class RawArchive:
 
     Parameters
     ----------
-    on_line : gets each line after it was written.
+    on_line : called with each line after it was written.
     """
 
     def __init__(self, spec: ArchiveSpec, on_line: Callable[[bytes], None] | None = None) -> None:
@@ -80,14 +80,14 @@ class RawArchive:
         self._packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive-packer")
 
     def start(self, now_ns: int, products: list[str], *, alone: bool = False) -> None:
-        """Take a capture id that is free, open its first file and pack what killed captures left.
+        """Take a free capture id, open its first file and pack files that killed captures left.
 
-        Captures of one directory may run at the same time unless one wants it `alone`, as publishing needs.
+        Captures of one directory may run at the same time unless one needs it `alone`, as publishing does.
 
         Raises
         ------
         WorkError
-            The directory cannot be made or written.
+            If the directory cannot be created or written.
         """
         try:
             self._spec.raw_dir.mkdir(parents=True, exist_ok=True)
@@ -108,20 +108,20 @@ class RawArchive:
             )
 
     def write_frame(self, receive_time_ns: int, connection_id: str, frame: str | bytes) -> None:
-        """One frame as it was received."""
+        """Write one frame as received."""
         self._rotate_if_due(receive_time_ns)
         self._append(frame_line(receive_time_ns, connection_id, frame))
         self.counts.frames += 1
 
     def connection_opened(self, now_ns: int, connection_id: str, products: list[str], url: str) -> None:
-        """A connection is there, before its first frame."""
+        """Record that a connection was opened, before its first frame."""
         self._rotate_if_due(now_ns)
         self._open_connections[connection_id] = (products, url)
         line = control_line(now_ns, Control.CONNECTION_OPENED, connection_id=connection_id, products=products, url=url)
         self._control(line)
 
     def connection_closed(self, now_ns: int, connection_id: str, reason: GapReason) -> None:
-        """A connection has ended."""
+        """Record that a connection has ended."""
         self._rotate_if_due(now_ns)
         self._open_connections.pop(connection_id, None)
         self._control(control_line(now_ns, Control.CONNECTION_CLOSED, connection_id=connection_id, reason=reason))
@@ -139,11 +139,11 @@ class RawArchive:
                 os.close(self._entrance)
 
     def free_disk_mb(self) -> float:
-        """Space left where the archive is."""
+        """Free disk space at the archive, MB."""
         return shutil.disk_usage(self._spec.raw_dir).free / 1e6
 
     def warn_if_short(self) -> bool:
-        """Log a warning when less than `min_free_disk_mb` is left."""
+        """Log a warning and return True if less than `min_free_disk_mb` is free."""
         free_mb = self.free_disk_mb()
         short = free_mb < self._spec.min_free_disk_mb
         if short:
@@ -156,8 +156,10 @@ class RawArchive:
         return short
 
     def _take_capture_id(self, now_ns: int) -> None:
-        """The second of the start, or the first after all captures that are here: names sort in order of capture even
-        where the clock was set back."""
+        """Use the second of the start, or the first one after all captures in the directory.
+
+        So names sort in order of capture even if the clock was set back.
+        """
         second = now_ns // NS_PER_S
         taken = {path.name.partition("_")[0] for path in self._spec.raw_dir.glob("*Z_*")}
         while True:
@@ -179,7 +181,7 @@ class RawArchive:
             lock(descriptor)
             if os.fstat(descriptor).st_nlink:
                 break
-            os.close(descriptor)  # another capture's packer was quicker than our lock
+            os.close(descriptor)  # another capture's packer was faster than our lock
         self._descriptor, self._path, self._hour, self._size = descriptor, path, hour, 0
         self.counts.files += 1
         self.counts.lines_before[path.name] = self.counts.lines
@@ -193,7 +195,7 @@ class RawArchive:
 
     def _rotate_if_due(self, now_ns: int) -> None:
         hour = now_ns // NS_PER_HOUR
-        if hour <= self._hour and self._descriptor >= 0:  # a clock that was set back goes on in the open file
+        if hour <= self._hour and self._descriptor >= 0:  # after the clock was set back, the open file goes on
             return
         self._close_file()
         try:
@@ -230,7 +232,7 @@ class RawArchive:
             self._on_line(line)
 
     def _fail(self, error: OSError) -> NoReturn:
-        """Cut the torn line off, so that the file stays whole; after a full disk it may go on."""
+        """Cut the torn line off, so that the file stays whole; after a full disk, capture may go on."""
         try:
             os.ftruncate(self._descriptor, self._size)
         except OSError:

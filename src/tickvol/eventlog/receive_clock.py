@@ -1,7 +1,7 @@
-"""The clock of receive times: the host's, but never behind what the archive already holds.
+"""The clock of receive times: the host's, but never behind the latest time in the archive.
 
-Files are read in order of capture and merged by receive time; were the host's clock set back and followed blindly, the
-two orders would differ. While it is behind, receive times stand still. No feature depends on them.
+Files are read in order of capture and merged by receive time; if a host clock that is set back were followed blindly,
+the two orders would differ. While it is behind, receive times stand still. No feature depends on them.
 """
 
 import logging
@@ -23,11 +23,11 @@ _decode = msgspec.json.Decoder(ArchiveLine).decode
 
 
 class ReceiveClock:
-    """Nanoseconds since the epoch that never fall back.
+    """Nanoseconds since the epoch that never decrease.
 
     Parameters
     ----------
-    floor_ns : the first time is not before this.
+    floor_ns : lower bound of the first time.
     """
 
     def __init__(self, floor_ns: int = 0, wall: Callable[[], int] = time.time_ns) -> None:
@@ -36,7 +36,7 @@ class ReceiveClock:
         self._behind = False
 
     def now_ns(self) -> int:
-        """The time."""
+        """The current time, never before an earlier result."""
         now = self._wall()
         if now >= self._last_ns:
             self._last_ns, self._behind = now, False
@@ -50,9 +50,9 @@ class ReceiveClock:
 
 
 def last_receive_time_ns(raw_dir: Path) -> int:
-    """The latest receive time in the newest file of an archive that holds one; 0 where there is none."""
+    """The latest receive time in the newest file of an archive that holds one; 0 if there is none."""
     for path in reversed(frame_files(raw_dir) if raw_dir.is_dir() else []):
-        if latest := _latest(path):  # a capture that found no room leaves an empty file
+        if latest := _latest(path):  # a capture without disk space leaves an empty file
             return latest
     return 0
 

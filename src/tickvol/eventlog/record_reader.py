@@ -1,10 +1,10 @@
-"""Messages of the topic of ticks to columns, with each bad message and its reason, and confirmation of times.
+"""Messages of the tick topic to columns, with the reason for each rejected message, and confirmation of times.
 
-What is a record is decided by `record_rules.py`. A record more than `ahead_ns` beyond its product's highest event time,
-and the first of a product, wait for the product's next record, which confirms them (its time is at least theirs minus
-`ahead_ns`) or refutes them: one bad clock must not close every bar. A gap counts by its end; so the gap of an outage
-and the tick behind it confirm each other. Records under the header VOUCHED do not wait: the tracker has confirmed their
-time by all that their connection brought, which is more than one product tells, and a replay of the archive takes them
+`record_rules.py` decides which messages are records. A record more than `ahead_ns` beyond its product's highest event
+time, and the first of a product, wait for the product's next record, which confirms them (its time is at least theirs
+minus `ahead_ns`) or refutes them: one bad clock must not close every bar. The time of a gap is its end; so the gap of
+an outage and the tick after it confirm each other. Records with the header VOUCHED do not wait: the tracker has
+confirmed their time by all frames of their connection, not just one product's, and a replay of the archive takes them
 at once too.
 """
 
@@ -26,13 +26,13 @@ _BLOCK = 256
 
 @dataclass(frozen=True, slots=True)
 class ReadRecords:
-    """What messages of one partition gave.
+    """Result of reading messages of one partition.
 
     Attributes
     ----------
-    messages : those that waited, then those that were read.
-    records : good records in log order; `origin` counts `messages`.
-    receive_time_ns : (n,) int64, when each was received; of a gap its end.
+    messages : those that waited, then those just read.
+    records : good records in log order; `origin` indexes `messages`.
+    receive_time_ns : (n,) int64, receive time of each record; for a gap its end.
     gaps : reason of each gap.
     rejected : (index in `messages`, reason).
     """
@@ -45,13 +45,13 @@ class ReadRecords:
 
 
 class RecordReader:
-    """Messages in, records out; what waits for its confirmation comes with a later batch.
+    """Messages in, records out; a record that waits for its confirmation comes with a later batch.
 
     Parameters
     ----------
-    products : what `RecordColumns.product` indexes; records of others are rejected as `unknown_product`.
+    products : the products that `RecordColumns.product` indexes; records of others are rejected as `unknown_product`.
     partitions : the partition of each product.
-    ahead_ns : see the module.
+    ahead_ns : see the module's docstring.
     max_bytes : longer messages are rejected unread.
     """
 
@@ -62,13 +62,13 @@ class RecordReader:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that was read."""
+        """Drop all state."""
         self.simulated = False
         self._highest = [NONE] * len(self.products)
         self._waiting: dict[int, list[Message]] = {}
 
     def begin_at(self, product: int, time_ns: int) -> None:
-        """Let a product's log begin with what is known to have been its highest event time."""
+        """Start a product's log at a known highest event time."""
         self._highest[product] = max(self._highest[product], time_ns)
 
     @property
@@ -81,11 +81,11 @@ class RecordReader:
         return len(self._waiting.get(partition, ()))
 
     def waiting_since_ms(self, partition: int) -> int | None:
-        """The earliest timestamp of a message of the partition that waits."""
+        """The earliest timestamp of the partition's waiting messages; None if none wait."""
         return min((message.timestamp for message in self._waiting.get(partition, ())), default=None)
 
     def highest_event_ns(self) -> dict[str, int]:
-        """Highest event time that was let through, by product."""
+        """Highest confirmed event time by product."""
         return {name: time for name, time in zip(self.products, self._highest, strict=True) if time != NONE}
 
     def read(self, partition: int, messages: Sequence[Message]) -> ReadRecords:
@@ -105,7 +105,7 @@ class RecordReader:
     def _confirm(
         self, messages: list[Message], rows: RecordRows, reject: NDArray[np.int16]
     ) -> tuple[NDArray[np.bool_], list[int]]:
-        """Which rows pass, and which wait on; rows that are refuted get their reason."""
+        """Return the rows that pass and those that wait; refuted rows get their reason."""
         passed = reject == 0
         held: list[int] = []
         for product in np.unique(rows.product[passed]).tolist():
@@ -130,7 +130,7 @@ class RecordReader:
     ) -> tuple[list[int], int | None]:
         highest, refuted, waits, row = self._highest[product], [], None, 0
         while row < len(times):
-            if waits is None and highest != NONE:  # over what is in order, many at a time
+            if waits is None and highest != NONE:  # skip over rows in order, many at a time
                 block = times[row : row + _BLOCK]
                 before = np.maximum.accumulate(np.append(highest, block))
                 ahead_rows = np.flatnonzero(block - before[:-1] > self._ahead_ns)
@@ -154,7 +154,7 @@ class RecordReader:
 
 
 class _Vouched:
-    """Which of some rows carry the tracker's word; asked of the few that are ahead."""
+    """Rows confirmed by the tracker, checked lazily for the few that are ahead."""
 
     def __init__(self, messages: list[Message], rows: NDArray[np.intp]) -> None:
         self._messages = messages

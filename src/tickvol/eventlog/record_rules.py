@@ -1,9 +1,9 @@
-"""Rules of the topic of ticks: which messages are records, and the first rule that each of the others breaks.
+"""Validation rules of the tick topic: each message is a record, or gets the first rule that it breaks.
 
-Whoever can write to the topic can write anything, so a message passes only if the exchange's own frames would have
-given its record: the rules for numbers are those of `tickers.py`. Besides, a record belongs under its product's key,
-into its product's partition, and at its event time, for that is how a rewind finds it. The featurizer's reader and the
-audit of the topic judge by these rules alone.
+A producer can write anything to the topic, so a message passes only if the exchange's own frames could have given its
+record: the rules for numbers are those of `tickers.py`. In addition, a record must have its product's key, lie in its
+product's partition, and be timestamped with its event time, as a rewind finds it by these. The featurizer's reader and
+the audit of the topic use only these rules.
 """
 
 import hashlib
@@ -43,35 +43,35 @@ _quotes = (
 
 
 class Message(Protocol):
-    """What is read of a message of the topic; `timestamp` is in ms."""
+    """The fields used of a message of the topic; `timestamp` is in ms."""
 
     @property
     def offset(self) -> int:
-        """Its place in the partition."""
+        """Its offset in the partition."""
 
     @property
     def timestamp(self) -> int:
-        """When it happened, as the broker was told."""
+        """Its event time, as given to the broker."""
 
     @property
     def key(self) -> bytes | None:
-        """The product."""
+        """The product id."""
 
     @property
     def value(self) -> bytes | None:
-        """The record."""
+        """The encoded record."""
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]:
-        """What else the producer said."""
+        """Headers set by the producer."""
 
 
 class Judged(NamedTuple):
-    """Messages against the rules.
+    """Messages checked against the rules.
 
     Attributes
     ----------
-    records : (n) decoded records; a heartbeat without a product in the place of each message that is none.
+    records : n decoded records; a heartbeat without a product in place of each message that is not a record.
     rows : the records as columns.
     reject : (n,) int16, `Reject`; 0 for a message that breaks no rule.
     """
@@ -82,11 +82,11 @@ class Judged(NamedTuple):
 
 
 class RecordRules:
-    """The rules for some products.
+    """The rules for a set of products.
 
     Parameters
     ----------
-    products : what `RecordColumns.product` indexes; records of others are rejected as `unknown_product`.
+    products : the products that `RecordColumns.product` indexes; records of others are rejected as `unknown_product`.
     partitions : the partition of each product.
     max_bytes : longer messages are rejected unread.
     """
@@ -99,11 +99,11 @@ class RecordRules:
         self._connection: dict[str, int] = {"": NO_CONNECTION}
 
     def judge(self, messages: Sequence[Message], partition: "int | NDArray[np.int64]") -> Judged:
-        """Decode messages and find the first rule that each breaks.
+        """Decode messages and find the first rule that each one breaks.
 
         Parameters
         ----------
-        partition : where they lie: all in one, or (n,) int64, the partition of each.
+        partition : the partition of all messages, or (n,) int64, the partition of each.
         """
         records, reject = self.decode(messages)
         rows = RecordRows(records, self)
@@ -111,7 +111,7 @@ class RecordRules:
         return Judged(records, rows, reject)
 
     def connection(self, connection_id: str) -> int:
-        """A number for a connection id, the same in every process; memory for ids that come and go is bounded."""
+        """A number for a connection id, the same in every process; the memory for ids is bounded."""
         number = self._connection.get(connection_id)
         if number is None:
             if len(self._connection) >= _KNOWN_CONNECTIONS:
@@ -121,15 +121,15 @@ class RecordRules:
         return number
 
     def product(self, product_id: str) -> int:
-        """The number of a product, -1 for one that is not computed."""
+        """The number of a product, -1 if it is not one of `products`."""
         return self._number.get(product_id, -1)
 
     def key_number(self, key: bytes | None) -> int:
-        """The product that a key names, -1 for none that is computed."""
+        """The number of the product that a key names, -1 if it is not one of `products`."""
         return self._key_number.get(key, -1)
 
     def decode(self, messages: Sequence[Message]) -> tuple[list[Record], NDArray[np.int16]]:
-        """All messages, with a heartbeat of nobody in the place of each that is no record."""
+        """Decode all messages, with a placeholder heartbeat in place of each that is not a record."""
         values = [message.value for message in messages]
         reject = np.zeros(len(values), np.int16)
         try:
@@ -143,7 +143,7 @@ class RecordRules:
         while len(records) < len(values):
             try:
                 records += map(_decode, rest)  # type: ignore[arg-type]
-            except (ValueError, RecursionError):  # msgspec's errors are ValueErrors; what came before is in the list
+            except (ValueError, RecursionError):  # msgspec's errors are ValueErrors; earlier records are in the list
                 row = len(records)
                 record, reason = self._decode_one(messages[row].value)
                 records.append(_NOBODY if record is None else record)
@@ -173,7 +173,7 @@ _NOBODY = Heartbeat("", 0, 0, "nobody", 0)
 
 
 class RecordRows:
-    """Decoded records as columns, before it is known which of them hold."""
+    """Decoded records as columns, before validation."""
 
     def __init__(self, records: list[Record], rules: RecordRules) -> None:
         count = len(records)
@@ -205,7 +205,7 @@ class RecordRows:
     def _integers(
         self, count: int, rows: NDArray[np.intp], numbers: list[int], *, otherwise: int = 0
     ) -> NDArray[np.int64]:
-        """Numbers at their rows; JSON's may be too large for a column."""
+        """Column with numbers at their rows; JSON integers may be too large for it."""
         try:
             column = np.array(numbers, np.int64)
         except OverflowError:
@@ -247,7 +247,7 @@ class RecordRows:
         partition_of: NDArray[np.int64],
         partition: "int | NDArray[np.int64]",
     ) -> None:
-        """Give each row that is still good the first rule that it breaks."""
+        """Give each row that is still good the reason of the first rule that it breaks."""
         sequence_bad = (self.sequence_num < np.where(self.kind == RecordKind.GAP, -1, 0)) | (
             self.sequence_num >= MAX_SEQUENCE
         )

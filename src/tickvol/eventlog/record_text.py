@@ -1,4 +1,4 @@
-"""Records as they travel: tracked columns to tagged structs with the exchange's texts; `record_reader` goes back."""
+"""Tracked columns to records as they are sent, with the exchange's texts; `record_reader` does the reverse."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -28,7 +28,7 @@ _decode_frame = msgspec.json.Decoder(_Frame).decode
 
 
 def records_of(tracked: Tracked, products: Sequence[str], connection_id: Callable[[int], str]) -> Iterator[Record]:
-    """A batch's records in log order; `connection_id` names a number of `RecordColumns.connection`."""
+    """A batch's records in log order; `connection_id` maps a number of `RecordColumns.connection` to its id."""
     columns, frames = tracked.records, tracked.frames
     gaps = iter(tracked.gaps)
     names: dict[int, str] = {}
@@ -74,7 +74,7 @@ def _tickers(line: bytes) -> list[_Ticker]:
 
 
 def _own(tickers: list[_Ticker], product_id: str, bid: float) -> _Ticker:
-    """The ticker that became a tick of the product; where a frame repeats the product, the one with that bid."""
+    """The ticker that became a tick of the product; if a frame repeats the product, the one with that bid."""
     own = [ticker for ticker in tickers if ticker.product_id == product_id]
     if len(own) == 1:
         return own[0]

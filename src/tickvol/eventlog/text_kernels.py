@@ -1,6 +1,6 @@
 """Compiled parsers of the exchange's text: timestamps to integer ns, decimals to the nearest float64.
 
-Texts come joined by line feeds in one buffer, so that a batch is one call.
+Texts are joined by line feeds in one buffer, so that a batch is one call.
 """
 
 import numpy as np
@@ -93,7 +93,7 @@ def parse_decimals(
     """Plain decimals (`67468.26`, no sign but `-`, no exponent) to the nearest float64.
 
     A mantissa up to 2**53 over a power of ten up to 22 is exact by one division (Clinger 1990); longer ones get state
-    SLOW and are left to the caller. An empty text gives NaN, what is no decimal gives NaN and state BAD.
+    SLOW and are left to the caller. An empty text gives NaN, any other text that is no decimal NaN and state BAD.
     """
     begin, item = 0, 0
     for i in range(len(text) + 1):

@@ -1,4 +1,4 @@
-"""Tickers of a batch of frames: parsed and checked together, each bad one with the first rule that it breaks."""
+"""Tickers of a batch of frames: parsed and checked together, each rejected one with the first rule that it breaks."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -15,7 +15,7 @@ MAX_QUANTITY = 1e15
 
 
 class Ticker(msgspec.Struct, gc=False):
-    """A ticker object of the exchange, as far as it matters here."""
+    """The parts of an exchange's ticker object that are used here."""
 
     product_id: str
     price: str
@@ -26,14 +26,14 @@ class Ticker(msgspec.Struct, gc=False):
 
 
 class Event(msgspec.Struct, gc=False):
-    """An event of a frame; `simulated` is what heartbeats of the simulated market say."""
+    """An event of a frame; `simulated` is set in heartbeats of the simulated market."""
 
     tickers: list[Ticker] = []
     simulated: bool = False
 
 
 def take_tickers(events: list[list[Event]], rows: NDArray[np.intp], product_number: Mapping[str, int]) -> "Tickers":
-    """Flatten the tickers in the events of the frames that stand in `rows`; their texts are parsed."""
+    """Flatten the tickers in the events of the frames at `rows`, and parse their texts."""
     lists = [event.tickers for event in chain.from_iterable(events)]
     flat = list(chain.from_iterable(lists))
     one_each = list(map(len, events)).count(1) == len(rows) and list(map(len, lists)).count(1) == len(rows)
@@ -91,7 +91,7 @@ class Tickers:
         self.reject = np.zeros(len(row), np.int16)
 
     def check(self) -> None:
-        """Give each ticker the first rule that it breaks."""
+        """Give each ticker the reason of the first rule that it breaks."""
         empty = np.isnan(self.price) | np.isnan(self.bid) | np.isnan(self.ask)
         prices_fit = (np.minimum(np.minimum(self.price, self.bid), self.ask) > 0) & (
             np.maximum(np.maximum(self.price, self.bid), self.ask) < MAX_PRICE
@@ -116,14 +116,14 @@ class Tickers:
             self.reject[breaks] = reject
 
     def keep(self, good: NDArray[np.bool_]) -> None:
-        """Drop the tickers that do not hold."""
+        """Drop the rejected tickers."""
         if not good.all():
             for name in TICK_COLUMNS:
                 setattr(self, name, getattr(self, name)[good])
 
 
 def parse_numbers(texts: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The nearest float64 of each decimal, NaN for an empty text and for what is none; and which are none."""
+    """The nearest float64 of each decimal, NaN for empty or invalid text; and a mask of the invalid ones."""
     numbers, state = np.empty(len(texts)), np.zeros(len(texts), np.uint8)
     if not texts:
         return numbers, state == BAD

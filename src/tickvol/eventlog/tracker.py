@@ -1,20 +1,20 @@
-"""FrameTracker: lines of the log to ticks, heartbeats and gaps; one piece of code for capture, replay and service.
+"""FrameTracker: lines of the log to ticks, heartbeats and gaps; the same code for capture, replay and service.
 
-Rules, all in event time, so that no answer depends on our clock:
+Rules, all in event time, so that no result depends on our clock:
 
 * A sequence number is lost when it is still absent once the connection's watermark (highest event time minus grace)
   passes the frame behind the hole. Until then later frames wait, so disorder within the grace leaves no trace. The
-  gap runs between the event times of the hole's neighbours and belongs to every product of the connection, for the
-  number names none.
+  gap runs between the event times of the hole's neighbours and applies to every product of the connection, as the
+  number does not identify one.
 * When the last connection that carried a product ends, the product is unknown from that connection's highest event
   time to its own first tick on another connection: a gap with the reason for which the connection ended. A connection
-  that was never closed ends with the next capture that starts, or the next connection that opens.
+  that was never closed ends when the next capture starts or the next connection opens.
 * Heartbeats are copied to each product that has had a tick on the connection.
 * A frame more than `max_ahead_s` beyond its connection's highest event time (for the first frame: beyond all
-  connections') waits for the next frame to confirm it, else it is rejected: one bad clock must not close every bar.
-  A copy of it, under the same number, is rejected at once: it is no second witness.
-* Bare recordings are one connection a file; a sequence that falls back while time goes on starts another. Their jumps
-  are reported and only trusted as loss on request, as recorders often keep only some channels.
+  connections') waits for the next frame to confirm it; otherwise it is rejected: one bad clock must not close every
+  bar. A copy of it, with the same number, is rejected at once: it confirms nothing.
+* A bare recording is one connection per file; a sequence that falls back while time goes on starts another. Its jumps
+  are reported, but count as loss only on request, as recorders often keep only some channels.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ assert (kernel.JUMP, kernel.CAPTURE_DOWN) == (GapReason.JUMP, GapReason.CAPTURE_
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that gave no record, or a ticker of it; `row` counts in the columns that `Tracked.frames` holds."""
+    """A row that gave no record, or a ticker of a row; `row` indexes the columns of `Tracked.frames`."""
 
     row: int
     reason: Reject
@@ -46,7 +46,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """What a batch gave: records whose `origin` counts rows of `frames`, rejected rows, gaps."""
+    """Result of a batch: records whose `origin` indexes rows of `frames`, rejected rows, gaps."""
 
     frames: FrameColumns
     records: RecordColumns
@@ -57,7 +57,7 @@ class Tracked:
 
 @dataclass(slots=True)
 class FrameCounts:
-    """Frames by what became of them; the first four add up to `frames`, with those that still wait."""
+    """Frames by outcome; tickers, heartbeats, other channels, rejected and waiting ones add up to `frames`."""
 
     frames: int = 0
     tickers: int = 0
@@ -80,12 +80,12 @@ class FrameTracker:
     Parameters
     ----------
     products : names that `RecordColumns.product` indexes.
-    grace_ms, max_ahead_s : see the module.
-    trust_bare : whether jumps of bare recordings count as loss.
+    grace_ms, max_ahead_s : see the module's docstring.
+    trust_bare : True if jumps of bare recordings count as loss.
 
     Attributes
     ----------
-    state, overall_time, slot_of, waiting : all that is remembered; `tracker_snapshot` takes and restores it.
+    state, overall_time, slot_of, waiting : the whole state; `tracker_snapshot` takes and restores it.
     """
 
     def __init__(self, products: Sequence[str], *, grace_ms: int, max_ahead_s: float, trust_bare: bool = False) -> None:
@@ -101,7 +101,7 @@ class FrameTracker:
         self.waiting: FrameColumns | None = None
 
     def push(self, frames: FrameColumns, *, bare: bool) -> Tracked:
-        """Track a batch. Rows that wait come again at the head of the next batch's `frames`."""
+        """Track a batch. Waiting rows come again at the head of the next batch's `frames`."""
         waiting = 0 if self.waiting is None else len(self.waiting)
         joined = frames if self.waiting is None else concatenate([self.waiting, frames])
         self.simulated = self.simulated or frames.simulated
@@ -140,7 +140,7 @@ class FrameTracker:
         return kernel.Frames(rows, frames.product)
 
     def slot_for(self, number: int, busy: Collection[int] = ()) -> int:
-        """A place in the state for a connection that has none, that of an ended one which is not `busy` if any."""
+        """Assign a slot of the state to a connection; reuses one of an ended connection that is not `busy`, if any."""
         for known, slot in self.slot_of.items():
             if not self.state.slots[slot, kernel.ALIVE] and known not in busy:
                 del self.slot_of[known]

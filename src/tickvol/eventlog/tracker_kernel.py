@@ -1,8 +1,8 @@
 """The compiled scan of `FrameTracker`: one pass over frames in log order. `tracker.py` explains the rules.
 
-Every connection lives in a slot. HIGH is the highest sequence number given on, EXPECT_FIRST before number 0 of a
-connection seen from its start, UNKNOWN_START where the beginning was not seen. Tables of integers with named columns
-keep the compiled calls cheap.
+Every connection has a slot. HIGH is the highest sequence number passed on, EXPECT_FIRST before number 0 of a connection
+seen from its start, UNKNOWN_START if the beginning was not seen. Tables of integers with named columns keep the
+compiled calls cheap.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ UNKNOWN_START = -2
 GENERATION = 1 << 40
 PENDING_LIMIT = 8192
 
-# Equal to Kind, RecordKind and GapReason; compiled code wants plain numbers, `tracker.py` asserts that they agree.
+# Equal to Kind, RecordKind and GapReason; compiled code needs plain numbers, `tracker.py` asserts that they agree.
 TICKER, HEARTBEAT, OTHER, REJECTED, OPENED, CONTINUED, CLOSED, STARTED, STOPPED, NOTE = range(10)
 TICK_RECORD, HEARTBEAT_RECORD, GAP_RECORD = range(3)
 JUMP, RECONNECT, SILENCE, CAPTURE_DOWN = range(4)
@@ -39,7 +39,7 @@ class Frames(NamedTuple):
 
 
 class State(NamedTuple):
-    """Connections by slot, their waiting rows, which products they carry; products. All of it is bounded."""
+    """Connections by slot, their waiting rows, the products that they carry; products. All of it is bounded."""
 
     slots: NDArray[np.int64]
     pending: NDArray[np.int64]
@@ -48,7 +48,7 @@ class State(NamedTuple):
 
 
 class Output(NamedTuple):
-    """Records, rejected rows, holes of the sequence; `count` says how many, and the highest time of all connections."""
+    """Records, rejected rows, holes in the sequence; `counters`: how many, and the highest time of all connections."""
 
     records: NDArray[np.int64]
     rejects: NDArray[np.int64]
@@ -95,7 +95,7 @@ def _give(frame, row, product, base, live, products, records, count):
 
 @compiled
 def _hole(frame, row, slot, live, out):
-    """Note missing numbers before a frame; where they are trusted, every product of the connection has a gap."""
+    """Record missing numbers before a frame; if they are trusted, every product of the connection gets a gap."""
     first, last = slot[HIGH] + 1, frame[F_SEQUENCE] - 1
     time = frame[F_TIME]
     neighbour = time if slot[NEIGHBOUR_TIME] == NONE else slot[NEIGHBOUR_TIME]
@@ -122,7 +122,7 @@ def _wait(rows, row, slot, pending):
 
 @compiled
 def _resolve(frames, slot, pending, live, products, out, grace_ns, force):
-    """Give on what waits: what follows without a hole, or behind a hole that the watermark has passed."""
+    """Pass on waiting frames that follow without a hole, or behind a hole that the watermark has passed."""
     taken = 0
     while taken < slot[PENDING]:
         row = pending[taken]
@@ -159,7 +159,7 @@ def _reject(out, row):
 
 @compiled
 def _end(frames, slot, pending, live, products, out, reason, grace_ns):
-    """End a connection: products that no other carries are unknown from its highest time on."""
+    """End a connection: products that no other connection carries are unknown from its highest time on."""
     if not slot[ALIVE]:
         return
     if slot[HELD] >= 0:
@@ -183,7 +183,7 @@ def _see_time(slot, count, time):
 
 @compiled
 def _next(frame, row, slot, product, live, products, records, count):
-    """Give on a frame that needs no waiting: the next of its sequence, or an old number."""
+    """Pass on a frame that need not wait: the next of its sequence, or an old number."""
     _see_time(slot, count, frame[F_TIME])
     if frame[F_SEQUENCE] > slot[HIGH]:
         slot[HIGH], slot[NEIGHBOUR_TIME] = frame[F_SEQUENCE], frame[F_TIME]
@@ -210,7 +210,7 @@ def _accept(frames, row, slot, pending, live, products, out, grace_ns):
 
 @compiled
 def _frame(frames, row, slot, pending, live, products, out, ahead_ns, grace_ns):
-    """Hold a frame that is far ahead of its connection until the next one confirms or refutes it."""
+    """Hold back a frame far ahead of its connection until the next one confirms or refutes it."""
     if not slot[ALIVE]:
         _reset(slot, UNKNOWN_START)
     time, held = frames.rows[row, F_TIME], slot[HELD]
@@ -221,7 +221,7 @@ def _frame(frames, row, slot, pending, live, products, out, ahead_ns, grace_ns):
             and frames.rows[row, F_SEQUENCE] == frames.rows[held, F_SEQUENCE]
             and time == frames.rows[held, F_TIME]
         ):
-            _reject(out, row)  # a copy is no second witness
+            _reject(out, row)  # a copy confirms nothing
             return
         slot[HELD] = -1
         if time >= frames.rows[held, F_TIME] - ahead_ns:
@@ -268,7 +268,7 @@ def _control(frames, state, out, row, grace_ns):
 
 @compiled
 def _worst_case(rows, slots, row, products):
-    """Records that the next row can give at most: every waiting row once, each after a gap, for every product."""
+    """Maximum number of records from the next row: every waiting row once, each after a gap, for every product."""
     waiting, ticks = 2, rows[row, F_END] - rows[row, F_BEGIN]
     for number in range(len(slots)):
         if slots[number, ALIVE]:
@@ -278,7 +278,7 @@ def _worst_case(rows, slots, row, products):
 
 @compiled
 def scan(frames, state, out, start, waiting_ticks, ahead_ns, grace_ns):
-    """Track rows from `start` on; returns the first row that was not tracked because the output might overflow.
+    """Track rows from `start` on; return the first row not tracked because the output might overflow.
 
     `waiting_ticks` is the number of tickers of rows before `start`, all of which may still wait.
     """
@@ -296,7 +296,7 @@ def scan(frames, state, out, start, waiting_ticks, ahead_ns, grace_ns):
                 _next(frame, row, slot, frames.product, state.live[number], products, out.records, out.counters)
                 continue
             _frame(frames, row, slot, state.pending[number], state.live[number], products, out, ahead_ns, grace_ns)
-            if slot[HELD] >= 0 or slot[PENDING] > 0:  # this row may wait, whatever it let go
+            if slot[HELD] >= 0 or slot[PENDING] > 0:  # this row may wait, whatever it released
                 behind += frame[F_END] - frame[F_BEGIN]
         elif kind < NOTE:
             _control(frames, state, out, row, grace_ns)

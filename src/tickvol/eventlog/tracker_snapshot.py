@@ -1,7 +1,7 @@
-"""The state of decoder and tracker at a line of the archive, as text, so that another process goes on from there.
+"""The state of decoder and tracker at a line of the archive, as text, so that another process can continue from there.
 
-Everything is in it that later lines can ask for: open connections by name with their sequence numbers, what waits
-behind a hole or for confirmation (as the lines themselves), and which products are unknown since when.
+It holds all that later lines can need: open connections by name with their sequence numbers, the lines that wait behind
+a hole or for confirmation, and the time since which each unknown product is unknown.
 """
 
 import msgspec
@@ -27,7 +27,7 @@ class _Connection(msgspec.Struct, frozen=True):
 
 
 class TrackerSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `take_snapshot` gives and `restore_snapshot` takes; JSON by msgspec."""
+    """Snapshot for `take_snapshot` and `restore_snapshot`; encoded as JSON by msgspec."""
 
     products: tuple[str, ...]
     simulated: bool
@@ -38,7 +38,7 @@ class TrackerSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def take_snapshot(tracker: FrameTracker, decoder: FrameDecoder, sources: list[str]) -> TrackerSnapshot:
-    """The state after the last batch; `sources` names what `FrameColumns.source` counts."""
+    """The state after the last batch; `sources` are the names that `FrameColumns.source` indexes."""
     state, waiting = tracker.state, tracker.waiting
     connections = []
     for number, slot in tracker.slot_of.items():
@@ -60,9 +60,9 @@ def take_snapshot(tracker: FrameTracker, decoder: FrameDecoder, sources: list[st
 def restore_snapshot(
     snapshot: TrackerSnapshot, tracker: FrameTracker, decoder: FrameDecoder, sources: list[str]
 ) -> None:
-    """Put a new tracker into the state of a snapshot; products that the snapshot does not have begin anew.
+    """Put a new tracker into the state of a snapshot; products that the snapshot lacks start empty.
 
-    `sources` gains the names of files whose lines wait.
+    The names of files with waiting lines are added to `sources`.
     """
     tracker.simulated, tracker.overall_time = snapshot.simulated, snapshot.overall_time
     here = [number for number, name in enumerate(tracker.products) if name in snapshot.products]
@@ -91,5 +91,5 @@ def _decoded(row: _Waiting, decoder: FrameDecoder, sources: list[str]) -> FrameC
     frames = decoder.decode(
         [row.line.encode()], Layout.WRAPPED, source=sources.index(row.source), first_line=row.line_number
     )
-    frames.rejected_tickers.clear()  # told when the line came
+    frames.rejected_tickers.clear()  # reported when the line was first read
     return frames

@@ -5,7 +5,7 @@
     with HttpClient(HttpRules(deadline_s=30.0, timeout_s=5.0, max_attempts=4, min_interval_s=0.1)) as client:
         response = client.request("GET", "https://api.exchange.coinbase.com/products", params={"limit": 10})
 
-Importing this module loads no network code: httpx comes with the first request.
+Importing this module loads no network code: httpx is imported with the first request.
 """
 
 import logging
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 class HttpClient:
     """Send requests by `rules` and keep connections open between them; threads may share a client.
 
-    Proxies that the environment names are not used. TLS trusts the certificates of the system, or of the
-    file that `SSL_CERT_FILE` names.
+    Proxies named in the environment are not used. TLS trusts the certificates of the system, or of the file that
+    `SSL_CERT_FILE` names.
 
     Parameters
     ----------
-    clock : monotonic seconds. now_s : Unix time, for a `Retry-After` that is a date. sleep : wait so many seconds.
+    clock : monotonic seconds. now_s : Unix time, for a `Retry-After` that is a date. sleep : sleeps for given seconds.
     random : uniform on [0, 1), for the jitter.
     """
 
@@ -77,17 +77,17 @@ class HttpClient:
         headers: "Headers | Callable[[], Headers] | None" = None,
         params: "Parameters | None" = None,
     ) -> HttpResponse:
-        """Send a request until it has a response that is not to be retried.
+        """Send a request until it gets a response that need not be retried.
 
         Parameters
         ----------
-        headers : a function is called for each attempt, for signatures over the time.
+        headers : a function is called for each attempt, for signatures that include the time.
         params : added to the query of `url`.
 
         Raises
         ------
         RequestFailed
-            When attempts or time are used up, the server asks for too long a wait, the body is too large, or `url` or
+            If attempts or time are used up, the server asks for too long a wait, the body is too large, or `url` or
             `headers` are not valid.
         """
         from tickvol.exchange.http_session import Call, parse_url
@@ -122,7 +122,7 @@ class HttpClient:
         return f"; no time for {'another' if attempts else 'it'} within {rules.deadline_s:g} s" if has_attempts else ""
 
     def _wait(self, wait_s: float, end_s: float) -> bool:
-        """Sleep, unless no time would be left."""
+        """Sleep and return True; False if no time would be left."""
         if self._clock() + wait_s >= end_s:
             return False
         if wait_s > 0:
@@ -130,7 +130,7 @@ class HttpClient:
         return True
 
     def _take_turn(self, end_s: float) -> bool:
-        """Sleep until the pace allows an attempt, unless no time would be left."""
+        """Sleep until the pacing allows an attempt and return True; False if no time would be left."""
         with self._lock:
             now_s = self._clock()
             start_s = max(now_s, self._next_start_s)

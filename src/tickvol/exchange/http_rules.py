@@ -1,4 +1,4 @@
-"""Limits of an HTTP call and what comes of its attempts: a response, or the reason why there is none."""
+"""Limits of an HTTP call and the result of its attempts: a response, or the reason why there is none."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from typing import Self
 from tickvol.core.backoff import Backoff
 
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses of a server that may answer otherwise a moment later."""
+"""Statuses of a server that may answer differently a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRules:
-    """Limits of a call, of each of its attempts, and of the pace of all.
+    """Limits of a call and of each of its attempts, and the pacing of all attempts.
 
     Parameters
     ----------
-    deadline_s : for a call with all its attempts and waits; only the resolution of a host's name can exceed it.
+    deadline_s : for a call with all its attempts and waits; only name resolution can exceed it.
     timeout_s : for an attempt, from the connect to the last byte of the body.
-    max_attempts : of a call; a server may have acted on an attempt whose answer did not arrive.
+    max_attempts : of a call; a server may have acted on an attempt whose response did not arrive.
     retry_statuses : retried; a response of any other status is returned.
     initial_backoff_s, max_backoff_s, multiplier, jitter : as in `tickvol.core.backoff.Backoff`.
     max_retry_after_s : a server that asks for a longer wait by `Retry-After` ends the call.
     max_body_bytes : of a body, decompressed.
-    min_interval_s : between the starts of two attempts of a client, whatever their call and thread.
+    min_interval_s : between the starts of two attempts of a client, across calls and threads.
     reads_body : False returns as soon as the headers are complete, with an empty body.
     follow_redirects : up to 20 in an attempt.
-    shows_path : whether errors and logs may name the path. Query and password are never shown.
+    shows_path : True if errors and logs may name the path. Query and password are never shown.
     """
 
     deadline_s: float
@@ -48,7 +48,7 @@ class HttpRules:
 
     @classmethod
     def one_attempt(cls, timeout_s: float) -> Self:
-        """Rules of a call that is made once, and whose response is returned whatever its status."""
+        """Rules of a call with one attempt, whose response is returned whatever its status."""
         return cls(deadline_s=timeout_s, timeout_s=timeout_s, max_attempts=1, retry_statuses=frozenset())
 
     def backoff(self, random: Callable[[], float]) -> Backoff:
@@ -77,9 +77,9 @@ class Failure:
 
     Parameters
     ----------
-    reason : fit to be shown: without URL, headers or words of the server.
-    retry_after_s : the wait that the server asks for, 0 where it does not.
-    is_final : another attempt would end in the same way.
+    reason : safe to show: without URL, headers or text from the server.
+    retry_after_s : the wait that the server asks for, 0 if it does not.
+    is_final : True if another attempt would fail in the same way.
     """
 
     reason: str
@@ -88,7 +88,7 @@ class Failure:
 
 
 def status_text(status: int) -> str:
-    """A status with the phrase of the standard; the phrase that a server sends may quote the URL.
+    """A status with its standard phrase; the phrase sent by a server may quote the URL.
 
     >>> status_text(503), status_text(599)
     ('503 Service Unavailable', '599')

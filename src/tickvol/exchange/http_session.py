@@ -1,4 +1,4 @@
-"""One attempt of an HTTP call over httpx: send, receive within the limits, and say why it failed."""
+"""One attempt of an HTTP call over httpx: send, receive within the limits, and give the reason of a failure."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ Parameters = Mapping[str, str | int | float]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it is sent in each attempt; `headers` may be a function of the attempt."""
+    """A request as sent in each attempt; `headers` may be a function, called for each attempt."""
 
     method: str
     url: httpx.URL
@@ -90,12 +90,12 @@ class Session:
 
 
 def parse_url(url: str, params: Parameters | None = None) -> httpx.URL:
-    """An address with `params` added to its query.
+    """Parse a URL and add `params` to its query.
 
     Raises
     ------
     RequestFailed
-        When it is not an address of HTTP or HTTPS.
+        If it is not an HTTP or HTTPS URL.
     """
     try:
         parsed = httpx.URL(url)
@@ -117,7 +117,7 @@ def place_of(url: httpx.URL, *, with_path: bool) -> str:
 
 
 def retry_after_s(text: str, now_s: float) -> float:
-    """Wait that `Retry-After` asks for, in seconds or until an HTTP date; 0 where it can be read as neither.
+    """Wait that `Retry-After` asks for, in seconds or until an HTTP date; 0 if it is neither.
 
     RFC 9110, section 10.2.3.
 
@@ -135,7 +135,7 @@ def retry_after_s(text: str, now_s: float) -> float:
 
 
 def _cause(error: Exception) -> str:
-    """The error that httpcore wraps, without the server's bytes that h11 quotes: they may repeat the URL."""
+    """Text of the error that httpcore wraps, without the server's bytes quoted by h11: they may repeat the URL."""
     while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
     text = re.split(r"(?:bytearray\()?\bb['\"]", str(error))[0]

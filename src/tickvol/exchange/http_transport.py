@@ -1,8 +1,8 @@
-"""The httpx transport under the HTTP client: every connect, write and read of a request ends at one point in time.
+"""The httpx transport of the HTTP client: every connect, write and read of a request ends at one deadline.
 
-httpx and httpcore limit each socket operation by itself: a server that sends a byte now and then holds a request for as
-long as it likes. Here the `timeout` that httpcore hands through to the network carries the end of the request on the
-clock, and each operation gets the time that is left. Only name resolution, which the system offers without a limit, can
+httpx and httpcore limit each socket operation separately: a server that sends a byte now and then can hold a request
+without limit. Here the `timeout` that httpcore passes through to the network carries the deadline of the request on the
+clock, and each operation gets the time that is left. Only name resolution, for which the system has no timeout, can
 take longer.
 """
 
@@ -16,7 +16,7 @@ import httpcore
 import httpx
 
 END_S = "tickvol.end_s"
-"""Key of `httpx.Request.extensions`: the end of the request on the transport's clock, in seconds."""
+"""Key of `httpx.Request.extensions`: the deadline of the request on the transport's clock, in seconds."""
 
 _KEEPALIVE_S = 30.0
 
@@ -30,7 +30,7 @@ class DeadlineTransport(httpx.BaseTransport):
 
     Notes
     -----
-    Errors are those of httpcore; the first argument of each is the error of the socket, where there is one.
+    Errors are httpcore's; the first argument of each is the socket's error, if there is one.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -38,7 +38,7 @@ class DeadlineTransport(httpx.BaseTransport):
         self._pools: dict[bool, httpcore.ConnectionPool] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and receive the headers of its response; the body follows as it is read."""
+        """Send a request and receive the headers of its response; the body is received as it is read."""
         url, end_s = request.url, request.extensions[END_S]
         response = self._pool(secure=url.scheme == "https").handle_request(
             httpcore.Request(
@@ -59,7 +59,7 @@ class DeadlineTransport(httpx.BaseTransport):
             pool.close()
 
     def _pool(self, *, secure: bool) -> httpcore.ConnectionPool:
-        """Connections with or without TLS: loading certificates takes longer than many a request that needs none."""
+        """Pool with or without TLS: loading certificates takes longer than many requests that need none."""
         found = self._pools.get(secure)
         if found is None:
             made = httpcore.ConnectionPool(
@@ -95,7 +95,7 @@ class _Network(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Try each address of the host for an equal share of the time that is left."""
+        """Connect to the host, trying each of its addresses for an equal share of the time that is left."""
         with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             for number, (family, kind, protocol, _, address) in enumerate(addresses):
@@ -144,7 +144,7 @@ class _Stream(httpcore.NetworkStream):
                 raise
 
     def get_extra_info(self, info: str) -> object:
-        """`is_readable`, by which httpcore sees that the server has closed an idle connection; nothing else."""
+        """Answer `is_readable`, which shows that the server has closed an idle connection; None for all else."""
         if info != "is_readable":
             return None
         with selectors.DefaultSelector() as selector:
@@ -153,7 +153,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _left_s(end_s: float | None, clock: Callable[[], float]) -> float:
-    assert end_s is not None, "httpcore hands through the end of the request"
+    assert end_s is not None, "httpcore passes through the deadline of the request"
     left_s = end_s - clock()
     if left_s <= 0:
         raise TimeoutError("timed out")
@@ -162,7 +162,7 @@ def _left_s(end_s: float | None, clock: Callable[[], float]) -> float:
 
 @contextlib.contextmanager
 def _translated(timeout: type[Exception], failure: type[Exception]) -> Iterator[None]:
-    """The errors of a socket as those of httpcore; `UnicodeError` is a host that no name server can be asked for."""
+    """Translate socket errors to httpcore's; `UnicodeError` means a host name that cannot be encoded for DNS."""
     try:
         yield
     except TimeoutError as error:

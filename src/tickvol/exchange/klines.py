@@ -5,7 +5,7 @@ A row of such a file, as CSV::
     date,open,high,low,close,volume
     2025-01-01 00:00:00+00:00,93576.0,93702.15,93489.03,93656.18,28.3
 
-`date` is the candle's first moment; without a zone it is UTC.
+`date` is the candle's start; without a zone it is UTC.
 """
 
 import re
@@ -39,12 +39,12 @@ class KlineFile:
 
     @classmethod
     def named(cls, text: str) -> "KlineFile":
-        """From `PRODUCT=FILE`, or from a file's name such as `BTCUSDT-5m.feather`.
+        """Parse `PRODUCT=FILE`, or a file's name such as `BTCUSDT-5m.feather`.
 
         Raises
         ------
         UsageError
-            When neither says which product it is.
+            If neither names a product.
 
         >>> KlineFile.named("BTCUSDT-5m.feather").product_id
         'BTC-USDT'
@@ -58,11 +58,11 @@ class KlineFile:
         for quote in QUOTES:
             if symbol.endswith(quote) and len(symbol) > len(quote):
                 return cls(f"{symbol.removesuffix(quote)}-{quote}", Path(text))
-        raise UsageError(f"--klines: {text!r}: its name tells no product; write PRODUCT=FILE, such as BTC-USDT={text}")
+        raise UsageError(f"--klines: {text!r}: its name has no product; write PRODUCT=FILE, such as BTC-USDT={text}")
 
 
 class RejectedRow(NamedTuple):
-    """A row that gave no candle: its number in the file, from 1, and what it held as JSON."""
+    """A row that gave no candle: its number in the file, from 1, the reason, and its content as JSON."""
 
     number: int
     reason: str
@@ -71,12 +71,12 @@ class RejectedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Klines:
-    """What a file gave.
+    """Candles and rejected rows of a file.
 
     Attributes
     ----------
     candles : closed and valid ones, ascending.
-    rejected : ascending; the last valid row, which may still have been open, is neither here nor among the candles.
+    rejected : ascending; the last valid row, which may still have been open, is in neither.
     """
 
     candles: CandleColumns
@@ -84,17 +84,17 @@ class Klines:
 
 
 def read_klines(file: KlineFile, *, product: int, bar_ms: int) -> Klines:
-    """Read a file; its last candle may still have been open and is left out, as nothing later vouches for it.
+    """Read a file, except its last candle: it may still have been open, as no later candle confirms it.
 
     Parameters
     ----------
-    product : index that the columns carry.
-    bar_ms : length that the candles must have.
+    product : product index in the columns.
+    bar_ms : required length of the candles.
 
     Raises
     ------
     InputError
-        When the file cannot be read, lacks a column, or holds candles of another length.
+        If the file cannot be read, lacks a column, or holds candles of another length.
     """
     frame = _read(file.path)
     absent = [name for name in _COLUMNS if name not in frame.columns]
@@ -117,7 +117,7 @@ def read_klines(file: KlineFile, *, product: int, bar_ms: int) -> Klines:
     left_out = sorted(reasons)
     texts = (
         frame.iloc[left_out].to_json(orient="records", lines=True, date_format="iso").split("\n")
-    )  # "" behind the last
+    )  # "" after the last
     rejected = [RejectedRow(row + 1, reasons[row], text) for row, text in zip(left_out, texts, strict=False)]
     good = np.ones(len(start_ns), np.bool_)
     good[left_out] = False

@@ -1,4 +1,4 @@
-"""Prometheus metrics over HTTP on the loopback, read from figures that exist anyway, and only when someone asks."""
+"""Prometheus metrics over HTTP on loopback, read from counts that exist anyway, and only during a scrape."""
 
 import logging
 import threading
@@ -19,18 +19,18 @@ HOST = "127.0.0.1"
 PATH = "/metrics"
 
 Values = Mapping[str, Mapping[tuple[str, ...], float]]
-"""Value by metric and label values; the empty tuple where there are no labels."""
+"""Value by metric and label values; the empty tuple if there are no labels."""
 
 
 class Metric(NamedTuple):
-    """A declared metric: a counter where its name ends with `_total`, else a gauge."""
+    """A declared metric: a counter if its name ends with `_total`, else a gauge."""
 
     name: str
     about: str
     labels: tuple[str, ...] = ()
 
     def family(self, values: Mapping[tuple[str, ...], float]) -> CounterMetricFamily | GaugeMetricFamily:
-        """The metric with its values, as the client library wants it."""
+        """The metric with its values, in the client library's form."""
         kind = CounterMetricFamily if self.name.endswith("_total") else GaugeMetricFamily
         family = kind(self.name, self.about, labels=self.labels)
         for labels, value in values.items():
@@ -39,12 +39,12 @@ class Metric(NamedTuple):
 
 
 def by_label(values: Mapping[Any, float]) -> dict[tuple[str, ...], float]:
-    """Values of a metric with one label; copied at once, as their owner may be changing them in another thread."""
+    """Values of a metric with one label; copied at once, as their owner may change them in another thread."""
     return {(str(label),): value for label, value in dict(values).items()}
 
 
 class _Figures:
-    """The collector: asks for all values once a scrape."""
+    """The collector: reads all values once per scrape."""
 
     def __init__(self, declared: Sequence[Metric], read: Callable[[], Values]) -> None:
         self._declared = declared
@@ -61,19 +61,19 @@ class _Figures:
 
 
 class MetricsServer:
-    """`http://127.0.0.1:PORT/metrics`; every other path is 404, and 503 says that the figures could not be read.
+    """Server of `http://127.0.0.1:PORT/metrics`; other paths give 404, and 503 means that the values cannot be read.
 
     The client library's metrics of the process (`process_*`: memory, CPU, open files) are there too.
 
     Parameters
     ----------
-    port : 0 takes a free one.
+    port : 0 chooses a free one.
     read : called for each scrape, on a thread of the server.
 
     Raises
     ------
     OSError
-        When the port cannot be had.
+        If the port is not available.
     """
 
     def __init__(self, port: int, declared: Sequence[Metric], read: Callable[[], Values]) -> None:
@@ -91,7 +91,7 @@ class MetricsServer:
 
 
 def serve_metrics(key: str, port: int, declared: Sequence[Metric], read: Callable[[], Values]) -> MetricsServer | None:
-    """A server, or None where none is wanted (port 0) or the port is taken: work goes on without."""
+    """Start a server; None if none is wanted (port 0) or the port is taken: work goes on without."""
     if not port:
         return None
     try:
@@ -116,8 +116,8 @@ def _guarded(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[byte
             try:
                 return app(environ, start_response)
             except Exception as error:
-                logger.debug("figures cannot be read", exc_info=True)
-                status, told = "503 Service Unavailable", f"{type(error).__name__}: figures cannot be read\n"
+                logger.debug("metrics cannot be read", exc_info=True)
+                status, told = "503 Service Unavailable", f"{type(error).__name__}: metrics cannot be read\n"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [told.encode()]
 

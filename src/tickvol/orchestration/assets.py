@@ -29,7 +29,7 @@ class Commands:
     run: Run
 
     def carry_out(self, context: Context, words: Sequence[str]) -> tuple[int, list[str]]:
-        """Exit code, and the command with its last lines."""
+        """Run a command; return its exit code, and the command with its last lines of output."""
         last: deque[str] = deque(maxlen=LAST_LINES)
 
         def tell(line: str) -> None:
@@ -42,12 +42,12 @@ class Commands:
         return code, [shown, *last]
 
     def materialize(self, context: Context, words: Sequence[str]) -> dg.MaterializeResult[None]:
-        """The result of a command that succeeded.
+        """Run a command and return the result of its success.
 
         Raises
         ------
         dagster.Failure
-            With its last lines, when it failed.
+            With its last lines of output, if it failed.
         """
         code, output = self.carry_out(context, words)
         if code != 0:
@@ -56,7 +56,7 @@ class Commands:
 
 
 def asset(step: Step, commands: Commands) -> dg.AssetsDefinition:
-    """The asset of a step; one that another process keeps up to date is only reported."""
+    """The asset of a step; a step that another process keeps up to date is only reported."""
     if step.takes_cause:
         return _with_cause(step, commands)
     if step.nothing_to_do is not None:
@@ -92,7 +92,7 @@ def _skippable(step: Step, nothing_to_do: Callable[[], str | None], commands: Co
 
 
 def asset_check(check: Check, commands: Commands, now_ns: Callable[[], int]) -> dg.AssetChecksDefinition:
-    """Blocking checks: after a failed one, nothing that builds on the asset runs."""
+    """Blocking checks: if one fails, nothing that builds on the asset runs."""
     key = dg.AssetKey(check.step)
     specs = [dg.AssetCheckSpec(name=name, asset=key, blocking=True) for name in check.verdicts]
 

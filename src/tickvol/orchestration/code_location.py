@@ -1,4 +1,4 @@
-"""What the scheduler's processes load: definitions by the file that the environment names."""
+"""Dagster code location: definitions from the configuration file that the environment names."""
 
 from tickvol.config import configured_path
 from tickvol.orchestration.definitions import define

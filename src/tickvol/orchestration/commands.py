@@ -1,4 +1,4 @@
-"""Commands of `tickvol` as processes of their own: what they say comes line by line; they end with who waits."""
+"""Commands of `tickvol` as processes of their own: output is passed on by line; they end with their caller."""
 
 import subprocess
 import sys
@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 _PATIENCE_S = 20.0
 
 Run = Callable[[Sequence[str], Callable[[str], None]], int]
-"""Runs a command by its words, tells each line that it says, returns its exit code."""
+"""Runs a command by its words, passes on each line of its output, returns its exit code."""
 
 
 def run_command(words: Sequence[str], tell: Callable[[str], None]) -> int:
-    """Run `tickvol WORDS`; where waiting for it is interrupted it is ended, too."""
+    """Run `tickvol WORDS`; if the wait for it is interrupted, the process is ended too."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tickvol", *words],
         stdin=subprocess.DEVNULL,

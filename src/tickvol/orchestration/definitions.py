@@ -24,13 +24,13 @@ def define(
     systems: Sequence[System] = SYSTEMS,
     config_type: type[Config] = Config,
 ) -> dg.Definitions:
-    """Definitions by a configuration file.
+    """Definitions from a configuration file.
 
     Parameters
     ----------
     run : runs a command of `tickvol`; the configuration file is among its words.
-    now_ns : the time, ns since the epoch.
-    systems, config_type : whose jobs, and the sections that they read.
+    now_ns : current time, ns since the epoch.
+    systems, config_type : the systems with the jobs, and the sections that they read.
     """
     config = load_config(config_path, config_type=config_type)
     plan, commands = job_plan(config, systems), Commands(config_path, run)

@@ -1,4 +1,4 @@
-"""The scheduler's home: a directory that holds runs, ticks and its own settings; nothing is sent from there."""
+"""The scheduler's home: a directory with its runs, ticks and settings; no telemetry is sent."""
 
 import os
 from contextlib import AbstractContextManager, suppress
@@ -13,15 +13,15 @@ from tickvol.core.errors import Busy
 from tickvol.storage.files import exclusive, write_atomically
 
 MAKER_TAG = "tickvol/process"
-"""Of runs in a process of their own: which one it is, so that a killed one is told from one at work."""
+"""Tag of runs in a process of their own: the process, which distinguishes a killed run from a running one."""
 
 SETTINGS = {
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
-    "concurrency": {"runs": {"max_concurrent_runs": 1}},  # one at a time: trainings and promotions share their places
+    "concurrency": {"runs": {"max_concurrent_runs": 1}},  # one at a time: trainings and promotions share directories
     "compute_logs": {
         "module": "dagster._core.storage.noop_compute_log_manager",
-        "class": "NoOpComputeLogManager",  # what commands say is in the log of the run already
+        "class": "NoOpComputeLogManager",  # the output of commands is in the run's log already
     },
 }
 
@@ -29,7 +29,7 @@ _AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dagste
 
 
 def make_home(directory: Path) -> Path:
-    """Make it with our settings; returns it as an absolute path, as Dagster wants it."""
+    """Create the home with our settings; return its absolute path, as Dagster requires."""
     home = directory.absolute()
     home.mkdir(parents=True, exist_ok=True)
     write_atomically(home / "dagster.yaml", yaml.safe_dump(SETTINGS), durable=False)
@@ -37,33 +37,33 @@ def make_home(directory: Path) -> Path:
 
 
 def open_instance(directory: Path) -> dg.DagsterInstance:
-    """The instance of a home, made where there is none."""
+    """Open the instance of a home, created if absent."""
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(make_home(directory))))
 
 
 def only_scheduler(directory: Path) -> AbstractContextManager[None]:
-    """One scheduler a home: two would each run what is due.
+    """Lock for one scheduler per home: two would each run the jobs that are due.
 
     Raises
     ------
     Busy
-        When another one is at work.
+        If another one is running.
     """
     busy = Busy(f"schedules.home_dir: {directory}: another scheduler is at work; end that one")
     return exclusive(make_home(directory) / "scheduler.lock", refusal=busy)
 
 
 def this_process() -> str:
-    """Number and start of this process, as `MAKER_TAG` keeps them."""
+    """Pid and start time of this process, as the value of `MAKER_TAG`."""
     return f"{os.getpid()}@{psutil.Process().create_time():.2f}"
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, *, of_scheduler: bool) -> int:
-    """Mark runs as failed whose process was killed: they would count as at work for ever, and hold up all others.
+    """Mark runs whose process was killed as failed: they would count as running for ever, and block all others.
 
     Parameters
     ----------
-    of_scheduler : whether those of a scheduler are dead as well, which only the next scheduler knows.
+    of_scheduler : True if a scheduler's runs are dead as well, which only the next scheduler knows.
     """
     dead = [
         run

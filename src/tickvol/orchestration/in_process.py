@@ -1,4 +1,4 @@
-"""A job in this process, without the scheduler's others: what cron would call."""
+"""Run of a job in this process, without the scheduler's processes, for cron."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ _CHECK_FAILED = DagsterAssetCheckFailedError.__name__
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job.
+    """Result of a job.
 
     Attributes
     ----------
-    done, failed, left_out : steps of assets and checks by name; left out are those behind one that failed.
-    problems : why steps and checks failed, one text each.
+    done, failed, left_out : asset and check steps by name; left out are those after a failed one.
+    problems : reasons for which steps and checks failed, one text each.
     """
 
     success: bool
@@ -28,7 +28,7 @@ class Outcome:
 
 
 def run_job(definitions: dg.Definitions, name: str, instance: dg.DagsterInstance) -> Outcome:
-    """Run a job to its end; a failed step or blocking check ends what is behind it and is no exception."""
+    """Run a job to its end; a failed step or blocking check skips the steps after it and raises nothing."""
     job = definitions.resolve_job_def(name)
     fail_dead_runs(instance, of_scheduler=False)
     result = job.execute_in_process(instance=instance, raise_on_error=False, tags={MAKER_TAG: this_process()})
@@ -50,7 +50,7 @@ def run_job(definitions: dg.Definitions, name: str, instance: dg.DagsterInstance
 
 
 def _problem(event: dg.DagsterEvent) -> str | None:
-    """What a step died of; None where it is a failed check, which has told its own reason."""
+    """Cause of a step's failure; None for a failed check, which has reported its own reason."""
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return f"{event.step_key}: {data.user_failure_data.description}"

@@ -1,4 +1,4 @@
-"""What a run says: the lines of its commands and checks, without the scheduler's own."""
+"""Log of a run: the lines of its commands and checks, without the scheduler's own."""
 
 import logging
 
@@ -6,7 +6,7 @@ import dagster as dg
 
 
 class _Line(logging.Formatter):
-    """Step and line; Dagster's own form repeats job and run id before each."""
+    """Format of step and line; Dagster's own format repeats job and run id before each."""
 
     def format(self, record: logging.LogRecord) -> str:
         meta = getattr(record, "dagster_meta", {})
@@ -16,7 +16,7 @@ class _Line(logging.Formatter):
 
 @dg.logger
 def run_log(_: dg.InitLoggerContext) -> logging.Logger:
-    """To standard error, from INFO on; events of Dagster itself are in its storage."""
+    """Logger to standard error, from INFO up; Dagster's own events are in its storage."""
     logger = logging.Logger("tickvol.schedule", level=logging.INFO)
     handler = logging.StreamHandler()
     handler.setFormatter(_Line())

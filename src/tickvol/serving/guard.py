@@ -1,8 +1,8 @@
 """ASGI guard around the service: exact 413, 415, 422 and 400, and one JSON form for every error.
 
-BentoML has no body limit, takes a body of any type (and one without a type) for JSON, answers 400 where 422 is meant,
-and words its errors in several forms. The guard reads the body, so that chunked ones are counted too, and rewrites what
-comes back.
+BentoML has no body limit, treats a body of any type (or without a type) as JSON, answers 400 where 422 is meant, and
+formats its errors in several ways. The guard reads the body, so that chunked bodies are counted too, and rewrites the
+error responses.
 """
 
 import json
@@ -19,7 +19,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _DRAINED_LIMITS = 4
-"""How many times the limit is read and thrown away, so that a client still sending gets to see its 413."""
+"""Multiple of the limit that is read and discarded, so that a client still sending gets to see its 413."""
 
 _RULES = {
     "extra_forbidden": "no such field",
@@ -41,8 +41,8 @@ class Guard:
     Parameters
     ----------
     app : the service.
-    max_body_bytes : a longer body is answered 413.
-    routes : what the service answers, named by its 404.
+    max_body_bytes : a longer body gets 413.
+    routes : the service's routes, listed in its 404.
     """
 
     def __init__(self, app: App, max_body_bytes: int, routes: Sequence[Route]) -> None:
@@ -51,7 +51,7 @@ class Guard:
         self._status_rules = {**_STATUS_RULES, 404: f"no such endpoint; {_listed(routes)}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -76,11 +76,11 @@ class Guard:
         await self._app(scope, _replay(body, receive), _ErrorRewriter(scope, body, send, self._status_rules))
 
     async def _take_body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | int | None:
-        """The body; its size so far when it is too long; None when the client has gone."""
+        """Read the body; its size so far if it is too long; None if the client has disconnected."""
         if headers.get(b"expect", b"").lower() == b"100-continue" and headers.get(b"content-length", b"").isdigit():
             announced = int(headers[b"content-length"])
             if announced > self._max_body_bytes:
-                return announced  # the client waits for leave to send: there is nothing to drain
+                return announced  # the client waits for permission to send: there is nothing to drain
         chunks, size, more = [], 0, True
         while more and size <= _DRAINED_LIMITS * self._max_body_bytes:
             message = await receive()
@@ -97,7 +97,7 @@ class Guard:
 
 
 class _ErrorRewriter:
-    """Passes answers through and words errors anew unless they have our form already."""
+    """Passes responses through, and rewrites errors unless they have our form already."""
 
     def __init__(self, scope: Scope, body: bytes, send: Send, status_rules: Mapping[int, str]) -> None:
         self._scope = scope
@@ -166,7 +166,7 @@ def _parsed(content: bytes) -> Any:
 
 
 def _unfit_type(headers: dict[bytes, bytes]) -> tuple[str, str, str] | None:
-    """Field, value and rule where the body is not plain JSON in UTF-8."""
+    """Field, value and rule if the body is not plain JSON in UTF-8, else None."""
     encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
     if encoding.strip().lower() != "identity":
         return "content-encoding", encoding, "must be absent: compressed bodies are not taken"
@@ -179,7 +179,7 @@ def _unfit_type(headers: dict[bytes, bytes]) -> tuple[str, str, str] | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body that was read, then whatever comes after it."""
+    """A receive function that gives the body already read, then whatever comes after it."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:

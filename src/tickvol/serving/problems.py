@@ -1,4 +1,4 @@
-"""What the service says when it cannot answer: one JSON form, `{"error": {"status", "field", "value", "rule"}}`."""
+"""Error bodies of the service: one JSON form, `{"error": {"status", "field", "value", "rule"}}`."""
 
 import json
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ def problem_body(status: int, field: str, value: Any, rule: str, *, more: int = 
 
 
 def error_body(error: RequestError) -> bytes:
-    """The JSON of a refusal."""
+    """The JSON of a request error."""
     return problem_body(error.status, error.field, error.value, error.rule)
 
 
 def field_path(parts: Sequence[PathPart]) -> str:
-    """A field's place as one reads it.
+    """A field's path in readable form.
 
     >>> field_path(["rows", 0, "features", "robust_z"])
     'rows[0].features.robust_z'
@@ -39,7 +39,7 @@ def field_path(parts: Sequence[PathPart]) -> str:
 
 
 def value_at(document: Any, parts: Sequence[PathPart]) -> Any:
-    """What stands at a place of a parsed document; None where there is nothing."""
+    """The value at a path in a parsed document; None if there is none."""
     for part in parts:
         try:
             document = document[part]

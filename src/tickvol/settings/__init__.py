@@ -1,1 +1,1 @@
-"""Building blocks of settings: kinds of fields, and sections that several systems read."""
+"""Building blocks of settings: field types, and sections that several systems read."""

@@ -1,4 +1,4 @@
-"""Cron expressions as every cron reads them: five fields of numbers, ranges, lists and steps, without names."""
+"""Cron expressions that every cron reads alike: five fields of numbers, ranges, lists and steps, without names."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ FIELDS: Mapping[str, tuple[int, int]] = {
     "month": (1, 12),
     "weekday": (0, 6),
 }
-"""What the fields are, in their order, and their first and last number; Sunday is 0."""
+"""Fields in their order, with their first and last number; Sunday is 0."""
 
 _LONGEST_MONTHS = {1: 31, 2: 29, 3: 31, 4: 30, 5: 31, 6: 30, 7: 31, 8: 31, 9: 30, 10: 31, 11: 30, 12: 31}
 _PART = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
@@ -22,7 +22,7 @@ def parse_cron(text: str) -> tuple[frozenset[int], ...]:
     Raises
     ------
     ValueError
-        With the field that does not hold and its rule.
+        With the invalid field and its rule.
 
     >>> [sorted(numbers) for numbers in parse_cron("*/30 3-5 1 1,7 *")][:4]
     [[0, 30], [3, 4, 5], [1], [1, 7]]

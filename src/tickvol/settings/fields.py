@@ -1,4 +1,4 @@
-"""Kinds of numbers and names, and the frozen base class of sections, which forbids unknown keys."""
+"""Types of numbers and names, and the frozen base class of sections, which forbids unknown keys."""
 
 from collections import Counter
 from typing import Annotated
@@ -29,6 +29,6 @@ TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
 
 class Section(BaseModel):
-    """A frozen section that knows all of its keys."""
+    """A frozen section that forbids unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

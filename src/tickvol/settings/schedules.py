@@ -1,4 +1,4 @@
-"""Section of the scheduler: when jobs are due, what they may be built on, where its pages are."""
+"""Section `schedules`: due times of jobs, the features that they use, and the port of the web pages."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,7 @@
 """The simulated exchange: a local WebSocket server that speaks the protocol, one market clock for all clients.
 
-The clock starts when the first client has subscribed. At a given speed it runs on by itself, listened to or not, as the
-real one does; at full speed it is driven by what is sent and stands still while nobody listens.
+The clock starts when the first client has subscribed. At a given speed it runs on its own, with or without clients, as
+the real one does; at full speed it is driven by the frames sent and stands still while no client listens.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ SHORT_FRAME, MEDIUM_FRAME = 126, 65536
 
 @dataclass
 class ExchangeCounts:
-    """What was served."""
+    """Counts of what was served."""
 
     connections: int = 0
     frames: int = 0
@@ -51,8 +51,8 @@ class SimulatedExchange:
 
     Parameters
     ----------
-    speed : simulated seconds a second; None is as fast as the clients read.
-    faults, fault_seed : disturbances of every connection, drawn from the seed and the connection's number.
+    speed : simulated seconds per second; None is as fast as the clients read.
+    faults, fault_seed : faults of every connection, drawn from the seed and the connection's number.
     subscribe_timeout_s : a client without a subscription is closed after this long.
     """
 
@@ -82,12 +82,12 @@ class SimulatedExchange:
     async def run(
         self, host: str, port: int, on_listening: Callable[[int], None], stop: asyncio.Event, *, exit_when_done: bool
     ) -> None:
-        """Serve until `stop` is set, or until the market has ended where `exit_when_done`.
+        """Serve until `stop` is set, or with `exit_when_done` until the market has ended.
 
         Parameters
         ----------
-        port : 0 takes a free one.
-        on_listening : gets the port once the server accepts connections.
+        port : 0 chooses a free one.
+        on_listening : called with the port once the server accepts connections.
         """
         async with serve(
             self._handle, host, port, compression=None, max_size=65536, close_timeout=2.0, logger=log.getChild("socket")
@@ -204,7 +204,7 @@ class SimulatedExchange:
             self._leave(link)
             link.socket.transport.write(_half_frame(action.text.encode()))
             link.socket.transport.close()
-        elif self._speed is None:  # there is no clock but ours: the client must see real silence
+        elif self._speed is None:  # no clock but ours: the client must see real silence
             try:
                 async with asyncio.timeout(action.for_ns / NS_PER_S):
                     await link.socket.wait_closed()
@@ -225,7 +225,7 @@ class SimulatedExchange:
 
 
 def _half_frame(payload: bytes) -> bytes:
-    """The first half of a WebSocket text frame: a header that promises all of `payload`, and half of it."""
+    """The first half of a WebSocket text frame: a header that announces all of `payload`, and half of it."""
     length = len(payload)
     if length < SHORT_FRAME:
         header = bytes([0x81, length])

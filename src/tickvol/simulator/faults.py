@@ -1,17 +1,17 @@
-"""Faults of the simulated exchange: a small grammar, and what becomes of each frame of one connection.
+"""Faults of the simulated exchange: a small grammar, and their effect on each frame of one connection.
 
     NAME[:PART]...      PART = SHARE | DURATION | KEY=VALUE
 
     drop:0.01                       numbered but not sent: the sequence jumps
     duplicate:0.05                  sent twice under one number
     reorder:0.05:200ms              sent `by` later, after the frames that follow it
-    bad-json:0.001                  cut off, so that it is no JSON
+    bad-json:0.001                  truncated, so that it is not JSON
     skewed-clock:300s:0.001         its timestamp is off by `by` (may be negative)
     disconnect:every=60s:code=1006:for=2s   the connection is closed; the market goes on for `for`
     half-frame:every=60s            the connection breaks in the middle of a WebSocket frame
-    silence:at=30s:for=10s          open, but nothing is sent; what falls into it is lost
+    silence:at=30s:for=10s          open, but nothing is sent; frames during it are lost
 
-A SHARE is above 0 and at most 1; a DURATION ends in ms, s, m or h and counts the market's time. `every` runs from the
+A SHARE is above 0 and at most 1; a DURATION ends in ms, s, m or h and is in the market's time. `every` counts from the
 connection's first frame, `at` from the market's start (once).
 """
 
@@ -54,7 +54,7 @@ _TIMESTAMP = re.compile(r'"timestamp":"[^"]*"')
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One fault as asked for; times in ns."""
+    """One requested fault; times in ns."""
 
     name: str
     share: float = 0.0
@@ -66,7 +66,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Close(msgspec.Struct, frozen=True):
-    """Close the connection with `code`; the market runs on for `outage_ns` before anyone can hear it again."""
+    """Close the connection with `code`; the market runs on for `outage_ns` before a client can get frames again."""
 
     code: int
     outage_ns: int
@@ -88,12 +88,12 @@ Action = str | Close | Cut | Silence
 
 
 def parse_fault(text: str) -> Fault:
-    """Read one `--fault`.
+    """Parse one `--fault`.
 
     Raises
     ------
     UsageError
-        With the part that does not hold and the rule.
+        With the invalid part and the rule.
     """
     name, *parts = text.split(":")
     if name not in _KEYS:
@@ -168,7 +168,7 @@ class FaultLine:
 
     Parameters
     ----------
-    market_start_ns : what `at` counts from.
+    market_start_ns : origin of `at`.
     """
 
     def __init__(self, faults: Sequence[Fault], seed: int, connection_number: int, market_start_ns: int) -> None:
@@ -181,7 +181,7 @@ class FaultLine:
         self._held: list[tuple[int, str]] = []
 
     def pass_frame(self, time_ns: int, text: str) -> list[Action]:
-        """What happens in place of sending `text`, a frame of the market's time `time_ns`."""
+        """Actions in place of sending `text`, a frame at the market's time `time_ns`."""
         actions: list[Action] = []
         for fault in self._due(time_ns):
             if fault.name == "disconnect":
@@ -197,7 +197,7 @@ class FaultLine:
         return actions
 
     def flush(self) -> list[str]:
-        """Frames that are still held back when the market ends."""
+        """Return the frames that are still held back when the market ends."""
         texts = [text for _, text in self._held]
         self._held.clear()
         return texts

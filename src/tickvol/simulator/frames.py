@@ -1,6 +1,6 @@
-"""Frames as the exchange writes them: field order, timestamps and numbers without trailing zeros.
+"""Frames in the exchange's own format: field order, timestamps and numbers without trailing zeros.
 
-A frame is cut around its sequence number, which only the connection that sends it can know::
+A frame is split around its sequence number, which only the connection that sends it knows::
 
     {"channel":"ticker","timestamp":"2026-04-05T22:35:14.009945409Z","sequence_num":     head
     2                                                                                    number
@@ -19,7 +19,7 @@ from tickvol.exchange.coinbase import HEARTBEATS, SUBSCRIPTIONS
 
 
 class ExchangeEvent(NamedTuple):
-    """One frame before it is numbered; `tail` None means that `head` is sent as it is, without a number."""
+    """One frame before it is numbered; `tail` None means that `head` is sent unchanged, without a number."""
 
     time_ns: int
     channel: str
@@ -28,15 +28,15 @@ class ExchangeEvent(NamedTuple):
     tail: str | None
 
     def frame(self, sequence_num: int) -> str:
-        """The whole frame under a number of its connection."""
+        """The whole frame with a number of its connection."""
         return self.head if self.tail is None else f"{self.head}{sequence_num}{self.tail}"
 
 
 @dataclass(frozen=True)
 class EventSource:
-    """What an exchange has to tell: a seeded market or recorded files.
+    """Events of an exchange, from a seeded market or recorded files.
 
-    `opening` holds what is known of a product before the first of `events`, which come in order of time.
+    `opening` holds the ticker of a product before the first of `events`, which are in order of time.
     """
 
     products: tuple[str, ...]
@@ -47,7 +47,7 @@ class EventSource:
 
 @functools.lru_cache(maxsize=64)
 def second_text(second: int) -> str:
-    """`2026-04-05T22:35:14` for seconds since the epoch."""
+    """Format seconds since the epoch as `2026-04-05T22:35:14`."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -65,12 +65,12 @@ def frame_head(channel: str, time_ns: int) -> str:
 
 
 def ticker_tail(kind: str, tickers: Iterable[str]) -> str:
-    """What follows the number in a ticker frame; `kind` is `snapshot` or `update`."""
+    """The part of a ticker frame after the number; `kind` is `snapshot` or `update`."""
     return f',"events":[{{"type":"{kind}","tickers":[{",".join(tickers)}]}}]}}'
 
 
 def heartbeat_event(time_ns: int, counter: int, uptime_ns: int, *, simulated: bool) -> ExchangeEvent:
-    """The beat of a second; a simulated market says so in each of them."""
+    """The heartbeat of one second; each heartbeat of a simulated market is marked as such."""
     clock = f"{second_text(time_ns // NS_PER_S).replace('T', ' ')}.{time_ns % NS_PER_S:09d} +0000 UTC"
     uptime = f"m=+{uptime_ns // NS_PER_S}.{uptime_ns % NS_PER_S:09d}"
     mark = ',"simulated":true' if simulated else ""
@@ -79,12 +79,12 @@ def heartbeat_event(time_ns: int, counter: int, uptime_ns: int, *, simulated: bo
 
 
 def subscriptions_event(time_ns: int, subscribed: Mapping[str, Iterable[str]]) -> ExchangeEvent:
-    """The answer to a subscribe message: all channels of the connection so far."""
+    """The response to a subscribe message: all channels of the connection so far."""
     listed = {channel: sorted(products) for channel, products in sorted(subscribed.items())}
     tail = f',"events":[{{"subscriptions":{json.dumps(listed, separators=(",", ":"))}}}]}}'
     return ExchangeEvent(time_ns, SUBSCRIPTIONS, (), frame_head(SUBSCRIPTIONS, time_ns), tail)
 
 
 def error_frame(message: str) -> str:
-    """The answer to a message that breaks a rule; it has no number."""
+    """The response to a message that breaks a rule; it has no number."""
     return json.dumps({"type": "error", "message": message}, separators=(",", ":"))

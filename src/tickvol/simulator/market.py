@@ -5,10 +5,10 @@ Every second has a log-volatility, the sum of four parts::
     log(base) + regime level (three-state Markov chain, common) + common OU + own OU of the product
 
 A product's *activity* (an OU of its own) raises its tick rate and widens its spread at once and feeds its volatility
-over the next minute, so that a burst of trading tells something, not everything, about what follows. Ticks arrive as a
-Poisson process whose rate follows activity and volatility; the price between them is a Brownian motion on the
-integrated variance plus compound Poisson jumps, each of which raises the volatility that follows.
-`docs/simulated_exchange.md` has the parameters and what they lead to.
+over the next minute, so that a burst of trading predicts part, not all, of what follows. Ticks arrive as a Poisson
+process whose rate follows activity and volatility; the price between them is a Brownian motion on the integrated
+variance plus compound Poisson jumps, each of which raises the volatility that follows.
+`docs/simulated_exchange.md` has the parameters and their effects.
 """
 
 import math
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tickvol.core.times import NS_PER_S
 
 BLOCK_S = 20
-"""Simulated seconds drawn at a time; part of the recipe: another length would be another market."""
+"""Simulated seconds drawn at a time; part of the definition: another length would give another market."""
 
 REGIME_LOG_LEVEL = (-0.3, 0.0, 0.45)
 REGIME_MEAN_S = (2400.0, 1800.0, 1200.0)
@@ -40,7 +40,7 @@ Integers = NDArray[np.int64]
 
 
 class MarketProduct(msgspec.Struct, frozen=True):
-    """One product: where its price starts, how often it ticks, how lively it is."""
+    """One product: start price, tick rate and volatility."""
 
     product_id: str
     start_price: float
@@ -51,7 +51,7 @@ class MarketProduct(msgspec.Struct, frozen=True):
 
 
 class MarketSpec(msgspec.Struct, frozen=True):
-    """What a seeded market is a function of; `duration_s` None never ends."""
+    """Parameters that define a seeded market; with `duration_s` None it never ends."""
 
     products: tuple[MarketProduct, ...]
     seed: int
@@ -69,13 +69,13 @@ class Ticks(msgspec.Struct, frozen=True, gc=False):
     """Standard deviation of the log-price over one second."""
     activity: Floats
     draws: Floats
-    """(n, 5) uniforms on [0, 1): what quotes and trades are decided by."""
+    """(n, 5) uniforms on [0, 1), which decide quotes and trades."""
     quantity_normals: Floats
     """(n, 3) standard normals: bid, ask and trade quantity."""
 
 
 def market_products(product_ids: Sequence[str], *, ticks_per_s: float = 3.0) -> tuple[MarketProduct, ...]:
-    """Products by name, with a start price of the usual size (names without a known one get one from 1 to 1000)."""
+    """Products by name, with a realistic start price (names without a known one get one from 1 to 1000)."""
     return tuple(
         MarketProduct(name, KNOWN_START_PRICES.get(name) or _start_price(name), ticks_per_s=ticks_per_s)
         for name in product_ids
@@ -188,7 +188,7 @@ class _Product:
         return own, activity, times, self._random.standard_normal(len(times))
 
     def _prices(self, offsets: Floats, vol: Floats, jump_times: Floats, jump_sizes: Floats) -> Floats:
-        """Log-prices at `offsets` (s since the block's start); what comes after the last is owed to the next block."""
+        """Log-prices at `offsets` (s since the block's start); the part after the last is carried to the next block."""
         integrated = np.concatenate(([0.0], np.cumsum(vol * vol)))
         variance = np.interp(offsets, np.arange(len(integrated)), integrated) + self._variance_owed
         jumped = np.concatenate(([0.0], np.cumsum(jump_sizes))) + self._jump_owed

@@ -14,7 +14,7 @@ HEARTBEAT_OFFSET_NS = 856_000_000
 HEARTBEAT_JITTER_NS = 1_500_000
 SECONDS_OF_A_DAY = 86_400.0
 HOLD_BP = (0.04, 0.30)
-"""A quote stands until the efficient price leaves it by this much."""
+"""A quote stands until the efficient price leaves it by this many basis points."""
 WIDE_SHARE, WIDE_ON_ACTIVITY, MAX_WIDE_SHARE = 0.12, 0.5, 0.9
 WIDE_SCALE = 0.8
 """Mean width of a wide spread, in standard deviations of one second."""
@@ -23,9 +23,9 @@ QUANTITY_USD, QUANTITY_LOG_SD = 3000.0, 1.5
 
 
 def market_source(spec: MarketSpec) -> EventSource:
-    """The market's updates and one heartbeat a second, in order of time, from `start_ns` up to the end.
+    """The market's updates and one heartbeat per second, in order of time, from `start_ns` up to the end.
 
-    Memory is that of one block; the same `spec` gives the same events however they are taken.
+    Memory holds one block; the same `spec` gives the same events however they are consumed.
     """
     writers = [_TickerWriter(product) for product in spec.products]
     opening = {writer.product_ids[0]: _ticker_event(spec.start_ns, writer, writer.current()) for writer in writers}
@@ -80,7 +80,7 @@ class _TickerWriter:
         self._write_trade()
 
     def tickers(self, block: Ticks) -> Iterator[str]:
-        """One object a tick of the block, in order."""
+        """One object per tick of the block, in order."""
         efficient = (np.exp(block.log_price) * self._per_unit).tolist()
         widths = _spread_draws(block, self._per_unit).tolist()
         holds = (HOLD_BP[0] + (HOLD_BP[1] - HOLD_BP[0]) * block.draws[:, 2]).tolist()
@@ -100,7 +100,7 @@ class _TickerWriter:
             yield self.current()
 
     def current(self) -> str:
-        """The `ticker` object as it stands."""
+        """The current `ticker` object."""
         bid, ask = self._quote_texts
         return (
             f'{self._head}{self._trade_text},"best_bid":"{bid}","best_ask":"{ask}",'
@@ -119,7 +119,7 @@ class _TickerWriter:
     def _trade(self, side: float, quantity: float, time_ns: int) -> None:
         self._price = self._ask if side < 0.5 else self._bid
         self._low, self._high = min(self._low, self._price), max(self._high, self._price)
-        # A day's volume without a day's memory: what is a day old leaves at the mean rate.
+        # A day's volume without a day's memory: day-old volume leaves at the mean rate.
         elapsed_s = 0.0 if self._volume_time_ns is None else (time_ns - self._volume_time_ns) / 1e9
         self._volume_time_ns = time_ns
         self._volume = self._volume * (1 - elapsed_s / SECONDS_OF_A_DAY) + quantity
@@ -140,7 +140,7 @@ class _TickerWriter:
 
 
 def _spread_draws(block: Ticks, per_unit: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Spread in price units should a tick set a new quote: one unit, or wide in proportion to the volatility."""
+    """Spread in price units if a tick sets a new quote: one unit, or wide in proportion to the volatility."""
     share = np.minimum(WIDE_SHARE * np.exp(WIDE_ON_ACTIVITY * block.activity), MAX_WIDE_SHARE)
     scale = WIDE_SCALE * block.second_vol * np.exp(block.log_price) * per_unit
     extra = np.where(block.draws[:, 0] < share, -np.log1p(-block.draws[:, 1]) * scale, 0.0)

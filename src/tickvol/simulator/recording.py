@@ -1,4 +1,4 @@
-"""Recorded files as a source of the simulated exchange: frames as they were, to be numbered anew by each connection."""
+"""Recorded files as a source of the simulated exchange: unchanged frames, which each connection renumbers."""
 
 import gzip
 import re
@@ -24,7 +24,7 @@ from tickvol.storage.files import replacement
 BATCH = 4096
 MAX_LINE_BYTES = 8 << 20
 MAX_SILENCE_NS = 15 * NS_PER_S
-"""A recording without heartbeats gets one a second, but none across a longer pause: there the recorder was down."""
+"""A recording without heartbeats gets one per second, but none during a longer pause: the recorder was down there."""
 
 _SEQUENCE_NUM = re.compile(r'"sequence_num":\s*(\d+)')
 
@@ -57,14 +57,14 @@ _decode_recorder = msgspec.json.Decoder(_RecorderLine).decode
 
 
 def recorded_source(paths: Sequence[Path]) -> EventSource:
-    """All frames of the files, one file after the other; frames that cannot be read are sent as they are.
+    """All frames of the files, one file after the other; frames that cannot be read are sent unchanged.
 
-    The files are read twice: first for the products they name and whether they hold heartbeats.
+    The files are read twice: first to find the products and to see if there are heartbeats.
 
     Raises
     ------
     InputError
-        No frame with a time in any of them, or a file that cannot be read.
+        If none holds a frame with a time, or a file cannot be read.
     """
     paths = archive_files(paths)
     products: set[str] = set()
@@ -132,12 +132,12 @@ def _times(frames: list[_Frame | None]) -> list[int]:
 
 
 def frame_batches(path: Path) -> Iterator[list[str]]:
-    """Frames of one file in order, many at a time, out of whatever the file wraps them in.
+    """Frames of one file in order, many at a time, without the wrapping of the file.
 
     Raises
     ------
     InputError
-        The file cannot be read to its end; what came before has been given.
+        If the file cannot be read to its end; the frames before have been yielded.
     """
     layout: Layout | None = None
     with closing(open_frames(path)) as stream:
@@ -150,7 +150,7 @@ def frame_batches(path: Path) -> Iterator[list[str]]:
 
 
 def write_lines(path: Path, frames: Iterable[bytes]) -> int:
-    """Write one frame a line, whole or not at all, packed as the name ends (`.gz`, `.zst`, plain); gives the count."""
+    """Write one frame per line, all or none, packed by the name's suffix (`.gz`, `.zst`, plain); return the count."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with replacement(path, durable=False) as raw, _packing(raw, path.suffix) as write:

@@ -1,6 +1,6 @@
 """One client's connection to the simulated exchange without any network: subscriptions in, numbered frames out.
 
-A subscribe message, its answer::
+A subscribe message, its response::
 
     {"type":"subscribe","product_ids":["BTC-USD"],"channel":"ticker"}
     {"channel":"subscriptions","timestamp":"...","sequence_num":1,"events":[{"subscriptions":{"ticker":["BTC-USD"]}}]}
@@ -21,7 +21,7 @@ from tickvol.simulator.market import MarketSpec
 from tickvol.simulator.market_events import market_source
 
 STEP_NS = 8_000
-"""Time between two frames that answer the same message."""
+"""Time between two frames of the response to one message."""
 
 
 class _Request(msgspec.Struct):
@@ -39,7 +39,7 @@ class ExchangeSession:
 
     Parameters
     ----------
-    products : what the exchange lists.
+    products : the exchange's products.
     """
 
     def __init__(self, products: Collection[str]) -> None:
@@ -50,11 +50,11 @@ class ExchangeSession:
 
     @property
     def channels(self) -> frozenset[str]:
-        """Channels that are subscribed."""
+        """Subscribed channels."""
         return frozenset(self._subscribed)
 
     def answer(self, message: str | bytes, now_ns: int, latest: Mapping[str, ExchangeEvent]) -> list[str]:
-        """Frames that answer a client's message.
+        """Frames in response to a client's message.
 
         Parameters
         ----------
@@ -83,14 +83,14 @@ class ExchangeSession:
         return [self.number(event) for event in events]
 
     def wants(self, event: ExchangeEvent) -> bool:
-        """Whether the client has subscribed to what the event is about."""
+        """True if the client has subscribed to the event's channel and product."""
         if event.channel == HEARTBEATS:
             return HEARTBEATS in self._wanted
         products = self._wanted.get(event.channel)
         return products is not None and (not event.product_ids or not products.isdisjoint(event.product_ids))
 
     def number(self, event: ExchangeEvent) -> str:
-        """The frame with this connection's next number."""
+        """Return the frame with this connection's next number."""
         text = event.frame(self._sequence_num)
         if event.tail is not None:
             self._sequence_num += 1
@@ -120,9 +120,9 @@ def _snapshot(event: ExchangeEvent, now_ns: int) -> ExchangeEvent:
 
 
 def market_frames(spec: MarketSpec) -> Iterator[bytes]:
-    """The seeded market as one client gets it who subscribes to heartbeats, then to the ticker of all products.
+    """The seeded market as sent to a client that subscribes to heartbeats, then to the ticker of all products.
 
-    Bare frames without line ends, the same bytes that the server sends to such a client at full speed; memory does not
+    Bare frames without line feeds, the same bytes that the server sends to such a client at full speed; memory does not
     grow with their number.
     """
     source = market_source(spec)

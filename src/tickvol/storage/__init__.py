@@ -1,1 +1,1 @@
-"""The feature dataset on disk and its checks."""
+"""Files on disk: atomic replacement, locks, ledgers, dead letters and Parquet."""

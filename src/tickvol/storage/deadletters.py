@@ -1,8 +1,8 @@
-"""Dead letters: what gave no record or came too late, one JSON line each, in a file for each file of the log.
+"""Dead letters: input that gave no record or came too late, one JSON line each, in one file per file of the log.
 
     {"source":"a.ndjson","line":17,"reason":"crossed_quotes","bytes":312,"text":"{\\"channel\\":..."}
 
-A file is a pure function of its source, so a run that was cut and restarted ends with the same bytes.
+A file is a pure function of its source, so a run that was interrupted and restarted ends with the same bytes.
 """
 
 import base64
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class DeadLetter(NamedTuple):
-    """One line of the log, by place and reason; `text` is cut at MAX_TEXT_BYTES, the archive has the whole."""
+    """A dead-letter record of one line of the log; `text` is cut at MAX_TEXT_BYTES, the archive has the whole."""
 
     source: str
     line: int
@@ -40,7 +40,7 @@ def _encode(letter: DeadLetter) -> str:
 
 
 class DeadLetterWriter:
-    """Collects dead letters and replaces the files of the sources they came from."""
+    """Collects dead-letter records and replaces the files of their sources."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -48,7 +48,7 @@ class DeadLetterWriter:
         self._dirty: set[str] = set()
 
     def add(self, letters: Iterable[DeadLetter]) -> None:
-        """Take letters in any order, also such as are known already."""
+        """Add records in any order, known ones included."""
         for letter in letters:
             if letter.source not in self._letters:
                 self._letters[letter.source] = self._read(letter.source)
@@ -56,13 +56,13 @@ class DeadLetterWriter:
             self._dirty.add(letter.source)
 
     def flush(self) -> None:
-        """Replace the files that changed, each sorted by line and reason."""
+        """Replace the changed files, each sorted by line and reason."""
         for source in sorted(self._dirty):
             self.root.mkdir(parents=True, exist_ok=True)
             lines = [text for _, _, text in sorted(self._letters[source])]
             write_atomically(self.root / source, "\n".join(lines) + "\n", durable=False)
         self._dirty.clear()
-        while len(self._letters) > 2:  # the newest two are all that a log still adds to
+        while len(self._letters) > 2:  # a log still adds only to the newest two
             del self._letters[next(iter(self._letters))]
 
     def _read(self, source: str) -> set[tuple[int, str, str]]:
@@ -77,5 +77,5 @@ class DeadLetterWriter:
                 if about is not None:
                     known.add((int(about["line"]), str(about["reason"]), text))
             except (ValueError, KeyError, TypeError):
-                logger.warning("damaged dead letter dropped file=%s line=%d", path, number)
+                logger.warning("damaged dead-letter record dropped file=%s line=%d", path, number)
         return known

@@ -155,7 +155,7 @@ def append(file: FileIO, content: bytes) -> None:
     Raises
     ------
     OSError
-        When it cannot be written whole; the file is as before and the error names it.
+        If it cannot be written whole; the file is as before, and the error names it.
     """
     size = os.fstat(file.fileno()).st_size
     try:

@@ -1,18 +1,18 @@
-"""A ledger: JSON lines that are only ever appended, each holding the SHA-256 of the one before, and a head beside them.
+"""A ledger: append-only JSON lines, each with the SHA-256 of the previous one, and a head file.
 
     {"content":{...},"kind":"promoted","number":2,"previous":"9f2c...","sha256":"41aa..."}
 
-`sha256` is that of the line without itself, `previous` that of the line before (64 zeros in the first). A line that
-is edited no longer fits its own hash; one that is deleted, inserted or moved breaks the chain and the count. The last
-lines have nobody after them to notice that they are gone: the head, a file beside the ledger, says how many there are
-and what the last hash is.
+`sha256` is the hash of the line without this field, `previous` the hash of the previous line (64 zeros in the first).
+An edited line no longer matches its own hash; a deleted, inserted or moved one breaks the chain and the count. No
+further line would show that the last ones are missing: so the head, a file next to the ledger, holds the number of
+lines and the last hash.
 
-A line is written in three steps, each of them on disk before the next: the head takes note of the whole line as
-pending, the line is appended, the head counts it. Killed at any point, the next writer finishes what is pending, by
+A line is written in three steps, each of them on disk before the next: the head records the whole line as pending, the
+line is appended, the head counts it. After a kill at any point, the next writer completes the pending line by
 appending.
 
-What cannot be found: whoever may write ledger and head can compute a whole new chain, or delete both. Only a copy of a
-hash in a place that he cannot reach would tell; the applications put some into MLflow's tags.
+What cannot be detected: a process that may write both ledger and head can compute a whole new chain, or delete both.
+Only a copy of a hash out of its reach would show that; the applications put some into MLflow's tags.
 """
 
 import hashlib
@@ -37,9 +37,9 @@ class Entry:
     Attributes
     ----------
     number : of the line, from 1.
-    kind : what happened, e.g. `promoted`.
+    kind : the event, e.g. `promoted`.
     content : plain JSON values.
-    previous, sha256 : hash of the line before and of this one.
+    previous, sha256 : hashes of the previous line and of this one.
     """
 
     number: int
@@ -51,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """How far the ledger goes, and the line that is about to be appended."""
+    """Length and last hash of the ledger, and the line that is about to be appended."""
 
     lines: int = 0
     size_bytes: int = 0
@@ -61,7 +61,7 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Entries up to the first line that does not hold, and what is wrong there; None where all hold."""
+    """Entries up to the first invalid line, and the problem there; None if all lines are valid."""
 
     entries: tuple[Entry, ...] = ()
     problem: str | None = None
@@ -72,7 +72,7 @@ class Ledger:
 
     Parameters
     ----------
-    path : the file, by custom `NAME.jsonl`; directory and file are made by the first entry.
+    path : the file, by custom `NAME.jsonl`; directory and file are created by the first entry.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,12 +85,12 @@ class Ledger:
 
         Parameters
         ----------
-        content : plain JSON values, numbers finite; put the time in, no clock is read here.
+        content : plain JSON values, numbers finite; include the time, as no clock is read here.
 
         Raises
         ------
         LedgerBroken
-            When the end of the file is not what the head says; `verify` looks at all of it.
+            If the end of the file does not match the head; `verify` checks all of it.
         """
         with exclusive(self._lock_path):
             head = self._finish_pending(self._read_head())
@@ -116,17 +116,17 @@ class Ledger:
         return reading.entries
 
     def verify(self) -> int:
-        """How many lines there are, when all of them hold.
+        """Check all lines and return their number.
 
         Raises
         ------
         LedgerBroken
-            Names the first line that does not hold.
+            Names the first invalid line.
         """
         return len(self.entries())
 
     def read(self) -> Reading:
-        """What holds, and the first line that does not: for those who must show a broken ledger too."""
+        """Read the valid entries and the first problem: for reports that must show a broken ledger too."""
         if not self.path.parent.is_dir():
             return Reading()
         with exclusive(self._lock_path):
@@ -137,7 +137,7 @@ class Ledger:
                 return Reading(problem=str(error))
         pending = head.pending.encode()
         behind = content[head.size_bytes :]
-        if pending and pending.startswith(behind):  # a writer was killed; what it began in part is not begun
+        if pending and pending.startswith(behind):  # a writer was killed; a partial line does not count
             content, head = (content, _after(head)) if behind == pending else (content[: head.size_bytes], head)
         return self._check(content, head)
 
@@ -172,7 +172,7 @@ class Ledger:
             raise LedgerBroken(f"{self.head_path}: is no head of a ledger; {_NEXT}") from None
 
     def _finish_pending(self, head: _Head) -> _Head:
-        """Complete what a killed writer had begun; check that the file ends where the head says."""
+        """Complete the line that a killed writer had begun; check that the file ends where the head says."""
         found = self._tail(head.size_bytes)
         pending = head.pending.encode()
         if found is None or not pending.startswith(found):
@@ -184,7 +184,7 @@ class Ledger:
         return _after(head)
 
     def _tail(self, size_bytes: int) -> bytes | None:
-        """What stands behind the counted lines; None where the file is shorter."""
+        """Bytes after the counted lines; None if the file is shorter."""
         if not self.path.exists():
             return b"" if size_bytes == 0 else None
         with self.path.open("rb") as file:
@@ -222,7 +222,7 @@ def _encode(entry: Entry) -> bytes:
 
 
 def _decode(line: bytes, number: int, previous: str) -> Entry | str:
-    """The entry, or why it is none."""
+    """The entry, or the reason why the line is none."""
     try:
         values = json.loads(line)
         found = Entry(**values)

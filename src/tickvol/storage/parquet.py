@@ -1,6 +1,6 @@
 """Parquet files of numbers: page checksums, atomic replacement, no pandas.
 
-`pa.array` and `to_numpy` import pandas: 0.24 s that hold the interpreter, and 40 MB. Buffers and DLPack do not.
+`pa.array` and `to_numpy` import pandas: 0.24 s with the GIL held, and 40 MB. Buffers and DLPack do not.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def read_table(path: Path) -> pa.Table:
     Raises
     ------
     OSError, ValueError, pyarrow.ArrowException
-        When bytes do not match their checksum or are no Parquet at all.
+        If bytes do not match their checksum or are not Parquet at all.
     """
     return pq.ParquetFile(path, page_checksum_verification=True).read()
 
@@ -65,6 +65,6 @@ def column_numbers(column: pa.ChunkedArray) -> NDArray[Any]:
     Raises
     ------
     TypeError, BufferError, pyarrow.ArrowException
-        When the column holds nulls or no numbers.
+        If the column holds nulls or values that are not numbers.
     """
     return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks] or [np.empty(0)])

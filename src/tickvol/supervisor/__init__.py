@@ -1,1 +1,1 @@
-"""Processes that are started, watched, restarted and stopped together."""
+"""Processes that are started, monitored, restarted and stopped together."""

@@ -1,4 +1,4 @@
-"""The broker of the live path: the one that answers, else one of this machine for as long as the live path runs."""
+"""The broker of the live path: one that answers already, else a local one for as long as the live path runs."""
 
 import contextlib
 import subprocess
@@ -20,11 +20,11 @@ LOOK_EVERY_S = 5.0
 
 
 class LiveBroker:
-    """Starts, watches and stops the broker by `tickvol kafka`.
+    """Starts, monitors and stops the broker by `tickvol kafka`.
 
     Attributes
     ----------
-    ours : whether it was started here, and is to be stopped.
+    ours : True if it was started here and must be stopped.
     """
 
     def __init__(self, config: Config, config_file: Path, tell: Callable[[str], None]) -> None:
@@ -43,12 +43,12 @@ class LiveBroker:
         self._wait_s = FIRST_WAIT_S
 
     def start(self) -> None:
-        """Start one unless one answers; the topics are there afterwards.
+        """Start a broker unless one answers; the topics exist afterwards.
 
         Raises
         ------
         WorkError
-            When there is none and none can be started.
+            If none answers and none can be started.
         """
         if self.topics() is not None:
             self._run("topics")
@@ -60,7 +60,7 @@ class LiveBroker:
         self._watched = native if native.is_running() else None
 
     def tend(self) -> None:
-        """Start the one that was started here again when it has ended; one in a container has its engine for that."""
+        """Restart the broker started here if it has ended; a container is restarted by its engine."""
         now = time.monotonic()
         if self._watched is None or now < self._look_again:
             return
@@ -74,15 +74,15 @@ class LiveBroker:
         except WorkError as error:
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
             self._look_again = now + self._wait_s
-            self._tell(f"broker: {error}; tried again in {self._wait_s:g} s")
+            self._tell(f"broker: {error}; next attempt in {self._wait_s:g} s")
 
     def stop(self) -> None:
-        """Stop the one that was started here."""
+        """Stop the broker if it was started here."""
         if self.ours:
             self._run("stop")
 
     def topics(self) -> list[TopicStatus] | None:
-        """What the topics hold; None where no broker answers."""
+        """Status of the topics; None if no broker answers."""
         try:
             with contextlib.closing(new_admin(self._kafka)) as admin:
                 return topics_status(admin, self._kafka, self._topics, self._group_id)
@@ -90,7 +90,7 @@ class LiveBroker:
             return None
 
     def unread(self) -> int | None:
-        """Records of the topic of ticks that the featurizer has not committed; None where no broker answers."""
+        """Number of tick records that the featurizer has not committed; None if no broker answers."""
         for topic in self.topics() or ():
             if topic.name == self._ticks:
                 return sum(

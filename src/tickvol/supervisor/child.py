@@ -1,4 +1,4 @@
-"""A process of the live path: started, watched, started again when it ends, and ended."""
+"""A process of the live path: started, monitored, restarted when it ends, and stopped."""
 
 import contextlib
 import os
@@ -20,13 +20,13 @@ _POLL_S = 0.05
 
 
 class Child:
-    """A command that runs until it is stopped, in a session of its own: Ctrl-C is for whoever started it.
+    """A command that runs until it is stopped, in a session of its own: Ctrl-C reaches only its parent.
 
     Parameters
     ----------
-    arguments : of the command, asked for anew at each start.
-    tell : is told what happens, a line each.
-    module : that Python runs with them.
+    arguments : of the command, evaluated at each start.
+    tell : called with one line per event.
+    module : the module that Python runs with them.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Child:
         self.code: int | None = None
         """Exit code of the last process that ended."""
         self.gave_up = False
-        """Whether it ended at once too often and is not started again."""
+        """True if it ended right after its start too often and is not restarted."""
         self._arguments = arguments
         self._module = module
         self._tell = tell
@@ -56,11 +56,11 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Of the running process; None while there is none."""
+        """Pid of the running process; None if there is none."""
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start it; what it says is appended to its log."""
+        """Start the process; its output is appended to its log."""
         with self.log.open("ab") as sink:
             self._log_begin = sink.tell()
             self._process = subprocess.Popen(
@@ -73,12 +73,12 @@ class Child:
         self._started = time.monotonic()
 
     def tend(self) -> None:
-        """Take note when it has ended, and start it again when it is time.
+        """Note if the process has ended, and restart it when due.
 
         Raises
         ------
         WorkError
-            When it has ended at once three times in a row.
+            If it has ended within `AT_ONCE_S` three times in a row.
         """
         now = time.monotonic()
         if self._process is None:
@@ -95,7 +95,7 @@ class Child:
             self.gave_up = True
             raise WorkError(
                 f"{self.name}: ended {MOST_DEATHS_AT_ONCE} times at once, last with exit code {self.code}; its last"
-                f" words, more in {self.log}:\n{self.last_words()}"
+                f" output, more in {self.log}:\n{self.last_words()}"
             )
         self._wait_s = FIRST_WAIT_S if lived_s > LONGEST_WAIT_S else min(2 * self._wait_s, LONGEST_WAIT_S)
         self._start_again = now + self._wait_s
@@ -105,19 +105,19 @@ class Child:
         )
 
     def said(self) -> str:
-        """What the present process, or the last one, has said."""
+        """Output of the current process, or of the last one."""
         with contextlib.suppress(OSError), self.log.open("rb") as log:
             log.seek(self._log_begin)
             return log.read().decode(errors="replace")
         return ""
 
     def last_words(self) -> str:
-        """The end of what it has said."""
+        """The end of its output."""
         lines = [line for line in self.said().splitlines() if line.strip()][-SHOWN_LINES:]
-        return "\n".join(f"  {line[:300]}" for line in lines) or "  (it said nothing)"
+        return "\n".join(f"  {line[:300]}" for line in lines) or "  (no output)"
 
     def stop(self, patience_s: float, hurry: Callable[[], bool]) -> bool:
-        """SIGTERM; SIGKILL when that takes too long or `hurry` says so. Whether it ended with exit code 0."""
+        """Send SIGTERM, then SIGKILL after the timeout or on `hurry`; True if it ended with exit code 0."""
         process = self._process
         if process is None:
             return self.code == 0
@@ -136,7 +136,7 @@ class Child:
         return self.code == 0
 
     def _sweep(self) -> None:
-        """End what it has left in its group."""
+        """Kill what is left of its process group."""
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):

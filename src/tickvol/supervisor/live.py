@@ -1,4 +1,4 @@
-"""The processes of the live path: started in order, watched, and ended in order."""
+"""The processes of the live path: started in order, monitored, and stopped in order."""
 
 import os
 import re
@@ -27,13 +27,13 @@ MARGIN_S = 15.0
 
 
 class LivePath:
-    """Broker, MLflow's pages, simulated exchange if there is to be one, capture, featurizer and scorer.
+    """Broker, MLflow UI, simulated exchange if wanted, capture, featurizer and scorer.
 
     Parameters
     ----------
     speed : of a simulated exchange; None: the exchange of the configuration.
-    tell : is told what happens, a line each.
-    signals : how often someone has asked to end.
+    tell : called with one line per event.
+    signals : returns the number of signals to end received so far.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class LivePath:
         self._status = StatusLine(self._ports["ingestor"], self._ports["featurizer"], self._ports["scorer"])
 
     def start(self) -> None:
-        """Start everything and wait until it is healthy; less, when someone asks to end before.
+        """Start everything and wait until it is healthy, or until a signal to end.
 
         Raises
         ------
         WorkError
-            When something does not start.
+            If something does not start.
         """
         self._broker.start()
         self._start_mlflow()
@@ -86,7 +86,7 @@ class LivePath:
             self._tell_places()
 
     def watch(self, duration_s: float | None) -> None:
-        """Until someone asks to end, or the time is over: start again what ends, and show figures."""
+        """Restart what ends and show the status, until a signal to end or the end of the duration."""
         began = shown = time.monotonic()
         terminal = sys.stdout.isatty()
         while not self._signals() and (duration_s is None or time.monotonic() - began < duration_s):
@@ -100,7 +100,7 @@ class LivePath:
         self._tell(self._status.text())
 
     def stop(self) -> None:
-        """End everything in order, and say what is left where."""
+        """Stop everything in order, and report what is left where."""
         asked = self._signals()
 
         def hurry() -> bool:
@@ -150,7 +150,7 @@ class LivePath:
         well = child.stop(patience_s, hurry)
         self._tell(f"{name:<10} ended" + ("" if well else f" with exit code {child.code}; see {child.log}"))
         for line in child.said().splitlines():
-            if line.startswith("  published"):  # of the capture's summary: whether all of it was sent
+            if line.startswith("  published"):  # from the capture's summary: shows if all of it was sent
                 self._tell(f"{'':<10} {line.strip()}")
 
     def _let_catch_up(self, hurry: Callable[[], bool]) -> None:
@@ -169,15 +169,15 @@ class LivePath:
             unread = self._broker.unread()
         if unread != 0:
             behind = "the broker does not answer" if unread is None else f"{unread:,} records are not read"
-            self._tell(f"featurizer: {behind}; the next start goes on there")
+            self._tell(f"featurizer: {behind}; the next start resumes there")
 
     def _let_scorer_catch_up(self, hurry: Callable[[], bool]) -> None:
-        """Wait for the last rows to be scored; what is not, the next start does."""
+        """Wait for the last rows to be scored; the next start scores the rest."""
         scorer, marks = self._children.get("scorer"), self._config.kafka.partitions
         if scorer is None or not self._metric("scorer", "rebalances_total"):
             return
         deadline = time.monotonic() + CATCH_UP_S
-        time.sleep(POLL_S)  # what came last is known to it by then
+        time.sleep(POLL_S)  # by then it knows of the last rows
         while self._metric("scorer", "lag_rows") > marks and not hurry() and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
@@ -202,7 +202,7 @@ class LivePath:
         return self._url.startswith(f"ws://{HOST}:")
 
     def _market_start_s(self) -> int:
-        """Now, or the hour after the last one that is on disk: a market that went back would come too late."""
+        """Now, or the hour after the last one on disk: an earlier market's ticks would be late."""
         root = self._config.features.dataset_dir
         hours = [hour for _, hour, _ in dataset_files(root)] if root.is_dir() else []
         now_s = int(time.time())
@@ -222,11 +222,11 @@ class LivePath:
         return ["featurize", "--source", "kafka"]
 
     def _metrics_port(self, section: str, port: int) -> int:
-        """The configured port where it is free: whether a process is well is known from its metrics."""
+        """The configured port if it is free, else another: the health of a process is known only from its metrics."""
         if port == 0 or port_is_taken(HOST, port):
             free = free_port(HOST)
             if port:
-                self._tell(f"{section.lower()}.metrics_port: {port}: taken; {free} in its place")
+                self._tell(f"{section.lower()}.metrics_port: {port}: taken; {free} is used instead")
             port = free
         os.environ[f"TICKVOL_{section}__METRICS_PORT"] = str(port)
         return port
@@ -263,6 +263,6 @@ class LivePath:
         self._tell(f"archive    {raw_dir}: {len(files)} files, {size_mb:,.1f} MB")
         for topic in self._broker.topics() or ():
             held = sum(place.end_offset - place.first_offset for place in topic.partitions)
-            self._tell(f"topic      {topic.name}: {held:,} offsets, marks of transactions included")
+            self._tell(f"topic      {topic.name}: {held:,} offsets, including transaction markers")
         hours = len(dataset_files(dataset)) if dataset.is_dir() else 0
-        self._tell(f"dataset    {dataset}: {hours} files, one a product and hour\nlogs       {self._log_dir}")
+        self._tell(f"dataset    {dataset}: {hours} files, one per product and hour\nlogs       {self._log_dir}")

@@ -1,4 +1,4 @@
-"""The scheduler's two processes, pages and daemon: started, watched, and ended together with what they have started."""
+"""The scheduler's two processes, web server and daemon: started, monitored, and stopped with their children."""
 
 import os
 import signal
@@ -21,16 +21,16 @@ _TIMEOUT_S = 2.0
 
 
 def run_ui(config: Config, config_path: Path, port: int) -> int:
-    """Until SIGINT, SIGTERM or SIGHUP.
+    """Run the scheduler until SIGINT, SIGTERM or SIGHUP.
 
     Raises
     ------
     UsageError
-        When the port is taken.
+        If the port is taken.
     Busy
-        When another scheduler is at work in this home.
+        If another scheduler is running in this home.
     WorkError
-        When a process ends again and again, or the pages do not come.
+        If a process ends repeatedly, or the pages do not answer.
     """
     from tickvol.orchestration.home import fail_dead_runs, make_home, only_scheduler, open_instance
 
@@ -63,17 +63,17 @@ def _watch(home: Path, config_path: Path, port: int) -> None:
 
 
 class _Stop:
-    """How often a signal asked to end."""
+    """Counter of signals to end."""
 
     def __init__(self) -> None:
         self.count = 0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
                 signal.signal(number, self._note)
 
     @property
     def asked(self) -> bool:
-        """Whether it is time to end."""
+        """True after a signal to end."""
         return self.count > 0
 
     def _note(self, *_: object) -> None:
@@ -92,7 +92,7 @@ def _wait_until_ready(children: list[Child], port: int, stop: _Stop) -> None:
     while not stop.asked:
         if _answers(f"{address}/server_info"):
             logs = " and ".join(str(child.log) for child in children)
-            sys.stdout.write(f"{address}  schedules and sensor are at work; Ctrl-C ends it\nlogs  {logs}\n")
+            sys.stdout.write(f"{address}  schedules and sensor are running; Ctrl-C stops them\nlogs  {logs}\n")
             sys.stdout.flush()
             return
         if time.monotonic() > deadline:

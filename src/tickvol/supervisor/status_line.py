@@ -1,4 +1,4 @@
-"""One line about the live path, from the metrics of its processes."""
+"""Status line of the live path, from the metrics of its processes."""
 
 import time
 
@@ -10,11 +10,11 @@ from tickvol.exchange.http import HttpClient, HttpRules
 TIMEOUT_S = 3.0
 
 Samples = dict[str, float]
-"""Sum over the labels of each metric; the number of its samples as `NAME#`."""
+"""Sum over the labels of each metric, and the number of its samples under `NAME#`."""
 
 
 def fetch(url: str) -> str | None:
-    """Fetch the text of a page; None where there is no answer, or one of another status than 2xx."""
+    """Fetch the text of a page; None if there is no response, or one with a status other than 2xx."""
     try:
         with HttpClient(HttpRules.one_attempt(TIMEOUT_S)) as client:
             response = client.request("GET", url)
@@ -24,7 +24,7 @@ def fetch(url: str) -> str | None:
 
 
 def scraped(port: int) -> Samples | None:
-    """The metrics of a process; None while it does not answer."""
+    """The metrics of a process; None if it does not answer."""
     text = fetch(f"http://127.0.0.1:{port}/metrics")
     if text is None:
         return None
@@ -37,7 +37,7 @@ def scraped(port: int) -> Samples | None:
 
 
 class StatusLine:
-    """Rates are those since the line before."""
+    """Status lines, with rates since the previous line."""
 
     def __init__(self, ingestor_port: int, featurizer_port: int, scorer_port: int) -> None:
         self._ports = {
@@ -48,7 +48,7 @@ class StatusLine:
         self._before: dict[str, tuple[float, float]] = {}
 
     def text(self) -> str:
-        """The line."""
+        """The current status line."""
         return f"{self._ingestor()} | {self._featurizer()} | {self._scorer()}"
 
     def _ingestor(self) -> str:
@@ -88,7 +88,7 @@ class StatusLine:
         )
 
     def _rate(self, found: Samples, name: str) -> str:
-        """Total and rate of a counter, which begins anew with its process."""
+        """Total and rate of a counter, which restarts at 0 with its process."""
         now, total = time.monotonic(), found.get(name, 0.0)
         before, then = self._before.get(name, (0.0, 0.0))
         self._before[name] = (total, now)

@@ -1,4 +1,4 @@
-"""Reaching MLflow, or saying soon and clearly that it cannot be reached."""
+"""Connection to MLflow, with a quick and clear error if it cannot be reached."""
 
 import logging
 import os
@@ -16,15 +16,15 @@ _NOISY = ("alembic", "mlflow", "sqlalchemy")
 
 
 def connect(settings: MlflowConfig) -> str:
-    """Set MLflow up for the store of the configuration; returns the id of its experiment, which is made if absent.
+    """Set up MLflow for the configured store; return the id of its experiment, which is created if absent.
 
-    Artifacts of a SQLite store lie in `artifacts_dir`, as an absolute place: MLflow's own default is `./mlruns` of
-    wherever a program happens to run. A server decides itself where they lie.
+    Artifacts of a SQLite store lie in `artifacts_dir`, as an absolute path: MLflow's own default is `./mlruns` in the
+    current directory of a program. A server chooses its own location.
 
     Raises
     ------
     TrackingUnavailable
-        Within 10 s, when the store cannot be reached or opened.
+        Within 10 s, if the store cannot be reached or opened.
     """
     _set_environment(settings)
     _probe(settings)
@@ -49,7 +49,7 @@ def connect(settings: MlflowConfig) -> str:
 
 
 def unavailable(settings: MlflowConfig, error: Exception) -> TrackingUnavailable:
-    """The error to raise, with the first line of what happened."""
+    """The error to raise, with the first line of the cause."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return TrackingUnavailable(
         f"mlflow.tracking_uri: {settings.tracking_uri}: cannot be used ({reason[:200]}); start the server, "
@@ -58,7 +58,7 @@ def unavailable(settings: MlflowConfig, error: Exception) -> TrackingUnavailable
 
 
 def _set_environment(settings: MlflowConfig) -> None:
-    """Read by MLflow at each request; an own choice of the user in the environment wins."""
+    """Set variables that MLflow reads at each request; the user's own in the environment take precedence."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(settings.request_timeout_s))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(settings.request_max_retries))
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
@@ -66,7 +66,7 @@ def _set_environment(settings: MlflowConfig) -> None:
 
 
 def _probe(settings: MlflowConfig) -> None:
-    """Knock before MLflow does, which tries a database that cannot be opened for more than a minute."""
+    """Test the store first: MLflow keeps retrying a database that cannot be opened for more than a minute."""
     uri = settings.tracking_uri
     parts = urlsplit(uri)
     try:
