@@ -1,4 +1,4 @@
-"""The evaluation report as one HTML page that needs nothing beside it: tables from the JSON, figures as data URIs."""
+"""The evaluation report as one self-contained HTML page: tables from the JSON, figures as data URIs."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ _PART = (("rows", "rows"), ("spike rows", "positives"), ("prevalence", "prevalen
 
 
 def render(report: Mapping[str, Any], figures: Sequence[tuple[str, bytes]]) -> str:
-    """The page.
+    """Render the page.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def render(report: Mapping[str, Any], figures: Sequence[tuple[str, bytes]]) -> s
 
 
 def page_of(title: str, parts: Sequence[str]) -> str:
-    """A page that needs nothing beside it; empty parts are left out."""
+    """A self-contained HTML page; empty parts are left out."""
     body = "\n".join(part for part in parts if part)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -188,14 +188,14 @@ def _by_pr_auc(detectors: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def interval_of(interval: Mapping[str, Any], *, digits: int = 3) -> str:
-    """Both ends, or none; why there is none the page says once."""
+    """Both ends, or `none`; the page gives the reason once."""
     if interval["low"] is None:
         return "none"
     return f"{interval['low']:+.{digits}f} to {interval['high']:+.{digits}f}"
 
 
 def number_of(value: float | None, *, digits: int = 3, signed: bool = False) -> str:
-    """A figure, a dash where it is undefined."""
+    """A formatted number, or a dash where it is undefined."""
     if value is None:
         return "–"
     if isinstance(value, int):
@@ -204,7 +204,7 @@ def number_of(value: float | None, *, digits: int = 3, signed: bool = False) -> 
 
 
 def table_of(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table of text."""
+    """An HTML table of text cells."""
     head = "".join(f"<th>{escape(title)}</th>" for title in header)
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in body)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'

@@ -1,4 +1,4 @@
-"""Studies over folds as one HTML page that needs nothing beside it."""
+"""Walk-forward studies as one self-contained HTML page."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -9,12 +9,12 @@ from tickvol.volatility.reports.evaluation_html import figure_of, interval_of, n
 
 
 def render(document: Mapping[str, Any], figures: Sequence[Sequence[tuple[str, bytes]]]) -> str:
-    """The page.
+    """Render the page.
 
     Parameters
     ----------
     document : as `tickvol walk-forward` writes it.
-    figures : caption and PNG of each figure, for each study that was judged.
+    figures : caption and PNG of each figure, for each study that was evaluated.
     """
     judged = [study for study in document["studies"] if study["not_judged_because"] is None]
     parts = ["<h1>Spike detectors on days that nobody trained on</h1>", _how(), _side_by_side(judged)]
@@ -95,7 +95,7 @@ def _study(study: Mapping[str, Any]) -> list[str]:
 
 
 def verdict_of(study: Mapping[str, Any]) -> str:
-    """What may be said of the selected candidate, and of the sealed block."""
+    """Verdict on the selected candidate, and on the sealed block."""
     chosen = study["detectors"]["selected"]
     after = chosen["lead_after_trials"]
     words = [f"selected: <strong>{escape(chosen['verdict'])}</strong>"]
@@ -193,7 +193,7 @@ def _folds(study: Mapping[str, Any]) -> str:
 
 
 def _operating(study: Mapping[str, Any]) -> str:
-    """A row for each candidate, the same figures for each bearable rate."""
+    """A row for each candidate, the same metrics for each maximum false-alarm rate."""
     rates = [point["at_most"] for point in study["detectors"]["selected"]["operating_points"]]
     header = ["candidate", *(f"{rate:g} an hour: {name}" for rate in rates for name in ("caught", "early", "lead (s)"))]
     body = [
