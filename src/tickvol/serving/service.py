@@ -1,6 +1,6 @@
 """The BentoML service that answers the routes of the systems, and nothing else.
 
-BentoML knows POST alone, so routes by GET are a small mounted application.
+BentoML supports only POST, so GET routes are a small mounted application.
 """
 
 # mypy: disallow-untyped-decorators=false
@@ -77,14 +77,14 @@ class _Service:
         try:
             self._answering = open_routes(self.config, self.systems)
         except TickvolError as error:
-            # The worker stays up, not ready: a restart would meet the same bundle again, and again.
+            # The worker stays up, not ready: a restart would only fail on the same bundle again.
             logger.error("not ready: %s", error)
 
     def __is_ready__(self) -> bool:
         return self._answering is not None
 
     def answer(self, name: str, asked: Any) -> Response:
-        """The answer of a route to its body, or to its query parameters as pairs."""
+        """Answer a route from its body, or from its query parameters as pairs."""
         try:
             if self._answering is None:
                 raise RequestError(503, "service", None, "no verified bundle is loaded; the service's log says why")

@@ -1,10 +1,10 @@
 """The feature dataset: `product_id=.../date=.../hour=HH.parquet`, each file a pure function of its hour's rows.
 
-Bars of a minute or longer are few: their files hold a month each, `product_id=.../month=YYYY-MM.parquet`.
+Bars of a minute or longer are few: each of their files holds a month, `product_id=.../month=YYYY-MM.parquet`.
 
-Any Parquet reader opens the directory as it is. Files are replaced whole (write, fsync, rename), carry no clock, path
-or run id. A flipped bit in Parquet otherwise reads back as a wrong number: pages hold checksums, and as those do not
-cover the footer, a digest of all content is checked too.
+Any Parquet reader opens the directory as it is. Files are replaced atomically (write, fsync, rename) and contain no
+timestamp, path or run id. Without a check a flipped bit in Parquet reads back as a wrong number: pages carry checksums,
+and as those do not cover the footer, a digest of all content is verified too.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _STAGING = ".writer-"
 
 
 def file_path(root: Path, product_id: str, spec: FeatureSpec, hour: int) -> Path:
-    """The file that begins at an hour (since the epoch); a row belongs to the file that spans its `bar_end_ns`."""
+    """Path of the file that begins at an hour since the epoch; a row belongs to the file spanning its `bar_end_ns`."""
     start = datetime.fromtimestamp(hour * 3600, UTC)
     product_dir = root / f"product_id={product_id}"
     if _by_month(spec):
@@ -48,7 +48,7 @@ def _by_month(spec: FeatureSpec) -> bool:
 
 
 def _file_hours(spec: FeatureSpec, bar_end_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """First hour since the epoch of the file that each row belongs to."""
+    """First hour (since the epoch) of the file that each row belongs to."""
     if not _by_month(spec):
         return bar_end_ns // HOUR_NS
     months = bar_end_ns.astype("datetime64[ns]").astype("datetime64[M]")
@@ -56,7 +56,7 @@ def _file_hours(spec: FeatureSpec, bar_end_ns: NDArray[np.int64]) -> NDArray[np.
 
 
 def dataset_schema(spec: FeatureSpec, *, simulated: bool, content_sha256: str = "") -> pa.Schema:
-    """Arrow schema with a unit for each field and, under the key `tickvol`, schema version, spec, origin and digest."""
+    """Arrow schema with each field's unit and, under the key `tickvol`, schema version, spec, origin and digest."""
     fields = [pa.field("bar_end_ns", pa.int64(), nullable=False, metadata={"unit": "ns since 1970-01-01 UTC"})]
     fields += [
         pa.field(column.name, pa.float64(), nullable=False, metadata={"unit": column.unit})
@@ -89,7 +89,10 @@ def write_hour(
     simulated: bool,
     staging: Path | None = None,
 ) -> None:
-    """Replace one file atomically; rows ascend in `bar_end_ns`, values are (n, k); it grows in `staging`, or beside."""
+    """Replace one file atomically; rows ascend in `bar_end_ns`, values are (n, k).
+
+    The temporary file is written to `staging`, or to the target's own folder.
+    """
     content = _content_sha256(spec, bar_end_ns, values, simulated=simulated)
     schema = dataset_schema(spec, simulated=simulated, content_sha256=content)
     if staging is None:
@@ -102,14 +105,14 @@ def write_hour(
 
 
 def read_hour(path: Path) -> tuple[FeatureSpec, NDArray[np.int64], NDArray[np.float64], bool]:
-    """One file, its page checksums verified: spec, bar ends (n,), values (n, k), simulated.
+    """Read one file and verify its page checksums: spec, bar ends (n,), values (n, k), simulated.
 
     Raises
     ------
     CorruptFile
-        When bytes do not match their checksum or are no Parquet at all.
+        When bytes do not match their checksum or the file is not Parquet at all.
     SchemaMismatch
-        When the file is of another schema version or no feature file.
+        When the file has another schema version or is not a feature file.
     """
     try:
         table = read_table(path)
@@ -146,7 +149,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def dataset_files(root: Path, products: Sequence[str] | None = None) -> list[tuple[str, int, Path]]:
-    """All files as (product, first hour since the epoch, path), sorted; `file_end_ns` says how far one reaches.
+    """All files as (product, first hour since the epoch, path), sorted; `file_end_ns` gives the end of a file.
 
     Raises
     ------
@@ -179,7 +182,7 @@ def _hour_of(path: Path) -> int:
 
 
 def file_end_ns(hour: int, path: Path) -> int:
-    """Where a file of `dataset_files` ends, exclusive."""
+    """End of a file of `dataset_files` in ns, exclusive."""
     if not path.name.startswith("month="):
         return (hour + 1) * HOUR_NS
     following = np.datetime64(hour, "h").astype("datetime64[M]") + 1
@@ -187,7 +190,7 @@ def file_end_ns(hour: int, path: Path) -> int:
 
 
 def newest_file_ns(root: Path, products: Sequence[str] | None = None) -> int:
-    """Where the newest file of a dataset begins, at or before its newest row.
+    """Start of the newest file of a dataset in ns, at or before its newest row.
 
     Raises
     ------
@@ -210,7 +213,7 @@ def read_features(
     InputError
         When there is no row to read.
     CorruptFile, SchemaMismatch
-        As `read_hour`; also when files of the directory were made by different specs.
+        As `read_hour`; also when files of the directory have different specs.
     """
     parts = []
     for product_id, hour, path in dataset_files(root, products):
@@ -240,11 +243,12 @@ def read_features(
 
 
 class DatasetWriter:
-    """Collects rows and replaces the files of the hours (of long bars: months) that they belong to.
+    """Collects rows and replaces the files of the hours (for long bars: months) that they belong to.
 
-    Rows that a file on disk holds and this run has not got are kept, so a restarted run completes the hour it was in.
+    Rows that are in a file on disk but not in this run are kept, so a restarted run completes the hour it was in.
 
-    Where several processes take products over from each other, each calls `take_over`: from then on a former owner can
+    Where several processes take over products from one another, each calls `take_over`: from then on a former owner can
+    neither finish the file that it was replacing nor begin another one, even if it was suspended in between.
     neither finish the file that it was replacing nor begin another one, even when it slept in between.
     """
 
@@ -257,20 +261,20 @@ class DatasetWriter:
         self._staging: dict[str, Path] = {}
 
     def take_over(self, products: Sequence[str]) -> None:
-        """Become the only one that can write these products: files grow in a folder that the next owner removes."""
+        """Become the sole writer of these products: files are written to a folder that the next owner removes."""
         self.release()
         for product_id in products:
             directory = self.root / f"product_id={product_id}"
             directory.mkdir(parents=True, exist_ok=True)
             for former in directory.glob(f"{_STAGING}*"):
-                gone = former.rename(directory / f".gone-{uuid.uuid4().hex}")  # at once: its owner may be writing
+                gone = former.rename(directory / f".gone-{uuid.uuid4().hex}")  # in one step: its owner may be writing
                 remove_tree(gone)
             staging = directory / f"{_STAGING}{uuid.uuid4().hex}"
             staging.mkdir()
             self._staging[product_id] = staging
 
     def release(self) -> None:
-        """Give up what was taken over; no folder is left that holds nothing."""
+        """Give up the products taken over; remove folders left empty."""
         for staging in self._staging.values():
             remove_tree(staging)
             with contextlib.suppress(OSError):
@@ -280,7 +284,7 @@ class DatasetWriter:
         self._staging.clear()
 
     def append(self, product: NDArray[np.int32], bar_end_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """Add rows, each product's in order of time; (n,), (n,), (n, k)."""
+        """Add rows, each product's in time order; (n,), (n,), (n, k)."""
         for index in np.unique(product):
             rows = np.flatnonzero(product == index)
             hours = _file_hours(self.spec, bar_end_ns[rows])
@@ -291,9 +295,9 @@ class DatasetWriter:
                 self._dirty.add(key)
 
     def flush(self, *, simulated: bool, only_complete: bool = False) -> int:
-        """Write what changed; with `only_complete` just hours that a later one of the product has followed.
+        """Write what changed; with `only_complete` only hours followed by a later hour of the same product.
 
-        Hours that are complete leave the memory. Returns the number of files written.
+        Complete hours are dropped from memory. Returns the number of files written.
         """
         latest: dict[int, int] = {}
         for product, hour in self._parts:
@@ -332,7 +336,7 @@ class DatasetWriter:
 
 
 def remove_tree(root: Path) -> None:
-    """Delete a dataset directory, and nothing but dataset files in it."""
+    """Delete a dataset directory and the dataset files in it, nothing else."""
     if not root.exists():
         return
     for directory, _, files in os.walk(root, topdown=False):
@@ -342,5 +346,5 @@ def remove_tree(root: Path) -> None:
 
 
 def looks_like_dataset(root: Path) -> bool:
-    """Whether a directory is empty or holds `product_id=` folders only, so that replacing it destroys nothing else."""
+    """True if a directory is empty or holds only `product_id=` folders, so that replacing it destroys nothing else."""
     return all(entry.name.startswith("product_id=") for entry in root.iterdir())

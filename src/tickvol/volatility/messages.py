@@ -6,10 +6,10 @@ A feature row::
      "closed_by_ns":1775427314260000000,"values":[67468.94,null,...]}
 
 `values` are in the order of `tickvol.volatility.schema.feature_row.feature_names`, NaN as null; `features` is the
-fingerprint of the `FeatureSpec`; `closed_by_ns` is when the record that closed the bar was received.
+fingerprint of the `FeatureSpec`; `closed_by_ns` is the receive time of the record that closed the bar.
 
 A prediction and, once its horizon has passed, its outcome have the row's key and timestamp. A prediction states its
-own terms (label, horizon, threshold), so that its outcome does not depend on what is served by then::
+own terms (label, horizon, threshold), so its outcome does not depend on the bundle served by then::
 
     {"type":"prediction","product_id":"BTC-USD","bar_end_ns":1775427314000000000,"schema_version":1,
      "model_version":"a137...","made_time_ns":1775427314263000000,"scorable":true,"reason":null,"probability":0.071,
@@ -31,7 +31,7 @@ from tickvol.volatility.schema.label_spec import LabelKind, Outcome
 
 
 class FeatureMessage(msgspec.Struct, frozen=True, tag_field="type", tag="features", gc=False):
-    """A row as it travels."""
+    """Feature row as a Kafka message."""
 
     product_id: str
     bar_end_ns: int
@@ -41,14 +41,14 @@ class FeatureMessage(msgspec.Struct, frozen=True, tag_field="type", tag="feature
     values: list[float | None]
 
     def numbers(self) -> list[float]:
-        """Values with NaN where they are unknown."""
+        """Values, with NaN where unknown."""
         return [math.nan if value is None else value for value in self.values]
 
 
 class PredictionMessage(msgspec.Struct, frozen=True, tag_field="type", tag="prediction", gc=False, kw_only=True):
-    """What a bundle said of a row.
+    """Prediction of a bundle for one row.
 
-    `made_time_ns` is the scorer's clock when it was computed, the only clock of ours in any message.
+    `made_time_ns` is the scorer's clock at the time of the prediction, the only clock of ours in any message.
     """
 
     product_id: str
@@ -68,10 +68,10 @@ class PredictionMessage(msgspec.Struct, frozen=True, tag_field="type", tag="pred
 
 
 class OutcomeMessage(msgspec.Struct, frozen=True, tag_field="type", tag="outcome", gc=False, kw_only=True):
-    """What became of a row: the label under the terms of its prediction.
+    """Outcome of a row: the label under the terms of its prediction.
 
-    It could be known in event time at `known_event_ns`, the end of the horizon, and by the receiver's clock at
-    `known_time_ns`, when the record came that closed the bar which decided it.
+    It was knowable in event time at `known_event_ns`, the end of the horizon, and by the receiver's clock at
+    `known_time_ns`, when the record that closed the deciding bar was received.
     """
 
     product_id: str
@@ -96,11 +96,11 @@ decode_outcome = msgspec.json.Decoder(OutcomeMessage).decode
 def feature_message(
     product_id: str, bar_end_ns: int, schema_version: int, features: str, closed_by_ns: int, values: Sequence[float]
 ) -> Message:
-    """A row for the topic of features; JSON has no NaN, so it travels as null."""
+    """Message for the features topic; JSON has no NaN, so NaN is sent as null."""
     message = FeatureMessage(product_id, bar_end_ns, schema_version, features, closed_by_ns, list(values))
     return Message(product_id.encode(), _encode(message), bar_end_ns // NS_PER_MS)
 
 
 def row_message(about: PredictionMessage | OutcomeMessage) -> Message:
-    """A prediction or an outcome, keyed and stamped as its row; NaN travels as null."""
+    """Message of a prediction or an outcome, with the key and timestamp of its row; NaN is sent as null."""
     return Message(about.product_id.encode(), _encode(about), about.bar_end_ns // NS_PER_MS)

@@ -1,4 +1,4 @@
-"""The volatility system as it registers with the hosts."""
+"""The volatility system as it registers with the host programs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

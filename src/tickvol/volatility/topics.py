@@ -22,11 +22,11 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.settings.profile import VolatilityConfig
 
 _MOST_AHEAD_NS = DAY_S * NS_PER_S
-"""A bar ends before the record that closes it is received, except where clocks are wrong."""
+"""A bar ends before the record that closes it is received, unless a clock is wrong."""
 
 
 def features_topic(config: VolatilityConfig) -> TopicSpec:
-    """The declaration of `features.topic`."""
+    """Declaration of `features.topic`."""
     spec, partitions = config.features.spec(), config.kafka.partitions
     return TopicSpec(
         name=config.features.topic,
@@ -38,12 +38,12 @@ def features_topic(config: VolatilityConfig) -> TopicSpec:
 
 
 def predictions_topic(config: VolatilityConfig) -> TopicSpec:
-    """The declaration of `scoring.topic_predictions`."""
+    """Declaration of `scoring.topic_predictions`."""
     return _topic_of_rows(config, config.scoring.topic_predictions, PredictionMessage, decode_prediction)
 
 
 def outcomes_topic(config: VolatilityConfig) -> TopicSpec:
-    """The declaration of `scoring.topic_outcomes`."""
+    """Declaration of `scoring.topic_outcomes`."""
     return _topic_of_rows(config, config.scoring.topic_outcomes, OutcomeMessage, decode_outcome)
 
 
@@ -67,12 +67,12 @@ def _topic_of_rows(config: VolatilityConfig, name: str, schema: Any, decode: Cal
 
 @lru_cache(maxsize=4)
 def _identity(spec: FeatureSpec) -> tuple[str, int]:
-    """Fingerprint, and number of values of a row."""
+    """Fingerprint of the spec and number of values in a row."""
     return spec.fingerprint(), len(feature_names(spec))
 
 
 def read_feature_row(message: Stored, partitions: int, spec: FeatureSpec) -> FeatureMessage | str:
-    """A row of our schema and spec, or the first rule that the message breaks."""
+    """A row of our schema and spec, or the first rule that the message violates."""
     row = decoded(message, decode_features)
     if not isinstance(row, FeatureMessage):
         return str(row)
@@ -100,7 +100,7 @@ def _feature_content(message: Stored, partitions: int, spec: FeatureSpec) -> Con
 
 
 def _content_about_row(message: Stored, decode: Callable[[bytes], Any], bar_ns: int) -> Content | str:
-    """A prediction with the time it was made, or an outcome with the time it could be known."""
+    """A prediction with the time it was made, or an outcome with the time it became knowable."""
     about = decoded(message, decode)
     if not isinstance(about, PredictionMessage | OutcomeMessage):
         return str(about)

@@ -1,4 +1,4 @@
-"""What the POST endpoints answer, field by field; docs/serving.md shows each of them."""
+"""Answers of the POST endpoints, field by field; docs/serving.md shows each of them."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ Status = Literal["ok", "unknown"]
 
 
 class RowAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What every answer to a row begins with."""
+    """Common fields of the answers for a row."""
 
     product_id: str
     bar_end_ns: int
@@ -32,14 +32,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Anomaly(RowAnswer, frozen=True, kw_only=True):
-    """Whether what has just happened is abnormal."""
+    """Anomaly of the latest bar, by rules."""
 
     abnormal: bool | None
     rules: list[Rule]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What an input of the model added to the margin of a row, in the model's own unit."""
+    """Contribution of a model input to the margin of a row, in the model's own unit."""
 
     input: str
     value: float | None
@@ -47,7 +47,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signal(RowAnswer, frozen=True, kw_only=True):
-    """The probability as a word, with the features that moved it most."""
+    """The signal of a row, with the features that moved the probability most."""
 
     signal: Literal["CALM", "WATCH", "ALERT"] | None
     probability: float | None
@@ -55,7 +55,7 @@ class Signal(RowAnswer, frozen=True, kw_only=True):
 
 
 class FrameSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the frames; the first four with `rejected` and `waiting` add up to `frames`."""
+    """Frames by category; the first four with `rejected` and `waiting` add up to `frames`."""
 
     frames: int
     tickers: int
@@ -71,7 +71,7 @@ class FrameSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What every answer begins with."""
+    """Common fields of all answers."""
 
     model_version: str
     feature_schema_version: int
@@ -93,7 +93,7 @@ class Anomalies(Answer, frozen=True, kw_only=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
-    """Probabilities from which the signal is WATCH, ALERT."""
+    """Probabilities at or above which the signal is WATCH and ALERT."""
 
     watch: float
     alert: float

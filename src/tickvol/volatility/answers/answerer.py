@@ -37,12 +37,12 @@ class Answerer:
         self._one_backtest = threading.Lock()
 
     def answer(self, name: str, asked: RowsOrFrames | Parameters) -> bytes:
-        """The JSON of an answer.
+        """Answer of an endpoint as JSON.
 
         Raises
         ------
         RequestError
-            With the status, when the request is not answered.
+            With the HTTP status, when the request is refused.
         """
         try:
             return msgspec.json.encode(self._answer(name, asked))
@@ -83,12 +83,12 @@ def _status(error: TickvolError) -> int:
 
 
 def open_answerer(config: VolatilityConfig) -> Answerer:
-    """Load the bundle, verify it, and answer once for practice, which compiles the engine and shows a broken model.
+    """Load and verify the bundle, and warm up with one request, which compiles the engine and reveals a broken model.
 
     Raises
     ------
     TickvolError
-        When there is no bundle, its bytes are not those that were hashed, or it gives no finite probability.
+        When there is no bundle, its bytes do not match their hashes, or it gives no finite probability.
     """
     began = time.perf_counter()
     bundle = Bundle.load(bundle_directory(config))
@@ -113,7 +113,7 @@ def open_answerer(config: VolatilityConfig) -> Answerer:
 
 
 def warm_up(bundle: Bundle, served: Served) -> None:
-    """One row through the bundle, and two seconds of frames through decoder, tracker and engine.
+    """Warm up: one row through the bundle, and two seconds of frames through decoder, tracker and engine.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""GET /backtest: its parameters, checked, and the stored rows that they name."""
+"""GET /backtest: its parameters, validated, and the stored rows that they select."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _REPEATED = "product"
 
 @dataclass(frozen=True, slots=True)
 class BacktestRules:
-    """Where the rows are, how many are read at most, and how long an alarm rings but once."""
+    """Location of the rows, maximum number of rows, and the cool-down of alarms."""
 
     dataset_dir: Path
     max_rows: int
@@ -26,7 +26,7 @@ class BacktestRules:
 
 
 def answer_backtest(bundle: Bundle, rules: BacktestRules, parameters: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Alarms against spikes of the stored rows that the parameters name; all of them without any.
+    """Alarms against spikes of the stored rows that the parameters select, or of all rows.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def answer_backtest(bundle: Bundle, rules: BacktestRules, parameters: Sequence[t
     Raises
     ------
     RequestError
-        422 for a parameter that breaks its rule and for too many rows.
+        422 for an invalid parameter and for too many rows.
     WorkError
         When the dataset cannot be read or holds no such row.
     """
@@ -80,7 +80,7 @@ def _threshold(text: str | None) -> float | None:
 def _read(
     bundle: Bundle, rules: BacktestRules, products: list[str] | None, from_ns: int | None, to_ns: int | None
 ) -> FeatureTable:
-    """Refuses by the hours it would have to read, before it reads any."""
+    """Read the selected rows, or refuse by the number of hours before reading any."""
     bars_an_hour = HOUR_NS // bundle.spec.bar_ns
     files = [
         (hour, file_end_ns(hour, path))

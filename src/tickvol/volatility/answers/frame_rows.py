@@ -1,4 +1,4 @@
-"""Raw exchange frames to feature rows, by the same decoder, tracker and engine as everywhere, from an empty state."""
+"""Raw exchange frames to feature rows, with the common decoder, tracker and engine, from an empty state."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _CONNECTION = "request"
 
 @dataclass(frozen=True, slots=True)
 class FrameRules:
-    """What decoder and tracker need besides the feature spec."""
+    """Settings of decoder and tracker in addition to the feature spec."""
 
     products: tuple[str, ...]
     max_line_bytes: int
@@ -30,7 +30,7 @@ class FrameRules:
 
 @dataclass(frozen=True, slots=True)
 class FrameRows:
-    """Rows of all bars that the frames closed, and what became of the frames."""
+    """Rows of all bars closed by the frames, and counts of the frames by category."""
 
     table: FeatureTable
     counts: FrameCounts

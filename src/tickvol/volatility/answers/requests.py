@@ -1,4 +1,4 @@
-"""Bodies of the POST endpoints: strict, finite, one root model each; unknown fields are refused."""
+"""Bodies of the POST endpoints: strict, finite, one root model each; unknown fields are rejected."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ EventTime = Annotated[int, Field(strict=True, ge=0, lt=1 << 63)]
 ProductId = Annotated[str, Field(strict=True, pattern=PRODUCT_PATTERN)]
 
 _MAX_FIELDS = 256
-"""More than any schema holds. Looked at first: a complaint about each of half a million fields takes a gigabyte."""
+"""More than any schema holds. Checked first: an error for each of half a million fields takes a gigabyte."""
 
 
 def _at_most_max_fields(value: Any) -> Any:
@@ -38,9 +38,9 @@ class FeatureRow(_Strict):
 
 
 class RowsOrFrames(_Strict):
-    """Feature rows with the version of their schema, or raw exchange frames as objects or as text.
+    """Feature rows with their schema version, or raw exchange frames as objects or as text.
 
-    `all_rows` asks for an answer to each bar that the frames closed, not just to the last one of each product.
+    `all_rows` requests an answer for each bar that the frames closed, not only for the last one of each product.
     """
 
     feature_schema_version: Annotated[int, Field(strict=True)] | None = None

@@ -1,7 +1,7 @@
 """Request to answer, without HTTP: probabilities, anomalies and signals of feature rows or raw frames.
 
-A row that is not scorable, or whose figures are unknown, is answered `"status": "unknown"` with the reason; it never
-gets a number that reads as calm.
+A row that is not scorable, or has unknown values, is answered `"status": "unknown"` with the reason; it never gets a
+number that could be mistaken for calm.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ EVIDENCE_COUNT = 5
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Rows to answer, `order` in which to answer them, and the frames behind them."""
+    """Rows to answer, the `order` of the answers, and the frames behind them."""
 
     table: FeatureTable
     order: NDArray[np.intp]
@@ -45,12 +45,12 @@ class _Asked:
 
 
 def predict(served: Served, request: RowsOrFrames) -> Predictions:
-    """Probability of each row asked for.
+    """Probability of each requested row.
 
     Raises
     ------
     RequestError
-        409 for rows of another feature schema, 422 for what breaks a rule.
+        409 for rows of another feature schema, 422 for an invalid request.
     """
     asked = _asked(served, request, served.model.needed)
     probability, reasons = probabilities(served.model, asked.table)
@@ -64,12 +64,12 @@ def predict(served: Served, request: RowsOrFrames) -> Predictions:
 
 
 def anomaly(served: Served, request: RowsOrFrames) -> Anomalies:
-    """Which rule of what has just happened fired; unknown where none fired and one could not be told.
+    """Anomaly of each requested row, by rule; unknown where no rule fired and one could not be evaluated.
 
     Raises
     ------
     RequestError
-        409 for rows of another feature schema, 422 for what breaks a rule.
+        409 for rows of another feature schema, 422 for an invalid request.
     """
     rules = served.anomaly
     asked = _asked(served, request, ("robust_z", "vol_zscore"))
@@ -93,12 +93,12 @@ def anomaly(served: Served, request: RowsOrFrames) -> Anomalies:
 
 
 def signal(served: Served, request: RowsOrFrames) -> Signals:
-    """CALM, WATCH or ALERT for each row asked for, by the thresholds of the bundle.
+    """CALM, WATCH or ALERT for each requested row, by the thresholds of the bundle.
 
     Raises
     ------
     RequestError
-        409 for rows of another feature schema, 422 for what breaks a rule.
+        409 for rows of another feature schema, 422 for an invalid request.
     """
     model = served.model
     asked = _asked(served, request, model.needed)

@@ -1,4 +1,4 @@
-"""Rows of a request to a feature table; each value is checked for its name, each row for its time."""
+"""Rows of a request to a feature table; each value's name and each row's time is validated."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 
 @dataclass(frozen=True, slots=True)
 class RowTable:
-    """The table, sorted as every table is, and `order`: (n,) where each row of the request lies in it."""
+    """The sorted table, and `order`: (n,) position of each request row in it."""
 
     table: FeatureTable
     order: NDArray[np.intp]
 
 
 def table_of_rows(rows: Sequence[FeatureRow], spec: FeatureSpec, needed: Collection[str]) -> RowTable:
-    """Rows in any order to a table; a feature that no one needs may be absent and is unknown then.
+    """Table of rows in any order; a feature that is not needed may be absent and is unknown then.
 
     Parameters
     ----------
     rows : at least one.
     spec : the bars and windows that the names belong to.
-    needed : features that each row must hold, if only as null.
+    needed : features that each row must contain, possibly as null.
 
     Raises
     ------
     RequestError
-        422 with the path of the field: a name that the schema does not have, a needed one that is absent, a time that
-        is no end of a bar, the same product and time twice.
+        422 with the path of the field: a name that is not in the schema, a needed one that is absent, a time that
+        is not a bar end, the same product and time twice.
     """
     names = feature_names(spec)
     known, required = frozenset(names), frozenset(needed)

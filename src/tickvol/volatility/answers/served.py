@@ -1,4 +1,4 @@
-"""What the service serves: a model behind a narrow door, and the rules of its endpoints."""
+"""The served model, behind a minimal interface, and the rules of the endpoints."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 
 
 class Model(Protocol):
-    """What answers need of a bundle; `tickvol.volatility.models.bundle.Bundle` is one."""
+    """Interface of a bundle for answers; `tickvol.volatility.models.bundle.Bundle` implements it."""
 
     @property
     def version(self) -> str:
@@ -32,36 +32,36 @@ class Model(Protocol):
 
     @property
     def simulated(self) -> bool:
-        """Whether it was trained on a simulated market."""
+        """True if it was trained on a simulated market."""
 
     @property
     def watch_threshold(self) -> float:
-        """Probability from which the signal is WATCH."""
+        """Probability at or above which the signal is WATCH."""
 
     @property
     def alert_threshold(self) -> float:
-        """Probability from which the signal is ALERT."""
+        """Probability at or above which the signal is ALERT."""
 
     def unscorable_reasons(self, table: FeatureTable) -> list[str | None]:
-        """(n,) None where it can say something of a row, else what is missing."""
+        """(n,) None where a row can be scored, else what is missing."""
 
     def probability(self, table: FeatureTable) -> NDArray[np.float64]:
         """(n,) calibrated probability of a spike; NaN where not scorable."""
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """What it makes of the features: ratios, logarithms."""
+        """Names of its inputs, derived from the features: ratios, logarithms."""
 
     def evidence(self, table: FeatureTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Values of the inputs, NaN where unknown, and what each adds to the margin; both (n, inputs)."""
+        """Values of the inputs, NaN where unknown, and their contributions to the margin; both (n, inputs)."""
 
     def describe(self) -> dict[str, Any]:
-        """All that GET /model tells."""
+        """Content of the answer of GET /model."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyRules:
-    """From which absolute robust z of the return and from which volatility z a bar is abnormal."""
+    """Thresholds of an abnormal bar: absolute robust z of the return, and volatility z."""
 
     robust_z_threshold: float
     vol_zscore_threshold: float

@@ -1,1 +1,1 @@
-"""Drift between two sets of feature rows, and its alarms."""
+"""Drift between two sets of feature rows, and drift alarms."""

@@ -1,4 +1,4 @@
-"""Drift as the served bundle sees it, by the configuration's rules, and the alerts that follow."""
+"""Drift of the served bundle by the configured rules, and the resulting alerts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,14 +33,14 @@ from tickvol.volatility.settings.profile import VolatilityConfig
 def compare_served(
     config: VolatilityConfig, sides: DriftSides, bundle: Bundle, performance: Path | None
 ) -> ServedDrift:
-    """What the sides are to a bundle; `performance` overrides `scoring.report_json`.
+    """Compare both sides for a bundle; `performance` overrides `scoring.report_json`.
 
     Raises
     ------
     NotEnoughData
         When the bundle can score no row of a side.
     InputError
-        When the file of performance holds something else.
+        When the performance file is not such a report.
     """
     rules, seed = config.monitoring, config.models.seed
     figures, note = _performance(
@@ -74,7 +74,7 @@ def compare_served(
 
 
 def _performance(path: Path, bundle: str, since_ns: int) -> tuple[list[PerformanceFigure], str | None]:
-    """Figures that are the bundle's, else why there are none."""
+    """Metrics of the bundle's live performance, or the reason why there are none."""
     report = read_performance(path)
     note = f"{path}: no such file" if report is None else why_not_judged(report, bundle, since_ns)
     return ([], note) if report is None or note is not None else (performance_figures(report), None)
@@ -83,11 +83,11 @@ def _performance(path: Path, bundle: str, since_ns: int) -> tuple[list[Performan
 def raise_alerts(
     config: VolatilityConfig, dispatcher: AlertDispatcher, drift: ServedDrift, event_time_ns: int, *, is_served: bool
 ) -> list[str]:
-    """Judge inputs and performance, write down and deliver; a line for each alert made and each sink.
+    """Evaluate inputs and performance, record and deliver alerts; returns a line per alert made and per sink.
 
     Parameters
     ----------
-    is_served : whether the detector is the one that serves, so that alerts of all others are over.
+    is_served : True if the detector is the serving one; alerts of all others are ended then.
     """
     rules = alarm_rules(config)
     standing = dispatcher.book().standing(INPUT_DRIFT)
@@ -104,11 +104,11 @@ def raise_alerts(
 def raise_performance_alerts(
     config: VolatilityConfig, dispatcher: AlertDispatcher, bundle: Bundle, performance: Path | None, since_ns: int
 ) -> list[str]:
-    """The same where inputs cannot be compared: performance does not wait for that.
+    """Raise performance alerts where inputs cannot be compared; performance does not depend on them.
 
     Parameters
     ----------
-    performance : overrides `scoring.report_json`. since_ns : a report that ends before says nothing of now.
+    performance : overrides `scoring.report_json`. since_ns : a report that ends earlier is out of date.
     """
     figures, note = _performance(performance or config.scoring.report_json, bundle.version, since_ns)
     made = _observe_performance(alarm_rules(config), dispatcher, figures, named(bundle))
@@ -133,7 +133,7 @@ def _sent(dispatcher: AlertDispatcher, made: Sequence[Alert]) -> list[str]:
 
 
 def alarm_rules(config: VolatilityConfig) -> AlarmRules:
-    """When drift is an alarm."""
+    """Alarm levels of drift."""
     rules = config.monitoring
     return AlarmRules(
         raise_distance=rules.input_raise_distance,
@@ -147,7 +147,7 @@ def alarm_rules(config: VolatilityConfig) -> AlarmRules:
 
 
 def told_of_served(drift: ServedDrift) -> list[str]:
-    """The classifier, the inputs that matter, and performance, in a few lines."""
+    """Summary lines of the classifier, the important inputs, and live performance."""
     found = drift.classifier
     if found.auc is None:
         lines = [f"classifier none: {found.reason}"]

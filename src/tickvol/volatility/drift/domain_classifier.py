@@ -1,8 +1,8 @@
-"""Can a classifier tell the reference from the current rows by what the served detector reads?
+"""Domain classifier: can a model distinguish reference from current rows by the inputs of the served detector?
 
-An AUC of 0.5 says that it cannot. Neighbouring rows share their windows, so a classifier that is tested on rows between
-those that it was trained on finds them again by heart and tells apart what has not changed at all. Here each side is
-cut into contiguous stretches of time; one of each is tested on a classifier trained on the others, less an embargo.
+An AUC of 0.5 means that it cannot. Neighbouring rows share their windows, so a classifier tested on rows between its
+training rows has memorised them and separates sides that do not differ at all. Here each side is cut into
+contiguous stretches of time; one of each is tested on a classifier trained on the others, minus an embargo.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ _NORMAL_IQR = 1.349
 
 @dataclass(frozen=True, slots=True)
 class ClassifierRules:
-    """How it is trained and judged.
+    """Training and evaluation rules of the classifier.
 
     Attributes
     ----------
     c : inverse L2 penalty of the logistic regression on standardised inputs.
     folds : contiguous stretches that each side is cut into.
-    embargo_ns : training rows nearer than this to a tested stretch are left out.
-    min_blocks : fewer blocks on a side: no interval.
+    embargo_ns : training rows closer than this to a tested stretch are left out.
+    min_blocks : minimum blocks on each side for an interval.
     samples, seed : of the bootstrap, which draws whole blocks of each side.
     """
 
@@ -41,7 +41,7 @@ class ClassifierRules:
 
 
 class TellingInput(msgspec.Struct, frozen=True, kw_only=True):
-    """How much an input tells: its share of the weights, mean over the folds, and the AUC of its values alone."""
+    """Discriminative power of an input: its mean share of weights over the folds, and the AUC of its values alone."""
 
     input: str
     weight_share: float
@@ -49,14 +49,14 @@ class TellingInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DomainClassifier(msgspec.Struct, frozen=True, kw_only=True):
-    """What the classifier found.
+    """Result of the classifier.
 
     Attributes
     ----------
-    auc : share of pairs, one row of each side out of the same stretches, that it puts in the right order.
+    auc : share of pairs (one row of each side, from the same stretches) that it orders correctly.
     auc_low, auc_high : 95% interval, given the classifiers; null with the `reason`.
-    tells_apart : whether the whole interval lies above 0.5; null without one.
-    inputs : the most telling first.
+    tells_apart : True if the whole interval lies above 0.5; null without one.
+    inputs : the most discriminative first.
     """
 
     auc: float | None
@@ -132,7 +132,7 @@ def _found(
 def _outside(
     sides: Sequence[InputRows], tested: Sequence[NDArray[np.bool_]], embargo_ns: int
 ) -> list[NDArray[np.bool_]]:
-    """Rows of each side that lie farther than the embargo from both tested stretches."""
+    """Rows of each side that are farther than the embargo from both tested stretches."""
     kept = [~rows for rows in tested]
     for side, rows in zip(sides, tested, strict=True):
         first, last = side.bar_end_ns[rows].min() - embargo_ns, side.bar_end_ns[rows].max() + embargo_ns
@@ -143,7 +143,7 @@ def _outside(
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """(reference blocks, current blocks): pairs of rows that were compared, and those in the right order."""
+    """(reference blocks, current blocks): numbers of row pairs compared, and of those in the right order."""
 
     compared: NDArray[np.float64]
     right: NDArray[np.float64]
@@ -159,7 +159,7 @@ class _Pairs:
         after: NDArray[np.float64],
         after_block: NDArray[np.intp],
     ) -> None:
-        """Compare each score of the reference with each of the current side; a tie is half right."""
+        """Compare each score of the reference with each of the current side; a tie counts half."""
         width = self.right.shape[1]
         rows = np.bincount(after_block, minlength=width)
         for block in np.unique(before_block):
@@ -190,7 +190,7 @@ class _Pairs:
 
 @dataclass(frozen=True, slots=True)
 class _Logistic:
-    """Standardised inputs and flags of the unknown, weighted."""
+    """Logistic regression on standardised inputs and missing-value flags."""
 
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
@@ -211,9 +211,7 @@ class _Logistic:
         z = cls(centre, scale, np.zeros(0)).standardised(x)
         is_current = np.arange(len(x)) >= len(before)
         model = LogisticRegression(C=c, solver="newton-cholesky", class_weight="balanced")
-        with threadpool_limits(
-            limits=1
-        ):  # threads that spin for a busy core cost tenfold, and may add in another order
+        with threadpool_limits(limits=1):  # threads waiting for a busy core cost tenfold, and may sum in another order
             model.fit(z, is_current)
         return cls(centre, scale, np.asarray(model.coef_[0], np.float64))
 
@@ -227,7 +225,7 @@ class _Logistic:
         return scores
 
     def shares(self) -> NDArray[np.float64]:
-        """(inputs,) of the absolute weights, an input's and that of its being unknown together."""
+        """(inputs,) shares of the absolute weights, each input's together with its missing-value flag's."""
         weights = np.abs(self.weights).reshape(2, -1).sum(axis=0)
         return np.asarray(weights / max(float(weights.sum()), np.finfo(np.float64).tiny), np.float64)
 

@@ -1,4 +1,4 @@
-"""Evidently's drift report over two sets of columns, quiet, offline and the same bytes each time."""
+"""Evidently's drift report on two sets of columns, without console output or network, byte-identical on each run."""
 
 import os
 import re
@@ -16,13 +16,13 @@ from tickvol.core.errors import WorkError
 Columns = Mapping[str, NDArray[np.float64]]
 """Feature name to its known values; lengths may differ."""
 
-# Evidently draws these anew in each run; nothing else in its HTML changes.
+# Evidently draws these at random in each run; nothing else in its HTML changes.
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|metric_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class DriftRules:
-    """How Evidently decides: its name of the method, the threshold on that method's value, the share that counts."""
+    """Evidently's decision rules: method name, threshold on the method's value, minimum share of drifted features."""
 
     method: str
     threshold: float
@@ -31,7 +31,7 @@ class DriftRules:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What Evidently says of one feature."""
+    """Evidently's verdict on one feature."""
 
     method: str
     value: float
@@ -41,7 +41,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class EvidentlyRun:
-    """The two documents and what they say: verdict by feature and of the whole."""
+    """Evidently's two documents and their verdicts, by feature and overall."""
 
     html: str
     json: str
@@ -52,8 +52,8 @@ class EvidentlyRun:
 def run_evidently(reference: Columns, current: Columns, rules: DriftRules, notes: Sequence[str]) -> EvidentlyRun:
     """Compare each column of `current` with the one of `reference`.
 
-    Whether a feature drifted is read from the status of its test: the value of some methods is a distance (large is
-    drift), of others a p-value (small is drift).
+    The drift verdict of a feature is the status of its test: the value of some methods is a distance (large is drift),
+    of others a p-value (small is drift).
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def run_evidently(reference: Columns, current: Columns, rules: DriftRules, notes
 
 
 def scale_of(reference: NDArray[np.float64]) -> float:
-    """The power of ten that brings the spread of the reference to [1, 10), at least 1.
+    """Power of ten that brings the spread of the reference to [1, 10), at least 1.
 
     Evidently's normed Wasserstein distance divides by max(spread, 0.001): log-returns of a second have a spread of
     0.0001 and would never drift. Such columns are multiplied by this factor first, on both sides.
@@ -90,7 +90,7 @@ def _frame(columns: Columns, scales: Mapping[str, float]) -> Any:
 
 
 def _quietly(work: Any, *arguments: Any) -> Any:
-    # Evidently's imports warn of numpy.core and litestar, its histograms of constant columns (0/0): not ours to mend.
+    # Evidently's imports warn of numpy.core and litestar, its histograms of constant columns (0/0): not ours to fix.
     os.environ["DO_NOT_TRACK"] = "1"
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -102,7 +102,7 @@ def _snapshot(reference: Any, current: Any, rules: DriftRules) -> Any:
     from evidently.presets import DataDriftPreset
 
     names = list(reference.columns)
-    definition = DataDefinition(numerical_columns=names)  # else a column of few values counts as a category
+    definition = DataDefinition(numerical_columns=names)  # else a column with few distinct values is categorical
     preset = DataDriftPreset(
         columns=names, drift_share=rules.drift_share, num_method=rules.method, num_threshold=rules.threshold
     )

@@ -1,10 +1,10 @@
-"""Whether an input of the served detector has moved: how far, and farther than blocks of time differ anyway.
+"""Shift of each input of the served detector: its size, and its significance against blocks of time in random order.
 
-Rows overlap and moods of the market last, so any two stretches of time differ by far more than as many independent rows
-would. What a distance is worth is therefore learned from the blocks themselves: the sides are dealt anew, whole blocks
-at a time, and the distance counts as a move only if few of these deals reach it. As several inputs are looked at and
-one of them is always the farthest, the deals are asked how rare their own rarest distance is (minP, Westfall and Young
-1993).
+Rows overlap and market moods last, so any two stretches of time differ by far more than as many independent rows would.
+The significance of a distance is therefore taken from the blocks themselves: whole blocks are permuted between the
+sides, and the distance counts as a move only if few of these permutations reach it. As several inputs are tested and
+one of them always has the largest distance, each permutation is ranked by its own rarest distance (minP, Westfall and
+Young 1993).
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from tickvol.volatility.drift.input_rows import InputRows, importance
 
 _CHUNK = 50
-"""Deals weighed at once; bounds the memory, changes no figure."""
+"""Permutations processed at once; bounds the memory, does not change any result."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRules:
-    """When an input has moved and when that matters.
+    """Criteria for a moved input and for one that matters.
 
     Attributes
     ----------
     distance : in standard deviations of the reference.
-    significance : share of the deals that may reach the distance.
-    min_importance : share of the margin's movement from which an input matters.
-    min_rows, min_blocks : known on each side, fewer: not judged.
+    significance : share of the permutations that may reach the distance.
+    min_importance : share of the margin's movement at or above which an input matters.
+    min_rows, min_blocks : minimum known on each side; with fewer an input is not judged.
     """
 
     distance: float
@@ -42,15 +42,15 @@ class MoveRules:
 
 
 class InputMove(msgspec.Struct, frozen=True, kw_only=True):
-    """One input; `moved` is null where it was not judged, `reason` then says why.
+    """Result for one input; `moved` is null if it was not judged, with the `reason`.
 
     Attributes
     ----------
-    importance : share in what moves the margin over the reference; `matters` where it is large enough.
+    importance : share of the margin's movement over the reference; `matters` if it is large enough.
     distance : Wasserstein distance of the sides in standard deviations of the reference.
-    p_value : share of the deals of whole blocks, the true one counted, that are as extreme: of an input that matters in
-        any input that matters, of the others in this one.
-    margin_shift : by how much the mean contribution has changed, in the margin's unit.
+    p_value : share of the block permutations (including the observed order) that are as extreme: for an input that
+        matters, in any input that matters; for the others, in this one.
+    margin_shift : change of the mean contribution, in the margin's unit.
     """
 
     input: str
@@ -66,7 +66,7 @@ class InputMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def input_moves(reference: InputRows, current: InputRows, names: Sequence[str], rules: MoveRules) -> list[InputMove]:
-    """Each input of the detector, the most important first; neither side may be empty."""
+    """Result for each input of the detector, the most important first; neither side may be empty."""
     shares = importance(reference)
     shifts = current.contributions.mean(axis=0) - reference.contributions.mean(axis=0)
     known = np.isfinite(reference.x), np.isfinite(current.x)
@@ -109,7 +109,7 @@ def _reached(
     enough: NDArray[np.bool_],
     rules: MoveRules,
 ) -> NDArray[np.float64]:
-    """(deals, inputs) distances, the true deal first; 0 of inputs that are not known well enough."""
+    """(permutations, inputs) distances, the observed order first; 0 for inputs with too few known values."""
     block = np.concatenate([reference.block, reference.blocks + current.block])
     true = np.arange(reference.blocks + current.blocks) >= reference.blocks
     random = np.random.default_rng(rules.seed)
@@ -123,10 +123,10 @@ def _reached(
 
 
 def _p_values(reached: NDArray[np.float64], together: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(inputs,) share of the deals that are as extreme as the first; of those of `together` in any one of them."""
+    """(inputs,) share of the permutations as extreme as the first; for inputs in `together`, in any of them."""
     rank = np.empty_like(reached)
     for place, distances in enumerate(reached.T):
-        as_far = distances * (1.0 - 1e-9)  # sums in another order are no other distance
+        as_far = distances * (1.0 - 1e-9)  # a different order of summation is not a larger distance
         rank[:, place] = 1.0 - np.searchsorted(np.sort(distances), as_far, "left") / len(distances)
     p_values = rank[0].copy()
     if together.any():
@@ -136,7 +136,7 @@ def _p_values(reached: NDArray[np.float64], together: NDArray[np.bool_]) -> NDAr
 
 
 def _in_spreads(distance: float, before: NDArray[np.float64]) -> float:
-    """In standard deviations of the reference; of a constant in the smallest numbers, so that any move is a far one."""
+    """Distance in standard deviations of the reference; a constant reference has a tiny one, so any move is large."""
     spread = float(before.std()) or float(np.finfo(np.float64).tiny)
     return float(min(distance / spread, np.finfo(np.float64).max))
 
@@ -144,17 +144,17 @@ def _in_spreads(distance: float, before: NDArray[np.float64]) -> float:
 def wasserstein_of_deals(
     values: NDArray[np.float64], block: NDArray[np.intp], deals: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Wasserstein distance between two sides for many ways to deal the blocks.
+    """Wasserstein distance between two sides for many assignments of blocks to sides.
 
     Parameters
     ----------
     values : (n,) float64, finite. block : (n,) block of each.
-    deals : (d, blocks) bool, whether a block is on the second side.
+    deals : (d, blocks) bool, True for a block on the second side.
 
     Returns
     -------
     (d,) float64
-        The integral of |F - G|; 0 for a deal that leaves a side without any value.
+        The integral of |F - G|; 0 for an assignment that leaves a side without any value.
 
     >>> wasserstein_of_deals(np.array([0.0, 1.0]), np.array([0, 1]), np.array([[False, True]])).tolist()
     [1.0]

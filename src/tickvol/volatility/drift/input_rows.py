@@ -1,4 +1,4 @@
-"""What a detector is given of one side of a comparison, with the blocks of time that its rows lie in."""
+"""Inputs of a detector for one side of a comparison, with the time blocks of the rows."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ class InputRows:
 
     Attributes
     ----------
-    x : (n, inputs) float64, what the detector is given; unknown is NaN.
-    contributions : (n, inputs) float64, what each input adds to the margin.
+    x : (n, inputs) float64, inputs of the detector; NaN where unknown.
+    contributions : (n, inputs) float64, contribution of each input to the margin.
     bar_end_ns : (n,) int64.
-    block : (n,) intp, number of the row's block of time, from 0, ascending with time, none of them empty.
+    block : (n,) intp, number of the row's time block, from 0, ascending with time, no number unused.
     """
 
     x: NDArray[np.float64]
@@ -30,15 +30,15 @@ class InputRows:
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return int(self.block.max()) + 1 if len(self.block) else 0
 
 
 def input_rows(table: FeatureTable, bundle: Bundle, *, max_rows: int, block_s: int) -> InputRows:
-    """The scorable rows of a side, thinned evenly to `max_rows`, as the bundle sees them.
+    """The scorable rows of a side, thinned evenly to `max_rows`, as the bundle's inputs.
 
-    Blocks are those of the clock, of all products at once: rows a second apart share their windows, products move
-    together, and an hour is where the memory of a market's mood has mostly faded.
+    Blocks follow the clock and cover all products at once: rows a second apart share their windows, products move
+    together, and within about an hour the memory of a market's mood has mostly faded.
     """
     chosen = thinned(table.take(bundle.scorable(table)), max_rows)
     x, contributions = bundle.evidence(chosen)
@@ -47,11 +47,11 @@ def input_rows(table: FeatureTable, bundle: Bundle, *, max_rows: int, block_s: i
 
 
 def importance(rows: InputRows) -> NDArray[np.float64]:
-    """(inputs,) share of each input in what moves the margin; the shares add to 1, or are all 0.
+    """(inputs,) share of each input in the margin's movement; the shares add up to 1, or are all 0.
 
-    The mean absolute deviation of the input's contribution over the rows: of a linear detector its weight times the
-    spread of the standardised input, of trees that of its SHAP values. An input that always adds the same decides
-    nothing, however much it adds.
+    The share is the mean absolute deviation of the input's contribution over the rows: for a linear detector its
+    weight times the spread of the standardised input, for trees the spread of its SHAP values. An input with a
+    constant contribution decides nothing, however large it is.
     """
     spread = np.abs(rows.contributions - rows.contributions.mean(axis=0)).mean(axis=0)
     total = float(spread.sum())

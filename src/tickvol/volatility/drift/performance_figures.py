@@ -1,6 +1,6 @@
-"""How the served bundle does live beside what its calibrated probabilities promised, read of the report of it.
+"""Live performance of the served bundle against the expectation from its calibrated probabilities, from the report.
 
-Of that document (`schema_version` 1) this is read; whatever else it holds is passed over::
+Only this part of that document (`schema_version` 1) is read; anything else in it is ignored::
 
     {"schema_version": 1, "clock": "live", "by_bundle": {"<hash>": {...}},
      "as_of_event": {"until_ns": 1775433600000000000,
@@ -18,16 +18,16 @@ from tickvol.core.errors import InputError
 
 SCHEMA_VERSION = 1
 HIGHER_IS_BETTER = {"pr_auc": True, "brier": False}
-"""The figures that can be an alarm; precision and recall follow from where the alarm's threshold lies."""
+"""Metrics that can raise an alarm; precision and recall depend on the alarm's threshold."""
 
 
 class PerformanceFigure(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure over the graded predictions of a stretch of time.
+    """One metric over the graded predictions of a time span.
 
     Attributes
     ----------
-    expected, came : what was promised on these rows, and what was.
-    low, high : 95% interval of expected minus came, paired; null where there is none.
+    expected, came : expected and actual value on these rows.
+    low, high : 95% interval of expected minus actual, paired; null without one.
     until_ns : event time of the newest prediction.
     """
 
@@ -40,7 +40,7 @@ class PerformanceFigure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shortfall(self) -> float | None:
-        """How much worse than expected it surely is, as a share of the expectation; None where unknown.
+        """Significant shortfall against the expectation, as a share of it; None where unknown.
 
         Above 0 the whole interval is on the bad side.
         """
@@ -66,7 +66,7 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 class LivePerformance(msgspec.Struct, frozen=True):
-    """What is read of the report."""
+    """The part of the report that is read."""
 
     schema_version: int
     clock: str
@@ -75,12 +75,12 @@ class LivePerformance(msgspec.Struct, frozen=True):
 
 
 def read_performance(path: Path) -> LivePerformance | None:
-    """The report at `path`; None where there is no file.
+    """The report at `path`; None if there is no file.
 
     Raises
     ------
     InputError
-        When there is a file and it is no such report.
+        When the file is not such a report.
     """
     try:
         report = msgspec.json.decode(path.read_bytes(), type=LivePerformance)
@@ -97,7 +97,7 @@ def read_performance(path: Path) -> LivePerformance | None:
 
 
 def why_not_judged(report: LivePerformance, bundle: str, since_ns: int) -> str | None:
-    """Why the report says nothing of this bundle in these days; None where it does."""
+    """Reason why the report says nothing about this bundle on these days; None if it does."""
     others = sorted(set(report.by_bundle) - {bundle})
     if report.clock != "live":
         return f"graded by {report.clock} time, which is no live skill"
@@ -110,7 +110,7 @@ def why_not_judged(report: LivePerformance, bundle: str, since_ns: int) -> str |
 
 
 def performance_figures(report: LivePerformance) -> list[PerformanceFigure]:
-    """The figures of a report that can be an alarm, under the clock of events."""
+    """Metrics of a report that can raise an alarm, by event time."""
     part = report.as_of_event
     return [
         PerformanceFigure(

@@ -1,4 +1,4 @@
-"""How well a bundle ranks the spikes of one side of a drift report: features may drift without any harm to it."""
+"""Ranking quality of a bundle on one side of a drift report: features may drift without harming it."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 
 
 def side_rows(table: FeatureTable, bundle: Bundle | None) -> SideRows:
-    """Scorable rows of a side and, with a bundle, PR-AUC and prevalence over those whose label is known.
+    """Scorable rows of a side and, with a bundle, PR-AUC and prevalence over the rows with a known label.
 
     Raises
     ------

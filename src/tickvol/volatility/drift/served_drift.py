@@ -1,7 +1,7 @@
-"""What drift means to the detector that is served: which of its inputs moved, and which of that is worth an alarm.
+"""Drift as it affects the served detector: the inputs that moved, and the moves that deserve an alarm.
 
-An input that moves and decides little is reported and nothing more; so are features that the detector does not read,
-and a classifier that tells the sides apart. An alarm takes an input that matters, or performance.
+An input that moves but has little weight is only reported; so are features that the detector does not read, and a
+classifier that separates the sides. An alarm needs an important input, or performance.
 """
 
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ PERFORMANCE_DROP = "performance_drop"
 
 @dataclass(frozen=True, slots=True)
 class AlarmRules:
-    """Levels between which alarms neither begin nor end.
+    """Hysteresis levels of the alarms: between them an alarm neither starts nor ends.
 
     Attributes
     ----------
     raise_distance, clear_distance : of an input, in standard deviations of the reference.
-    min_importance : from which an input matters.
+    min_importance : share at or above which an input matters.
     raise_shortfall, clear_shortfall : of performance, see `PerformanceFigure.shortfall`.
     """
 
@@ -44,23 +44,23 @@ class AlarmRules:
 
     @property
     def of_inputs(self) -> Rule:
-        """The rule of an input that matters."""
+        """Rule for an input that matters."""
         return Rule(INPUT_DRIFT, self.input_severity, self.raise_distance, self.clear_distance)
 
     def of_performance(self, figure: str) -> Rule:
-        """The rule of a figure of performance; each figure has its own alert."""
+        """Rule for a performance metric; each metric has its own alert."""
         name = f"{PERFORMANCE_DROP}_{figure}"
         return Rule(name, self.performance_severity, self.raise_shortfall, self.clear_shortfall)
 
 
 class ServedDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the detector that was asked about.
+    """Drift for one detector.
 
     Attributes
     ----------
-    inputs : all that it reads, the most important first.
-    alarming : those that matter and moved; what an alert's hysteresis makes of them depends on the alerts before.
-    performance : figures of the live report; empty with the reason in `performance_note`.
+    inputs : all inputs of the detector, the most important first.
+    alarming : those that matter and moved; their alerts also depend on earlier alerts (hysteresis).
+    performance : metrics of the live report; if empty, `performance_note` gives the reason.
     """
 
     detector: str
@@ -73,7 +73,7 @@ class ServedDrift(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def moved_share(self) -> float | None:
-        """Importance of what matters and moved, over that of what matters and was judged; None without any."""
+        """Importance of the inputs that matter and moved, relative to all judged ones that matter; None without any."""
         judged = [move for move in self.inputs if move.matters and move.moved is not None]
         if not judged:
             return None
@@ -91,12 +91,12 @@ def served_drift(
     performance: Sequence[PerformanceFigure] = (),
     performance_note: str | None = None,
 ) -> ServedDrift:
-    """Compare what the bundle reads of both sides.
+    """Compare the inputs of the bundle on both sides.
 
     Raises
     ------
     NotEnoughData
-        When a side holds no row of which the bundle can say something.
+        When a side holds no row that the bundle can score.
     """
     reference, current = (
         input_rows(side, bundle, max_rows=max_rows, block_s=block_s) for side in (sides.reference, sides.current)
@@ -118,10 +118,11 @@ def served_drift(
 def input_readings(
     drift: ServedDrift, rules: AlarmRules, standing: Sequence[Alert], event_time_ns: int
 ) -> list[Reading]:
-    """A reading of each input for `AlarmRules.of_inputs`, and of each that an alert stands for and is no longer there.
+    """Readings for `AlarmRules.of_inputs`: one per input, and one per alert whose input no longer exists.
 
-    The value is the distance. Of an input that has not moved beyond chance, or does not matter, it is held at the
-    level that raises: it may keep an alert, not begin one. What has come to matter far less than it must is over.
+    The value is the distance. For an input that has not moved beyond chance, or does not matter, it is capped at the
+    raise level: it may keep an alert active, but not start one. An input whose importance has dropped far below the
+    minimum ends its alert.
     """
     readings = [_of_input(move, drift.detector, rules, event_time_ns) for move in drift.inputs]
     subjects = {reading.subject for reading in readings}
@@ -154,12 +155,12 @@ def _of_input(move: InputMove, detector: str, rules: AlarmRules, event_time_ns: 
 
 
 def named(bundle: Bundle) -> str:
-    """Detector and bundle, as alerts are of them: a bundle that was trained later is another one."""
+    """Detector and bundle, the subject of alerts: a bundle trained later is another one."""
     return f"{bundle.name}@{bundle.version[:8]}"
 
 
 def ended_readings(standing: Sequence[Alert], served: str, rule: Rule, event_time_ns: int) -> list[Reading]:
-    """Readings that clear the rule's alerts of detectors which are not the served one: nobody looks after them."""
+    """Readings that clear the rule's alerts of detectors other than the served one, which are no longer monitored."""
     others = [alert for alert in standing if alert.name == rule.name and alert.subject.detector != served]
     return [
         Reading(alert.subject, rule.clear_below - 1.0, {}, f"{served} is served instead", event_time_ns)
@@ -168,7 +169,7 @@ def ended_readings(standing: Sequence[Alert], served: str, rule: Rule, event_tim
 
 
 def performance_readings(figures: Sequence[PerformanceFigure], detector: str) -> list[tuple[str, Reading]]:
-    """Readings for `AlarmRules.of_performance`, each with the name of its figure."""
+    """Readings for `AlarmRules.of_performance`, each with the name of its metric."""
     readings = []
     for figure in figures:
         shown = {name: getattr(figure, name) for name in ("expected", "came", "low", "high")}

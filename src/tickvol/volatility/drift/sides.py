@@ -1,4 +1,4 @@
-"""The two sides of a drift report: which rows are the reference, and which are compared with it."""
+"""The two sides of a drift report: reference rows, and current rows compared with them."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _HOURS_A_DAY = 24
 
 @dataclass(frozen=True, slots=True)
 class DriftSides:
-    """Rows of the reference and of the current side; `how` says in words what was compared."""
+    """Reference and current rows; `how` describes the comparison in words."""
 
     how: str
     reference: FeatureTable
@@ -34,9 +34,9 @@ def between(table: FeatureTable, from_ns: int | None, to_ns: int | None) -> Feat
 
 
 def early_against_late(table: FeatureTable) -> DriftSides:
-    """The half of the rows that comes first in time against the rest, all products split at the same instant.
+    """The first half of the rows in time against the second, all products split at the same instant.
 
-    Rows within one look-back after the split are left out, since their windows reach into the first half.
+    Rows within one look-back after the split are left out, because their windows reach into the first half.
 
     Raises
     ------
@@ -64,12 +64,12 @@ def two_stretches(
     current_from: int | None = None,
     current_to: int | None = None,
 ) -> DriftSides:
-    """Rows of two stretches of time, each with its start and without its end (ns); None leaves an end open.
+    """Rows of two time stretches, each including its start and excluding its end (ns); None leaves an end open.
 
     Raises
     ------
     UsageError
-        When the stretches overlap: a row compared with itself does not drift.
+        When the stretches overlap: a row cannot drift from itself.
     NotEnoughData
         When either holds no row.
     """
@@ -82,14 +82,14 @@ def two_stretches(
 
 
 def recent_against_earlier(table: FeatureTable, *, recent_s: int, reference_days: int) -> DriftSides:
-    """The newest `recent_s` of the rows against the same hours of the UTC day on the days before them.
+    """The newest `recent_s` of the rows against the same hours of the UTC day on earlier days.
 
     The reference ends one look-back before the recent rows begin and reaches back `reference_days`.
 
     Raises
     ------
     NotEnoughData
-        When the days before hold no row of these hours.
+        When the earlier days hold no row of these hours.
     """
     if len(table) == 0:
         raise NotEnoughData("drift: no rows; make some by `tickvol replay`")
@@ -105,7 +105,7 @@ def recent_against_earlier(table: FeatureTable, *, recent_s: int, reference_days
 
 
 def train_against_test(table: FeatureTable, bundle: Bundle) -> DriftSides:
-    """What a bundle was fitted on against the rows that it was tested on, of the dataset that it was trained on.
+    """Train rows of a bundle against its test rows, from the dataset that it was trained on.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def train_against_test(table: FeatureTable, bundle: Bundle) -> DriftSides:
 
 
 def same_hours_only(sides: DriftSides) -> DriftSides:
-    """The reference cut to those hours of the UTC day that the current side holds; markets have their daily rhythm.
+    """Restrict the reference to the hours of the UTC day that the current side holds; markets have a daily rhythm.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _hour_of_day(table: FeatureTable) -> NDArray[np.int64]:
 
 
 def thinned(table: FeatureTable, max_rows: int) -> FeatureTable:
-    """At most `max_rows` rows, evenly spaced: the same ones each time."""
+    """At most `max_rows` rows, evenly spaced; the selection is deterministic."""
     if len(table) <= max_rows:
         return table
     return table.take(np.linspace(0, len(table) - 1, max_rows).astype(np.intp))

@@ -1,4 +1,4 @@
-"""`drift_summary.json`: a drift report in figures, versioned. `docs/drift.md` explains each field."""
+"""`drift_summary.json`: the metrics of a drift report, versioned. `docs/drift.md` explains each field."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _LEFT_OUT = {
 
 
 class SideQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """How the bundle ranks the spikes of one side; PR-AUC is null where the side has no spike or nothing else."""
+    """Ranking of one side's spikes by the bundle; PR-AUC is null where the side has only one class."""
 
     rows: int
     positives: int
@@ -33,7 +33,7 @@ class SideQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One side: what was there, what was used, how the bundle does on it (null without a bundle)."""
+    """One side: available rows, rows used, and the bundle's quality on it (null without a bundle)."""
 
     from_ns: int
     to_ns: int
@@ -45,7 +45,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature; `drifted` is null where it was not judged, `reason` then says why."""
+    """One feature; `drifted` is null if it was not judged, with the `reason`."""
 
     feature: str
     method: str | None
@@ -61,7 +61,7 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole report in figures."""
+    """The whole report as metrics."""
 
     summary_version: int
     note: str | None
@@ -82,7 +82,7 @@ class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """Evidently's documents and our summary of them."""
+    """Evidently's documents and their summary."""
 
     html: str
     json: str
@@ -91,7 +91,7 @@ class DriftReport:
 
 @dataclass(frozen=True, slots=True)
 class SideRows:
-    """What is known of a side besides its table: (n,) mask of scorable rows and, with a bundle, its quality."""
+    """Properties of a side besides its table: (n,) mask of scorable rows and, with a bundle, its quality."""
 
     scorable: NDArray[np.bool_]
     quality: SideQuality | None = None
@@ -113,12 +113,12 @@ def drift_report(
     Parameters
     ----------
     sides : the two tables, of the same feature spec.
-    reference_rows, current_rows : which of their rows are scorable, and how the bundle does on them.
+    reference_rows, current_rows : their scorable rows, and the bundle's quality on them.
     rules : Evidently's method, its threshold, and the share of drifted features that makes the whole drifted.
     min_rows : a feature known in fewer rows of either side is not judged.
     max_rows : a longer side is thinned evenly.
-    bundle : hash of the bundle that gave the qualities.
-    served : what the sides are to that bundle.
+    bundle : hash of the bundle that the qualities refer to.
+    served : drift as it affects that bundle.
 
     Raises
     ------

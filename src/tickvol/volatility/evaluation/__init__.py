@@ -1,1 +1,1 @@
-"""How detectors are judged: metrics, events and alarms, block bootstrap, regimes, the report and the backtest."""
+"""Evaluation of detectors: metrics, events and alarms, block bootstrap, regimes, the report and the backtest."""

@@ -1,4 +1,4 @@
-"""Alarms against spikes of stored features with one bundle, beside what the bundle recorded on its own test rows."""
+"""Backtest of one bundle on stored features: alarms against spikes, with the bundle's own recorded test metrics."""
 
 from typing import Any, NamedTuple
 
@@ -23,22 +23,22 @@ def backtest(
 
     Parameters
     ----------
-    table : rows of the bundle's spec; cut them to the time and products that are asked about.
-    threshold : probability at which an alarm rings, in [0, 1]; None for the bundle's own.
-    alarm_cooldown_s : seconds in which an alarm does not ring again.
+    table : rows of the bundle's spec, already restricted to the wanted time range and products.
+    threshold : probability at or above which an alarm fires, in [0, 1]; None for the bundle's own.
+    alarm_cooldown_s : seconds after an alarm in which no other alarm fires.
 
     Returns
     -------
     dict
-        Plain JSON values. Rows that the bundle was trained on are judged too, and counted: it is a look back, no
-        verdict. `spikes` names every event with its lead time, None where it was missed.
+        Plain JSON values. Rows that the bundle was trained on are included and counted: this is a look back, not a
+        verdict. `spikes` lists every event with its lead time, None where it was missed.
 
     Raises
     ------
     UsageError
-        When the threshold is no probability.
+        When the threshold is not a probability.
     SchemaMismatch
-        When the rows are not of the bundle's spec.
+        When the rows do not have the bundle's spec.
     """
     ring_at = bundle.alert_threshold if threshold is None else threshold
     if not 0.0 <= ring_at <= 1.0:

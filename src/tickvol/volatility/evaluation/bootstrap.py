@@ -1,10 +1,10 @@
-"""Block bootstrap of PR-AUC: intervals for rows that overlap, cluster and come in pieces.
+"""Block bootstrap of PR-AUC: intervals for rows that overlap, cluster and come in separate recordings.
 
-Neighbouring rows share a look-back of features and a horizon of labels, so what is drawn is a block of that length,
-of all products at once (they move together). A block starts at any bar of a contiguous run and wraps round inside it
-(circular blocks, Politis and Romano 1992): none bridges a silence, and rows at the edges are drawn as often as
-others. A run shorter than a block is drawn whole. A run is chosen in proportion to the blocks that it holds, at least
-one, which gives every bar the same expected number of draws.
+Neighbouring rows share a look-back of features and a horizon of labels, so the resampling unit is a block of that
+length, of all products at once (they move together). A block starts at any bar of a contiguous run and wraps round
+inside it (circular blocks, Politis and Romano 1992): none bridges a break, and rows at the edges are drawn as often as
+others. A run shorter than a block is drawn whole. A run is drawn with probability proportional to its number of blocks,
+at least one, which gives every bar the same expected number of draws.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tickvol.volatility.evaluation.bootstrap_kernel import weighted_precision
 
 _CHUNK = 64
-"""Resamples weighed at once; bounds the memory, changes no figure."""
+"""Resamples processed at once; bounds the memory, does not change any result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TimeAxis:
 
     @classmethod
     def of(cls, bar_end_ns: NDArray[np.int64], bar_ns: int) -> "TimeAxis":
-        """The axis of feature rows of any products and order; a run ends where no product has the next bar.
+        """Axis of feature rows of any products and order; a run ends where no product has the next bar.
 
         >>> axis = TimeAxis.of(np.array([1, 2, 5, 6, 7, 2], np.int64), bar_ns=1)
         >>> axis.run_start.tolist(), axis.run_bars.tolist()
@@ -47,7 +47,7 @@ class TimeAxis:
         return cls(times, start, np.diff(np.append(start, len(times))))
 
     def blocks(self, block_bars: int) -> int:
-        """Whole blocks that fit the runs, at least one a run."""
+        """Number of whole blocks that fit into the runs, at least one per run."""
         return int(np.maximum(self.run_bars // block_bars, 1).sum())
 
 
@@ -58,7 +58,7 @@ class Interval:
     Attributes
     ----------
     low, high : the 2.5% and 97.5% quantile over the resamples.
-    samples : resamples that held both classes.
+    samples : number of resamples that held both classes.
     reason : why `low` and `high` are None, else None.
     """
 
@@ -69,7 +69,7 @@ class Interval:
 
 
 def draw_counts(axis: TimeAxis, block_bars: int, samples: int, random: np.random.Generator) -> NDArray[np.int32]:
-    """How often each resample holds each bar, (samples, t) int32."""
+    """Number of times each resample holds each bar, (samples, t) int32."""
     share = np.maximum(axis.run_bars / block_bars, 1.0)
     draws = max(1, round(float(share.sum())))
     counts = np.zeros((samples, len(axis.bar_end_ns) + 1), np.int32)
@@ -89,7 +89,7 @@ def draw_counts(axis: TimeAxis, block_bars: int, samples: int, random: np.random
 def resample_counts(
     axis: TimeAxis, *, block_bars: int, samples: int, seed: int
 ) -> Iterator[tuple[slice, NDArray[np.int32]]]:
-    """All resamples, some at a time: their places, and how often each holds each bar (`draw_counts`)."""
+    """All resamples in chunks: slice of the resamples, and their counts of each bar (`draw_counts`)."""
     random = np.random.default_rng(seed)
     for first in range(0, samples, _CHUNK):
         size = min(_CHUNK, samples - first)
@@ -103,13 +103,13 @@ def weighted_average_precision(
 
     Parameters
     ----------
-    positive, scores : (n,); a float64 `positive` is the chance of a spike, and the result what is expected then.
-    weights : (samples, n), how often each resample holds each row.
+    positive, scores : (n,); a float64 `positive` is the probability of a spike, and the result the expected value.
+    weights : (samples, n), number of times each resample holds each row.
 
     Returns
     -------
     (samples,) float64
-        NaN for a resample without one of the classes.
+        NaN for a resample that lacks one of the classes.
     """
     order = np.argsort(-scores, kind="stable")
     tie_end = np.append(np.diff(scores[order]) != 0, True)
@@ -129,19 +129,19 @@ def resample_pr_auc(
     seed: int,
     strata: NDArray[np.int8] | None = None,
 ) -> NDArray[np.float64]:
-    """PR-AUC of each detector in each resample; all detectors see the same resamples, so differences are paired.
+    """PR-AUC of each detector in each resample; all detectors share the resamples, so differences are paired.
 
     Parameters
     ----------
-    axis : bars of the judged span, judged or not.
-    bar_end_ns, positive : (n,), the judged rows; each time must be on the axis.
+    axis : all bars of the evaluated span, with or without evaluated rows.
+    bar_end_ns, positive : (n,), the evaluated rows; each time must be on the axis.
     scores : (detectors, n) float64, finite.
-    strata : (n,) parts whose scores are not compared with each other; None for one part (`average_precision`).
+    strata : (n,) groups whose scores are not compared with each other; None for one group (`average_precision`).
 
     Returns
     -------
     (detectors, samples) float64
-        NaN for a resample without one of the classes.
+        NaN for a resample that lacks one of the classes.
     """
     bar = np.searchsorted(axis.bar_end_ns, bar_end_ns)
     part = np.zeros(len(positive), np.int8) if strata is None else strata
@@ -169,11 +169,11 @@ def resample_sums(
     samples: int,
     seed: int,
 ) -> list[NDArray[np.float64]]:
-    """Sums of columns over the rows of each resample; the resamples of `resample_pr_auc`, drawn once for all blocks.
+    """Sums of columns over the rows of each resample; same resamples as `resample_pr_auc`, drawn once for all blocks.
 
     Parameters
     ----------
-    blocks : each (n, m) float64, columns of the rows; looked at one after the other.
+    blocks : each (n, m) float64, columns of the rows; consumed one after another.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def resample_sums(
 
 
 def percentile_interval(values: NDArray[np.float64]) -> Interval:
-    """The middle 95% of the resamples that hold both classes.
+    """Middle 95% of the resamples that hold both classes.
 
     >>> percentile_interval(np.array([np.nan, np.nan])).reason
     'no resample holds both classes'
@@ -205,7 +205,7 @@ def percentile_interval(values: NDArray[np.float64]) -> Interval:
 
 
 def why_no_interval(blocks: int, events: int, *, min_blocks: int, min_events: int) -> str | None:
-    """The reason not to give an interval, None where there is enough to draw from."""
+    """Reason not to give an interval; None where there are enough blocks and events."""
     reasons = []
     if blocks < min_blocks:
         reasons.append(f"{blocks} blocks, at least {min_blocks} needed")

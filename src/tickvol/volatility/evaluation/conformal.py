@@ -1,10 +1,10 @@
-"""Conformal thresholds: at level alpha, of the spikes at most a share alpha is missed.
+"""Conformal thresholds: at level alpha, at most a share alpha of the spikes is missed.
 
 A threshold at the alpha-quantile of the scores of past spikes misses a new spike with probability at most alpha as long
-as new spikes come from where the past ones came from (Vovk, Gammerman and Shafer, 2005, class-conditional). Markets
-drift, so the adaptive form moves the level with every label that has matured (Gibbs and Candes, 2021): after a missed
-spike it asks for more caution, after a caught one for a little less. Whatever the drift, the share missed over T spikes
-then stays within (1 + step) / (step T) of alpha.
+as new spikes have the distribution of past ones (Vovk, Gammerman and Shafer, 2005, class-conditional). Markets drift,
+so the adaptive form moves the level with every label that has matured (Gibbs and Candes, 2021): a missed spike makes
+it more cautious, a caught one a little less. Whatever the drift, the share missed over T spikes then stays within
+(1 + step) / (step T) of alpha.
 """
 
 import math
@@ -43,12 +43,12 @@ def adaptive_thresholds(
     step: float,
     horizon_ns: int,
 ) -> NDArray[np.float64]:
-    """(n,) thresholds in force at rows in order of time, each from labels that had matured by then.
+    """(n,) thresholds in force at rows in time order, each from labels that had matured by then.
 
     Parameters
     ----------
     past_scores : scores of past spikes. scores, positive, bar_end_ns : (n,), ascending in time.
-    step : how far one spike moves the level.
+    step : change of the level per spike.
     horizon_ns : a label is known this long after its row.
     """
     ordered = np.sort(past_scores)
@@ -78,7 +78,7 @@ def coverage_figures(
     step: float,
     horizon_ns: int,
 ) -> dict[str, Any]:
-    """Share of spikes missed and of rows alarmed by a fixed and by an adaptive threshold, in all and by UTC day."""
+    """Share of spikes missed and of rows alarmed, with a fixed and an adaptive threshold, overall and by UTC day."""
     order = np.argsort(bar_end_ns, kind="stable")
     scores, positive, times = scores[order], positive[order], bar_end_ns[order]
     fixed = np.full(len(scores), miss_threshold(past_scores, alpha))

@@ -1,16 +1,16 @@
-"""Spikes as events and scores as alarms: how many were caught, how early, and how often it rang for nothing.
+"""Spikes as events and scores as alarms: events caught, lead times, and false alarms.
 
-All times are ends of bars in ns. Rows are never counted as seconds: a gap of the recording leaves fewer rows, not
+All times are ends of bars in ns. Rows are never counted as seconds: a gap in the recording leaves fewer rows, not
 less time.
 
-* An *event* is a run of positive rows of one product; two successive ones belong together when they lie at most one
-  horizon apart in time, whatever is between them (calm rows, unknown rows, a break of the recording). Its *onset* is
+* An *event* is a run of positive rows of one product; two successive ones belong together when they are at most one
+  horizon apart in time, whatever is between them (calm rows, unknown rows, a break in the recording). Its *onset* is
   its first positive row; there the spike still lies ahead, in (onset, onset + horizon].
-* An *alarm* rings at a row whose score is at or above the threshold, unless one rang for the product less than the
-  cool-down ago: what follows in the cool-down is the same episode. A score that stays high rings anew after each
-  cool-down, so that a detector which is always on pays for it.
+* An *alarm* fires at a row whose score is at or above the threshold, unless one fired for the product less than the
+  cool-down ago: rows within the cool-down are the same episode. A score that stays high fires again after each
+  cool-down, so that a detector that is always on pays for it.
 * An alarm *counts* for an event from one horizon before the onset up to the last positive row, both included. Events
-  are more than a horizon apart, so an alarm counts for one event at most. One that counts for none is false.
+  are more than a horizon apart, so an alarm counts for one event at most. One that counts for none is a false alarm.
 * *Lead time* is the onset minus the first alarm that counts: positive before the onset, negative after it.
 """
 
@@ -44,12 +44,12 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Which alarm counts for which event.
+    """Assignment of alarms to events.
 
     Attributes
     ----------
     lead_ns : (events,) float64, onset minus the first alarm that counts; NaN where the event was missed.
-    false : (alarms,) bool, whether the alarm counts for no event.
+    false : (alarms,) bool, True if the alarm counts for no event.
     """
 
     lead_ns: NDArray[np.float64]
@@ -82,13 +82,13 @@ def find_events(
 def find_alarms(
     product: NDArray[np.int32], bar_end_ns: NDArray[np.int64], above: NDArray[np.bool_], cooldown_ns: int
 ) -> NDArray[np.intp]:
-    """Indices of the rows at which an alarm rings.
+    """Indices of the rows at which an alarm fires.
 
     Parameters
     ----------
-    product, bar_end_ns, above : (n,), sorted by (product, bar_end_ns); `above` says that the score reaches the
+    product, bar_end_ns, above : (n,), sorted by (product, bar_end_ns); `above` is True where the score reaches the
         threshold.
-    cooldown_ns : an alarm rings again at this distance or later; 0 lets each row ring.
+    cooldown_ns : minimum distance between two alarms; 0 lets every row fire.
     """
     candidates = np.flatnonzero(above)
     rang: list[int] = []
@@ -103,7 +103,7 @@ def find_alarms(
 
 
 def match(events: Events, alarm_product: NDArray[np.int32], alarm_ns: NDArray[np.int64], horizon_ns: int) -> Matching:
-    """Alarms against events; both sorted by (product, time)."""
+    """Match alarms with events; both sorted by (product, time)."""
     lead_ns = np.full(len(events), np.nan)
     false = np.ones(len(alarm_ns), np.bool_)
     for owner in np.unique(events.product):
@@ -131,10 +131,10 @@ def event_metrics(
     horizon_ns: int,
     cooldown_ns: int,
 ) -> dict[str, Any]:
-    """Events caught, lead times in seconds and false alarms an hour.
+    """Events caught, lead times in seconds and false alarms per hour.
 
-    Hours are those of the judged rows (their number x the bar, summed over products), the only time in which an alarm
-    could ring and be told right from wrong. Lead times are of caught events only; None without any.
+    Hours are those of the evaluated rows (their number x the bar, summed over products), the only time in which an
+    alarm could fire and be classified as true or false. Lead times are of caught events only; None without any.
     """
     events = find_events(product, bar_end_ns, positive, horizon_ns)
     alarms = find_alarms(product, bar_end_ns, above, cooldown_ns)

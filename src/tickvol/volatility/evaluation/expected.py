@@ -1,10 +1,10 @@
-"""Performance before the labels are known, from calibrated probabilities alone (CBPE).
+"""Performance before the labels are known, estimated from calibrated probabilities alone (CBPE).
 
-If probabilities are calibrated, a row of probability p is a spike with chance p, so the confusion matrix is expected to
-be: true positives = sum of p over the alarms, false positives = sum of (1 - p) over them, false negatives = sum of p
-over the rest. What follows from it (precision, recall, F1, PR-AUC, Brier) is an estimate: the ratio of expectations.
-It holds as far as the calibration does, whatever the features do; where the meaning of the features has changed, the
-probabilities are wrong and so is the estimate, and the comparison with what came is what shows it.
+If probabilities are calibrated, a row of probability p is a spike with probability p, so the expected confusion matrix
+is: true positives = sum of p over the alarms, false positives = sum of (1 - p) over them, false negatives = sum of p
+over the rest. Metrics derived from it (precision, recall, F1, PR-AUC, Brier) are estimates: ratios of expectations.
+They hold as far as the calibration does, whatever the features do; where the relation between features and label has
+changed, the probabilities are wrong and so are the estimates, and only the comparison with the outcomes shows it.
 
 Source: confidence-based performance estimation, NannyML documentation, "How it works: performance estimation".
 """
@@ -17,18 +17,18 @@ from tickvol.volatility.evaluation.metrics import ratio
 
 
 def expected_performance(probability: NDArray[np.float64], alarmed: NDArray[np.bool_]) -> dict[str, float | int | None]:
-    """What calibrated probabilities promise of the alarms that were given with them.
+    """Expected metrics of alarms, from calibrated probabilities.
 
     Parameters
     ----------
     probability : (n,) float64 in [0, 1], calibrated.
-    alarmed : (n,) bool, whether the row's signal is an alarm.
+    alarmed : (n,) bool, True if the row's signal is an alarm.
 
     Returns
     -------
     dict
         `rows`, `true_positives`, `false_positives`, `false_negatives`, `true_negatives` (expected counts),
-        `prevalence`, `precision`, `recall`, `f1`, `brier`, `pr_auc`; None where a quotient is not defined.
+        `prevalence`, `precision`, `recall`, `f1`, `brier`, `pr_auc`; None where a ratio is undefined.
 
     >>> found = expected_performance(np.array([0.5, 0.25, 0.25]), np.array([True, False, False]))
     >>> found["precision"], found["recall"], found["prevalence"]
@@ -54,7 +54,7 @@ def expected_performance(probability: NDArray[np.float64], alarmed: NDArray[np.b
 
 
 def expected_average_precision(probability: NDArray[np.float64]) -> float | None:
-    """Average precision when each row counts as a spike by its own probability, which ranks them too.
+    """Average precision when each row is a spike with its own probability, which is also its score.
 
     >>> round(expected_average_precision(np.array([1.0, 0.5, 0.0])), 4)
     0.9444

@@ -1,4 +1,4 @@
-"""Speed of a bundle beside its bare estimator, both timed in turns on the same rows of the same run."""
+"""Inference speed of a bundle against its bare estimator, timed alternately on the same rows in the same run."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 BATCHES = (1, 100, 10_000)
 CALLS = 1000
 MAX_RATIO = 1.5
-"""Goal for batches of 100 rows and more: time of the bundle over that of the bare booster."""
+"""Goal for batches of 100 rows and more: time of the bundle over the bare booster's."""
 MAX_EXTRA_US = 100.0
-"""Goal for one row: microseconds over the bare booster."""
+"""Goal for one row: microseconds more than the bare booster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Times of one batch size in microseconds a row; `bare` is the estimator on inputs that lie ready."""
+    """Times of one batch size in microseconds per row; `bare` is the estimator on precomputed inputs."""
 
     batch: int
     calls: int
@@ -34,22 +34,22 @@ class Speed:
 
     @property
     def rows_per_s(self) -> float:
-        """By the median."""
+        """Rows per second, from the median time."""
         return 1e6 / self.p50_us
 
     @property
     def ratio(self) -> float:
-        """Median of the bundle over that of the bare estimator."""
+        """Median time of the bundle over the bare estimator's."""
         return self.p50_us / self.bare_p50_us
 
     @property
     def extra_us(self) -> float:
-        """Microseconds a row over the bare estimator, by the medians."""
+        """Microseconds per row more than the bare estimator, from the medians."""
         return self.p50_us - self.bare_p50_us
 
     @property
     def met(self) -> bool:
-        """Whether the goal of this batch size is met."""
+        """True if the goal of this batch size is met."""
         return self.extra_us <= MAX_EXTRA_US if self.batch == 1 else self.ratio <= MAX_RATIO
 
 
@@ -57,7 +57,7 @@ def measure_inference(bundle: Bundle, table: FeatureTable, batches: Sequence[int
     """Time `Bundle.predict_matrix` (features in, calibrated probability out) for each batch size.
 
     Scorable rows of the table are repeated as often as needed. Each size gets `CALLS` calls, a tenth of them for
-    batches of more than 1,000 rows, after a tenth as many to warm up.
+    batches of more than 1,000 rows, after a tenth as many warm-up calls.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _measure(bundle: Bundle, table: FeatureTable, batch: int) -> Speed:
 
 
 def _bare(bundle: Bundle, table: FeatureTable) -> Callable[[], Any]:
-    """The estimator alone; a booster gets what it likes best, contiguous float32."""
+    """The estimator alone; a booster gets its fastest input, contiguous float32."""
     x = bundle.matrix(table)
     if isinstance(bundle.detector, BoostedDetector):
         booster = bundle.detector.booster

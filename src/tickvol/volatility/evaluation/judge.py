@@ -1,4 +1,4 @@
-"""The judgement: every detector on the same rows, beside the best baseline, with an interval and a verdict."""
+"""Evaluation of all detectors on the same rows, against the best baseline, with intervals and verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from tickvol.volatility.evaluation.regimes import REGIMES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingRules:
-    """Numbers that decide a judgement.
+    """Rules of an evaluation.
 
     Attributes
     ----------
     horizon_s : seconds that a label looks ahead; events merge and alarms count within it.
     block_s : length of a bootstrap block, look-back plus horizon.
-    alarm_cooldown_s : seconds in which an alarm does not ring again.
-    bootstrap_samples, seed : resamples and the seed that draws them.
-    min_blocks, min_events : fewer of either, and there is no interval.
-    max_pr_auc : above it a leak is suspected and nothing is judged.
+    alarm_cooldown_s : seconds after an alarm in which no other alarm fires.
+    bootstrap_samples, seed : number of resamples and their random seed.
+    min_blocks, min_events : minimum of each for an interval.
+    max_pr_auc : above it a leak is suspected and the evaluation is refused.
     """
 
     horizon_s: int
@@ -40,13 +40,13 @@ class JudgingRules:
     seed: int = 0
 
     def block_bars(self, bar_ns: int) -> int:
-        """Bars of a block."""
+        """Number of bars in a block."""
         return self.block_s * NS_PER_S // bar_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRows:
-    """The rows on which all detectors are judged, sorted by (product, bar_end_ns); all arrays (n,).
+    """The rows on which all detectors are evaluated, sorted by (product, bar_end_ns); all arrays (n,).
 
     Attributes
     ----------
@@ -55,8 +55,8 @@ class JudgedRows:
     positive : bool, the label.
     regime : int8, index into `REGIMES` or -1.
     bar_ns : length of a bar.
-    axis : all bars of the judged span, judged or not; bootstrap blocks are cut from it.
-    fold : int8, which fold a row belongs to; PR-AUC is taken within each. None where there are no folds.
+    axis : all bars of the evaluated span, with or without evaluated rows; bootstrap blocks are cut from it.
+    fold : int8, fold of each row; PR-AUC is computed within each. None where there are no folds.
     """
 
     products: tuple[str, ...]
@@ -69,7 +69,7 @@ class JudgedRows:
     fold: NDArray[np.int8] | None = None
 
     def fold_of(self, rows: NDArray[np.bool_]) -> NDArray[np.int8] | None:
-        """Folds of the rows of a mask."""
+        """Folds of the rows selected by a mask."""
         return None if self.fold is None else self.fold[rows]
 
     def __len__(self) -> int:
@@ -78,14 +78,14 @@ class JudgedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredDetector:
-    """What a detector says of the judged rows.
+    """Scores of a detector for the evaluated rows.
 
     Attributes
     ----------
-    margin : (n,) float64, finite; ranks the rows. Calibration may tie what the margin tells apart, so PR-AUC is of
-        this.
-    probability : (n,) float64, finite, calibrated; everything else is of this.
-    threshold : probability at or above which an alarm rings; one, or one a row where folds have chosen their own.
+    margin : (n,) float64, finite; ranks the rows. PR-AUC uses it, because calibration may tie margins that
+        differ.
+    probability : (n,) float64, finite, calibrated; used for everything else.
+    threshold : probability at or above which an alarm fires; one, or one per row where folds have chosen their own.
     """
 
     name: str
@@ -95,12 +95,12 @@ class ScoredDetector:
     threshold: float | NDArray[np.float64]
 
     def threshold_of(self, rows: NDArray[np.bool_]) -> float | NDArray[np.float64]:
-        """The thresholds of the rows of a mask."""
+        """Thresholds of the rows selected by a mask."""
         return self.threshold if isinstance(self.threshold, float) else self.threshold[rows]
 
 
 def judge(rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingRules) -> dict[str, Any]:
-    """Metrics, leads and verdicts of all detectors.
+    """Metrics, leads over the best baseline and verdicts of all detectors.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def judge(rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingR
     NotEnoughData
         Without rows or detectors.
     SuspectedLeak
-        When a detector is too good to be believed; the message holds the figures.
+        When a detector is implausibly good; the message holds the metrics.
     """
     if len(rows) == 0 or not detectors:
         raise NotEnoughData(f"{len(rows)} rows, {len(detectors)} detectors: at least one of each is needed to judge")
@@ -176,7 +176,7 @@ def _sample(rows: JudgedRows, rules: JudgingRules) -> dict[str, Any]:
 def _resample(
     rows: JudgedRows, detectors: Sequence[ScoredDetector], part: NDArray[np.bool_], rules: JudgingRules
 ) -> dict[str, NDArray[np.float64]]:
-    """(samples,) PR-AUC of each detector on a part of the rows; the resamples are the same for every part."""
+    """(samples,) PR-AUC of each detector on a subset of the rows; the resamples are the same for every subset."""
     found = resample_pr_auc(
         rows.axis,
         rows.bar_end_ns[part],
@@ -207,7 +207,7 @@ def _part_leads(
     rules: JudgingRules,
     because: str | None,
 ) -> dict[str, dict[str, Any]]:
-    """By detector and part (product or regime): interval of the lead, there, over the best baseline of all rows."""
+    """Intervals of the lead by detector and part (product or regime), over the best baseline of all rows."""
     found: dict[str, dict[str, Any]] = {detector.name: {} for detector in detectors}
     for part, mask in (_products(rows) | _regimes(rows)).items():
         resampled = {} if because else _resample(rows, detectors, mask, rules)

@@ -1,4 +1,4 @@
-"""The lead of a detector over the best baseline: difference of PR-AUC, its interval, and what may be said of it."""
+"""The lead of a detector over the best baseline: difference in PR-AUC, its interval, and a verdict."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ YARDSTICK = "best baseline"
 
 
 def best_baseline(pr_auc: Mapping[str, float | None]) -> str | None:
-    """The baseline of the highest PR-AUC on the judged rows themselves, the hardest one to lead; None without any.
+    """Baseline with the highest PR-AUC on the evaluated rows themselves, the hardest one to beat; None without any.
 
     >>> best_baseline({"ewma": 0.2, "har": 0.3, "zscore": None})
     'har'
@@ -25,7 +25,7 @@ def best_baseline(pr_auc: Mapping[str, float | None]) -> str | None:
 
 
 def verdict(lead: Interval) -> str:
-    """What an interval of the lead over the best baseline allows to say; no interval allows nothing.
+    """Verdict on the lead over the best baseline, from its interval; undecided without an interval.
 
     >>> verdict(Interval(-0.01, 0.2, 1000)), verdict(Interval(0.01, 0.2, 1000)), verdict(Interval(-0.3, -0.1, 1000))
     ('not distinguishable from baseline', 'better than baseline', 'worse than baseline')
@@ -42,7 +42,7 @@ def verdict(lead: Interval) -> str:
 def lead_interval(
     name: str, yardstick: str | None, resampled: Mapping[str, NDArray[np.float64]], because: str | None
 ) -> Interval:
-    """Middle 95% of the lead over the best baseline, or why there is none; parameters as of `lead_figures`."""
+    """Middle 95% of the lead over the best baseline, or the reason for none; parameters as in `lead_figures`."""
     if because is not None or yardstick is None:
         return Interval(None, None, 0, because or "no baseline among the detectors")
     if name == yardstick:
@@ -58,13 +58,13 @@ def lead_figures(
     resampled: Mapping[str, NDArray[np.float64]],
     because: str | None,
 ) -> dict[str, Any]:
-    """Intervals of PR-AUC and of its lead, and the verdict.
+    """Intervals of PR-AUC and of the lead, and the verdict.
 
     Parameters
     ----------
-    pr_auc : of every detector on all judged rows.
+    pr_auc : of every detector on all evaluated rows.
     yardstick : name of the best baseline, None without any. baselines : names of all.
-    resampled : (samples,) PR-AUC of every detector, paired; not looked at where `because` says that there is no
+    resampled : (samples,) PR-AUC of every detector, paired; not used where `because` gives a reason for no
         interval.
     """
     own = Interval(None, None, 0, because) if because else percentile_interval(resampled[name])

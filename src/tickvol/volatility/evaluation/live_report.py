@@ -15,17 +15,17 @@ from tickvol.volatility.evaluation.report import SIMULATED_WARNING
 from tickvol.volatility.evaluation.rolling import PENDING, SPIKE, LiveRows, RollingRules, rolling_performance, states
 
 SCHEMA_VERSION = 1
-"""Raised whenever a key of the document changes its name or meaning."""
+"""Incremented whenever a key of the document changes its name or meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """All that was said and became of it, of one label.
+    """Predictions and their outcomes, for one label.
 
     Attributes
     ----------
     bundles : hashes that `rows.bundle` indexes.
-    other_label : predictions of another label kind or horizon, which are left out.
+    other_label : number of predictions with another label kind or horizon, which are left out.
     """
 
     rows: LiveRows
@@ -40,8 +40,8 @@ def live_report(said: Said, rules: RollingRules, *, window_s: float, as_of_event
 
     Parameters
     ----------
-    as_of_event : take event time for both clocks, as if each prediction had been made at the end of its bar and each
-        outcome known at the end of its horizon: what a replay would have earned had it been live.
+    as_of_event : use event time for both clocks, as if each prediction had been made at the end of its bar and each
+        outcome known at the end of its horizon: the performance that a replay would have had live.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def live_report(said: Said, rules: RollingRules, *, window_s: float, as_of_event
 
 
 class _Judged:
-    """Performance of graded rows; that of the same rows again is not drawn again."""
+    """Performance of graded rows; the bootstrap is not repeated for the same rows."""
 
     def __init__(self, rules: RollingRules) -> None:
         self._rules = rules

@@ -1,4 +1,4 @@
-"""Brier score, log score and calibration error with intervals, and the first two beside a yardstick's."""
+"""Brier score, log score and calibration error with intervals; the first two as gains over a reference forecaster."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from tickvol.volatility.evaluation.metrics import CALIBRATION_BINS, LOG_SCORE_CL
 def loss_figures(
     rows: JudgedRows, detectors: Sequence[ScoredDetector], rules: JudgingRules, yardstick: str
 ) -> dict[str, dict[str, Any]]:
-    """By detector: `brier_gain` and `log_score_gain` (yardstick's loss minus own: above 0 is better) and
+    """By detector: `brier_gain` and `log_score_gain` (the reference's loss minus its own: above 0 is better) and
     `calibration_error`, each with the middle 95% of the resamples.
     """
     losses = {one.name: _losses(rows.positive, one.probability) for one in detectors}
@@ -43,18 +43,18 @@ def loss_figures(
 
 
 def _columns(rows: JudgedRows, detector: ScoredDetector, gain: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 3 + bins): one, gains in both losses, and the row's share of its calibration bin's error."""
+    """(n, 3 + bins): ones, gains in both losses, and the row's share of its calibration bin's error."""
     return np.column_stack([np.ones(len(rows)), gain, _binned(rows.positive, detector.probability)])
 
 
 def _losses(positive: NDArray[np.bool_], probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 2): squared error, and minus the logarithm of the probability given to what happened."""
+    """(n, 2): squared error, and negative log of the probability given to what happened."""
     held = np.clip(probability, LOG_SCORE_CLIP, 1.0 - LOG_SCORE_CLIP)
     return np.column_stack([(probability - positive) ** 2, -np.log(np.where(positive, held, 1.0 - held))])
 
 
 def _binned(positive: NDArray[np.bool_], probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, bins): probability minus spike in the column of the row's bin; the bins of `calibration_bins`."""
+    """(n, bins): probability minus spike in the column of the row's bin; bins as in `calibration_bins`."""
     quantiles = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
     edges = np.unique(np.quantile(probability, quantiles, method="inverted_cdf"))
     columns = np.zeros((len(positive), len(edges) + 1))

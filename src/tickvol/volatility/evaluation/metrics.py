@@ -1,7 +1,7 @@
-"""Metrics of a detector's probabilities against spikes. What is not defined is None, never 0.
+"""Metrics of a detector's probabilities against spikes. An undefined metric is None, never 0.
 
-One rule for all: rows of one class only, no rows, or a probability that is not finite give None; so does a quotient
-whose denominator is 0 (a precision without alarms).
+One rule for all: rows of a single class, no rows, or a probability that is not finite give None; so does a ratio whose
+denominator is 0 (a precision without alarms).
 """
 
 from typing import Any
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 
 CALIBRATION_BINS = 10
 LOG_SCORE_CLIP = 1e-6
-"""Probabilities are held this far from 0 and 1 for the log score: isotonic calibration gives both, and one miss is
-infinite."""
+"""Probabilities are clipped this far from 0 and 1 for the log score: isotonic calibration gives both, and a single miss
+would be infinite."""
 
 
 def judgeable(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> bool:
-    """Whether both classes are there and all scores are finite."""
+    """True if both classes are present and all scores are finite."""
     return bool(positive.any() and not positive.all() and np.isfinite(scores).all())
 
 
 def ratio(numerator: float, denominator: float) -> float | None:
-    """The quotient, None where the denominator is 0."""
+    """Ratio of two numbers, None where the denominator is 0."""
     return float(numerator) / float(denominator) if denominator else None
 
 
 def tie_ends(descending_scores: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Index of the last row of each group of equal scores: a threshold takes equal scores together.
+    """Index of the last row of each group of equal scores; a threshold includes equal scores together.
 
     >>> tie_ends(np.array([0.9, 0.5, 0.5, 0.1])).tolist()
     [0, 2, 3]
@@ -37,7 +37,7 @@ def tie_ends(descending_scores: NDArray[np.float64]) -> NDArray[np.intp]:
 def precision_recall(
     positive: NDArray[np.bool_], scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Precision, recall and threshold at each distinct score, thresholds falling; all three (m,) float64.
+    """Precision, recall and threshold at each distinct score, thresholds descending; all three (m,) float64.
 
     Precondition: `judgeable`.
     """
@@ -52,13 +52,13 @@ def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.float64]) 
 
     Parameters
     ----------
-    positive : (n,) bool, whether the row is a spike.
-    scores : (n,) float64, higher is more likely; equal scores are taken together, so their order does not matter.
+    positive : (n,) bool, True for a spike.
+    scores : (n,) float64, higher is more likely; equal scores are grouped, so their order does not matter.
 
     Returns
     -------
     float | None
-        The same as `sklearn.metrics.average_precision_score`; its chance level is the prevalence.
+        Equal to `sklearn.metrics.average_precision_score`; its chance level is the prevalence.
 
     >>> average_precision(np.array([True, False, True]), np.array([0.9, 0.8, 0.7]))
     0.8333333333333333
@@ -72,10 +72,10 @@ def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.float64]) 
 def stratified_precision(
     positive: NDArray[np.bool_], scores: NDArray[np.float64], strata: NDArray[np.int8]
 ) -> float | None:
-    """Mean of `average_precision` over strata weighted by their spikes; strata of one class do not count.
+    """Mean of `average_precision` over strata weighted by their spikes; strata with one class do not count.
 
-    Detectors that are fitted anew for each fold do not share a scale, so rows of different folds are not compared
-    (Forman and Scholz, 2010, on averaging over folds).
+    Detectors refitted for each fold do not share a scale, so rows of different folds are not compared (Forman and
+    Scholz, 2010, on averaging over folds).
     """
     area, spikes = 0.0, 0
     for stratum in np.unique(strata):
@@ -90,7 +90,7 @@ def stratified_precision(
 def ranking(
     positive: NDArray[np.bool_], scores: NDArray[np.float64], strata: NDArray[np.int8] | None = None
 ) -> dict[str, float | int | None]:
-    """PR-AUC with what it must be read against: prevalence, and skill = (PR-AUC - prevalence) / (1 - prevalence)."""
+    """PR-AUC with its context: prevalence, and skill = (PR-AUC - prevalence) / (1 - prevalence)."""
     rows = len(positive)
     prevalence = ratio(int(positive.sum()), rows)
     pr_auc = average_precision(positive, scores) if strata is None else stratified_precision(positive, scores, strata)
@@ -105,7 +105,7 @@ def ranking(
 
 
 def confusion(positive: NDArray[np.bool_], alarmed: NDArray[np.bool_]) -> dict[str, int]:
-    """The four counts; an alarm is a score at or above the threshold."""
+    """Confusion matrix counts; an alarm is a score at or above the threshold."""
     return {
         "true_positives": int(np.sum(positive & alarmed)),
         "false_positives": int(np.sum(~positive & alarmed)),
@@ -117,7 +117,7 @@ def confusion(positive: NDArray[np.bool_], alarmed: NDArray[np.bool_]) -> dict[s
 def at_threshold(
     positive: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float | NDArray[np.float64]
 ) -> dict[str, Any]:
-    """Precision, recall and F1 of row-wise alarms, with the confusion matrix they come from."""
+    """Precision, recall and F1 of row-wise alarms, with their confusion matrix."""
     counts = confusion(positive, scores >= threshold)
     hits, false, missed = counts["true_positives"], counts["false_positives"], counts["false_negatives"]
     known = judgeable(positive, scores)
@@ -162,8 +162,8 @@ def calibration_bins(
     """Mean probability against share of spikes in bins of equal mass.
 
     Bin edges are the `1/bins, 2/bins, ...` quantiles of the probabilities themselves. Equal probabilities are never
-    parted, so a detector of few distinct values has fewer bins. Bins of equal width would hold nearly all rows of a
-    rare event in one.
+    split, so a detector with few distinct values has fewer bins. Bins of equal width would put nearly all rows of a
+    rare event into one.
     """
     if not judgeable(positive, probability):
         return []

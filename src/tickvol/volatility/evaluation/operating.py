@@ -1,4 +1,4 @@
-"""What a user gets at a rate of false alarms that he can bear: events caught and how early."""
+"""Operating points: event recall and lead time at a given false-alarm rate."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +11,17 @@ from tickvol.volatility.evaluation.events import event_metrics
 from tickvol.volatility.evaluation.judge import JudgedRows, JudgingRules, ScoredDetector
 
 _SHARES = np.geomspace(1e-4, 0.9, 48)
-"""Shares of the rows at or above a threshold, among which it is sought."""
+"""Shares of rows at or above a threshold: the grid of candidate thresholds."""
 
 
 def operating_points(
     rows: JudgedRows, detector: ScoredDetector, rules: JudgingRules, false_alarms_per_hour: Sequence[float]
 ) -> list[dict[str, Any]]:
-    """For each bearable rate: the threshold that keeps to it, events caught there and their lead times.
+    """For each maximum false-alarm rate: the threshold that keeps to it, events caught and their lead times.
 
-    The lowest of which no higher one breaks the rate; None, and no alarm at all, where the highest score breaks it. The
-    threshold is read off the judged rows themselves, the same way for every detector: a comparison, no promise.
+    The threshold is the lowest one such that neither it nor any higher one exceeds the rate; None, and no alarm at
+    all, where even the highest score exceeds it. It is chosen on the evaluated rows themselves, the same way for every
+    detector: suitable for comparison, not as a guarantee.
     """
 
     def at(threshold: float | None) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def operating_points(
 
 
 def _thresholds(probability: NDArray[np.float64]) -> list[float]:
-    """Descending and distinct."""
+    """Candidate thresholds, descending and distinct."""
     return sorted(set(np.quantile(probability, 1.0 - _SHARES, method="inverted_cdf").tolist()), reverse=True)
 
 

@@ -1,4 +1,4 @@
-"""How much a lead is worth: after so many trials, and how many days would settle it."""
+"""Significance of a lead: deflation by the number of trials, and days of data needed to confirm it."""
 
 import math
 from statistics import NormalDist
@@ -10,16 +10,16 @@ _WIDTH = 2 * _NORMAL.inv_cdf(0.975)
 
 
 def standard_error(low: float, high: float) -> float:
-    """That of a normal quantity whose middle 95% lie between these."""
+    """Standard error of a normal quantity from its 95% interval."""
     return (high - low) / _WIDTH
 
 
 def deflated_lead(lead: float, low: float, high: float, trials: int) -> dict[str, Any]:
-    """A lead less what the best of so many trials without skill would show by luck.
+    """A lead minus the lead that the best of so many trials without skill would show by luck.
 
     The expected highest of N independent standard normal values is about
     (1 - g) z(1 - 1/N) + g z(1 - 1/(N e)), g being Euler's constant (Bailey and Lopez de Prado, 2014). Trials on the
-    same rows resemble each other, so this takes off more than it must.
+    same rows are correlated, so this deflates more than necessary.
 
     >>> round(deflated_lead(0.05, 0.03, 0.07, 100)["luck"], 4)
     0.0258
@@ -34,9 +34,10 @@ def deflated_lead(lead: float, low: float, high: float, trials: int) -> dict[str
 
 
 def days_to_settle(lead: float, low: float, high: float, days: float, power: float = 0.8) -> float | None:
-    """Days of test rows after which a true lead of this size would have its 95% interval above 0 with this probability.
+    """Days of test rows after which a true lead of this size has its 95% interval above 0 with probability `power`.
 
-    The standard error falls with the root of the days. None for a lead of 0 or less, which no number of days settles.
+    The standard error falls with the square root of the days. None for a lead of 0 or less, which no number of days
+    can confirm.
 
     >>> round(days_to_settle(0.05, -0.05, 0.15, 10), 1)
     81.7

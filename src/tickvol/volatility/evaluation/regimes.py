@@ -26,7 +26,7 @@ def tercile_boundaries(train_vol: NDArray[np.float64]) -> tuple[float, float] | 
 
 
 def regime_of(vol: NDArray[np.float64], boundaries: tuple[float, float] | None) -> NDArray[np.int8]:
-    """Index into `REGIMES`, a value on a boundary belonging to the regime above; `UNKNOWN` for NaN or without
+    """Index into `REGIMES`; a value on a boundary belongs to the regime above; `UNKNOWN` for NaN or without
     boundaries.
 
     >>> regime_of(np.array([1.0, 2.0, 2.5, 9.0, np.nan]), (2.0, 3.0)).tolist()

@@ -1,4 +1,4 @@
-"""The evaluation report as one document; `docs/evaluation.md` says what each key means."""
+"""The evaluation report as one document; `docs/evaluation.md` explains each key."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.schema.feature_table import FeatureTable, table_fingerprint
 
 SCHEMA_VERSION = 2
-"""Raised whenever a key of the document changes its name or meaning."""
+"""Incremented whenever a key of the document changes its name or meaning."""
 
 SIMULATED_WARNING = "simulated market: these figures say nothing about real markets"
 
@@ -22,7 +22,7 @@ SIMULATED_WARNING = "simulated market: these figures say nothing about real mark
 def evaluation_report(
     table: FeatureTable, bundles: Sequence[Bundle], rules: JudgingRules, *, config_hash: str, tickvol_version: str
 ) -> tuple[dict[str, Any], Selection]:
-    """Judge bundles on the rows that none of them was trained on.
+    """Evaluate bundles on the rows that none of them was trained on.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def evaluation_report(
     Raises
     ------
     NotEnoughData
-        When no row is left to judge; says why the rows of the table are not.
+        When no row is left to evaluate; the message gives the reasons.
     SuspectedLeak
         As `judge`.
     UsageError, SchemaMismatch
@@ -80,7 +80,7 @@ def label_document(bundle: Bundle) -> dict[str, Any]:
 
 
 def span_document(selection: Selection) -> dict[str, Any]:
-    """First and last judged row; None without any."""
+    """First and last evaluated row; None without any."""
     times = selection.rows.bar_end_ns
     if len(times) == 0:
         return {"from": None, "to": None, "from_ns": None, "to_ns": None}
@@ -89,7 +89,7 @@ def span_document(selection: Selection) -> dict[str, Any]:
 
 
 def in_words(counts: dict[str, int]) -> str:
-    """Why rows are not judged.
+    """Reasons why rows are not evaluated, in words.
 
     >>> in_words({"table": 9, "trained_on": 5, "not_scorable": 3, "label_unknown": 1, "not_scored": 0, "judged": 0})
     '9 rows, of them 5 trained on, 3 not scorable, 1 label unknown, 0 not scored, 0 judged'

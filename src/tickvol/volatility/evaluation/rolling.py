@@ -1,9 +1,9 @@
-"""Performance of predictions that were made live: which of them grade, and how they did, with intervals.
+"""Performance of predictions made live: selection of the gradable ones, and their metrics with intervals.
 
-A prediction grades only if it was made before its outcome could be known. One that was made later, as in a replay or
-after a backlog, is counted and left out, for nobody could have used it.
+A prediction is graded only if it was made before its outcome could be known. One that was made later, as in a replay or
+after a backlog, is counted and left out, because nobody could have used it.
 
-All figures but PR-AUC are quotients of sums over rows, so that one formula gives the value (every row once) and its
+All metrics except PR-AUC are ratios of sums over rows, so that one formula gives the value (every row once) and its
 block bootstrap (every row as often as it was drawn).
 """
 
@@ -30,25 +30,25 @@ SPIKE, CALM, UNKNOWN, PENDING = 1, 0, -1, -2
 """Values of `LiveRows.outcome`."""
 STATES = ("graded", "late", "unknown", "pending", "unscorable")
 COMPARED = ("prevalence", "precision", "recall", "f1", "brier", "pr_auc")
-"""What is estimated without labels and compared with what came."""
+"""Metrics estimated without labels and compared with the outcomes."""
 
 Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRows:
-    """Predictions and what became of them, sorted by (product, bar_end_ns); all arrays (n,).
+    """Predictions and their outcomes, sorted by (product, bar_end_ns); all arrays (n,).
 
     Attributes
     ----------
     product : int32, index of the product.
     bar_end_ns : int64.
     probability : float64, NaN where the row was not scorable.
-    alarmed : bool, whether the signal was ALERT.
-    bundle : int32, which bundle said so.
+    alarmed : bool, True if the signal was ALERT.
+    bundle : int32, index of the bundle that made the prediction.
     outcome : int8, SPIKE, CALM, UNKNOWN or PENDING.
     made_ns : int64, when the prediction was made.
-    known_ns : int64, when the outcome could be known, on the same clock; of no meaning while it is PENDING.
+    known_ns : int64, when the outcome could be known, on the same clock; undefined while it is PENDING.
     """
 
     product: NDArray[np.int32]
@@ -64,13 +64,13 @@ class LiveRows:
         return len(self.bar_end_ns)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "LiveRows":
-        """The rows of a mask or of indices."""
+        """Rows selected by a mask or by indices."""
         return LiveRows(**{name: getattr(self, name)[rows] for name in self.__slots__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollingRules:
-    """Numbers that decide: of the label, of alarms and of intervals, as in `JudgingRules`."""
+    """Rules of the label, of alarms and of intervals, as in `JudgingRules`."""
 
     bar_ns: int
     horizon_s: int
@@ -83,9 +83,9 @@ class RollingRules:
 
 
 def states(rows: LiveRows) -> dict[str, NDArray[np.bool_]]:
-    """Which of `STATES` each row is in, exactly one; masks (n,).
+    """Masks (n,) of `STATES`; each row is in exactly one state.
 
-    `late` are predictions that were made when, or after, their outcome could be known.
+    `late` are predictions made when, or after, their outcome could be known.
     """
     scored = np.isfinite(rows.probability)
     labelled = scored & (rows.outcome >= 0)
@@ -100,7 +100,7 @@ def states(rows: LiveRows) -> dict[str, NDArray[np.bool_]]:
 
 
 def rolling_performance(rows: LiveRows, span_ns: NDArray[np.int64], rules: RollingRules) -> dict[str, Any]:
-    """How graded rows did.
+    """Metrics of graded rows.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def rolling_performance(rows: LiveRows, span_ns: NDArray[np.int64], rules: Rolli
     blocks = axis.blocks(block_bars) if len(span_ns) else 0
     because = why_no_interval(blocks, len(events), min_blocks=rules.min_blocks, min_events=rules.min_events)
     columns = _columns(rows, rules)
-    order = np.argsort(-rows.probability, kind="stable")  # once, as resamples that are sorted already cost a third
+    order = np.argsort(-rows.probability, kind="stable")  # once: resamples of sorted rows cost a third
     rows, columns = rows.take(order), {name: column[order] for name, column in columns.items()}
     once = np.ones((1, len(rows)), np.int32)
     values = _figures(rows, {name: column.sum()[None] for name, column in columns.items()}, once, rules.bar_ns)
@@ -150,7 +150,7 @@ def rolling_performance(rows: LiveRows, span_ns: NDArray[np.int64], rules: Rolli
 
 
 def _columns(rows: LiveRows, rules: RollingRules) -> dict[str, NDArray[np.float64]]:
-    """What is summed over rows, by name; each (n,)."""
+    """Columns to be summed over rows, by name; each (n,)."""
     spike, chance = (rows.outcome == SPIKE).astype(np.float64), rows.probability
     horizon_ns = rules.horizon_s * NS_PER_S
     rang, false, onset, caught = (np.zeros(len(rows)) for _ in range(4))
@@ -180,7 +180,7 @@ def _columns(rows: LiveRows, rules: RollingRules) -> dict[str, NDArray[np.float6
 
 
 def _calibration_columns(chance: NDArray[np.float64], spike: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Probability minus spike in each of the bins of `calibration_bins`, 0 in the others."""
+    """Probability minus spike in the row's bin of `calibration_bins`, 0 in the other bins."""
     if not len(chance):
         return {}
     quantiles = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
@@ -190,7 +190,7 @@ def _calibration_columns(chance: NDArray[np.float64], spike: NDArray[np.float64]
 
 
 def _figures(rows: LiveRows, sums: dict[str, Sums], weights: NDArray[np.int32], bar_ns: int) -> dict[str, Sums]:
-    """All figures under each of (m, n) weights, with the (m,) sums that these give; each (m,), NaN if not defined."""
+    """All metrics under each of (m, n) weights, from their (m,) weighted sums; each (m,), NaN if undefined."""
     gaps = [np.abs(total) for name, total in sums.items() if name.startswith("bin")]
     hours = sums["rows"] * (bar_ns / NS_PER_HOUR)
     figures = {
@@ -227,7 +227,7 @@ def _resampled(
     block_bars: int,
     rules: RollingRules,
 ) -> dict[str, Sums]:
-    """All figures in each resample, (samples,); blocks as in `resample_pr_auc`."""
+    """All metrics in each resample, (samples,); blocks as in `resample_pr_auc`."""
     bar = np.searchsorted(axis.bar_end_ns, rows.bar_end_ns)
     of_bar = np.zeros((len(axis.bar_end_ns), len(columns)))
     np.add.at(of_bar, bar, np.column_stack(list(columns.values())))  # rows of a bar are drawn together

@@ -1,4 +1,4 @@
-"""Which rows bundles may be judged on: unseen, scorable, with a known label, and scored by all of them."""
+"""Selection of rows to evaluate bundles on: unseen, scorable, with a known label, and scored by all bundles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Rows to judge, with what all bundles say of them.
+    """Rows to evaluate, with the scores of all bundles.
 
     Attributes
     ----------
     rows, detectors : as `judge` takes them.
     bundles : the bundle behind each detector, by the detector's name.
-    counts : rows of the table, and why those that are not judged are left out.
+    counts : rows of the table, and numbers of rows left out by reason.
     """
 
     rows: JudgedRows
@@ -34,12 +34,12 @@ class Selection:
 
 
 def require_same_question(bundles: Sequence[Bundle]) -> None:
-    """Check that bundles were trained on the same rows to see the same spikes.
+    """Check that bundles were trained on the same rows for the same label.
 
     Raises
     ------
     UsageError
-        Names what differs, and between whom; figures of different questions must not share a table.
+        Names the difference and the two bundles; metrics of different labels must not share a table.
     """
     first = _question(bundles[0])
     for other in bundles[1:]:
@@ -63,10 +63,10 @@ def _question(bundle: Bundle) -> dict[str, object]:
 
 
 def trained_on(table: FeatureTable, bundle: Bundle) -> NDArray[np.bool_]:
-    """(n,) rows that share time with what the bundle was fitted on.
+    """(n,) bool, True for rows that share time with the rows the bundle was fitted on.
 
-    That is from its first row to the end of validation, and so near to either that the look-back or the horizon reaches
-    into it. On the bundle's own dataset the others are its test rows.
+    That is from its first row to the end of validation, plus rows close enough that the look-back or the horizon
+    reaches into it. On the bundle's own dataset the other rows are its test rows.
     """
     split = bundle.manifest.split
     lookback_ns, horizon_ns = table.spec.lookback_s * NS_PER_S, bundle.manifest.label.horizon_s * NS_PER_S
@@ -76,19 +76,19 @@ def trained_on(table: FeatureTable, bundle: Bundle) -> NDArray[np.bool_]:
 
 
 def select(table: FeatureTable, bundles: Sequence[Bundle], *, unseen_only: bool = True) -> Selection:
-    """The rows on which all bundles can be judged, and their probabilities there.
+    """Rows on which all bundles can be evaluated, and their probabilities there.
 
     Parameters
     ----------
-    bundles : at least one, of the same question.
-    unseen_only : leave out rows that the bundles were trained on; otherwise they are judged too, and counted.
+    bundles : at least one, all for the same label and rows.
+    unseen_only : leave out rows that the bundles were trained on; otherwise they are evaluated too, and counted.
 
     Raises
     ------
     UsageError
         As `require_same_question`.
     SchemaMismatch
-        When the rows are not those of the bundles' spec.
+        When the rows do not have the bundles' spec.
     """
     require_same_question(bundles)
     manifest = bundles[0].manifest
@@ -151,7 +151,7 @@ def _judged_rows(
 
 
 def _named(bundles: Sequence[Bundle]) -> Mapping[str, Bundle]:
-    """Bundles by name, the same one once; two of a name are told apart by their version."""
+    """Bundles by name without repeats; two of the same name are distinguished by their version."""
     distinct = {bundle.version: bundle for bundle in bundles}
     names = [bundle.name for bundle in distinct.values()]
     return {

@@ -1,4 +1,4 @@
-"""What is told of candidates over folds: the judgement, and what a sceptic would ask next."""
+"""Study document of candidates over folds: the evaluation and robustness checks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -26,7 +26,7 @@ from tickvol.volatility.models.walk_forward import SELECTED, FoldResult, fold_da
 from tickvol.volatility.schema.feature_table import table_fingerprint
 
 YARDSTICK = "har"
-"""Brier and log score are told beside this forecaster's, whichever baseline ranks best."""
+"""Reference forecaster for gains in Brier and log score, whichever baseline ranks best."""
 
 LEARNERS = (YARDSTICK, "seasonal_har", "forecast", "xgboost")
 _SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -47,7 +47,7 @@ def study_document(
     Parameters
     ----------
     source : `ticks` or `candles`.
-    trials : trainings that were compared so far on these rows, by the ledger; the best result is deflated by them.
+    trials : number of training runs compared so far on these rows, from the ledger; the best result is deflated by it.
     conformal : level and step.
 
     Raises
@@ -97,9 +97,9 @@ def _after_trials(figures: Mapping[str, Any], trials: int) -> dict[str, Any] | N
 def _add_days(
     judgement: Mapping[str, Any], rows: JudgedRows, scored: Sequence[ScoredDetector], rules: JudgingRules, days: float
 ) -> None:
-    """To what was selected, the test days that would settle its lead.
+    """Add to the selected candidate the number of test days that would confirm its lead.
 
-    By the spread over resamples, also where there are too few blocks for an interval: then it is rough, and says so.
+    It uses the spread over resamples, even where there are too few blocks for an interval; it is marked rough then.
     """
     named = {one.name: one for one in scored}
     pair = np.vstack([named[name].margin for name in (SELECTED, judgement["best_baseline"])])
@@ -154,7 +154,7 @@ def _fold(result: FoldResult) -> dict[str, Any]:
 
 
 def _conformal(results: Sequence[FoldResult], rule: tuple[float, float], horizon_s: int) -> list[dict[str, Any]]:
-    """Of the selected detector of each fold: spikes of validation, held out from it, set the threshold of test rows."""
+    """Conformal coverage of each fold's selected detector; held-out validation spikes set the test rows' threshold."""
     found = []
     for result in results:
         bundle, test = result.bundles[result.selected], result.outer.split.test
@@ -195,7 +195,7 @@ def learning_curve(result: FoldResult, training: TrainingSpec) -> list[dict[str,
 def ablation(
     results: Sequence[FoldResult], rows: JudgedRows, rules: JudgingRules, training: TrainingSpec
 ) -> dict[str, dict[str, Any]]:
-    """What the forecast loses in PR-AUC without each group of inputs: value and the middle 95% of the resamples."""
+    """Loss of the forecast's PR-AUC without each group of inputs: value and the middle 95% of the resamples."""
     groups: list[tuple[str, ...]] = [(), *((name,) for name in GROUPS)]
     order = np.lexsort(
         (
@@ -231,6 +231,6 @@ def _forecast_without(
 
 
 def candidates_of(document: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Detectors of a study, the best PR-AUC first; what was selected stands before them all."""
+    """Detectors of a study: the selected one first, then by descending PR-AUC."""
     named = sorted(document["detectors"].items(), key=lambda item: (-(item[1]["pr_auc"] or 0.0), item[0]))
     return sorted(named, key=lambda item: item[0] != SELECTED)

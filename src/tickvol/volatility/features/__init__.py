@@ -1,1 +1,1 @@
-"""The one engine: records in, feature rows out. It cannot see the future."""
+"""The feature engine: records in, feature rows out, without look-ahead."""

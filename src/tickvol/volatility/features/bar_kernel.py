@@ -45,7 +45,7 @@ class Records(NamedTuple):
 
 
 class BarSpec(NamedTuple):
-    """Numbers of `FeatureSpec`, in ns and bars."""
+    """Parameters of `FeatureSpec`, in ns and bars."""
 
     bar_ns: int
     grace_ns: int
@@ -57,7 +57,7 @@ class BarSpec(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """State of all products (first axis); `slot` and `mids` ring through open bars, `gaps` lists touched bars."""
+    """State of all products (first axis); `slot` and `mids` are rings over open bars, `gaps` lists touched bars."""
 
     product: NDArray[np.int64]
     slot: NDArray[np.int64]
@@ -75,7 +75,7 @@ class Rows(NamedTuple):
 
 @compiled
 def _find(seen, connection, sequence, p):
-    # Sequences of several connections must not share one run of places, so bits are mixed (Fibonacci hashing).
+    # Sequences of several connections must not share one run of slots, so bits are mixed (Fibonacci hashing).
     mask = len(seen) - 1
     mixed = (sequence ^ (connection << 20) ^ (np.int64(p) << 44)) * -7046029254386353131
     at = (mixed >> 32) & mask
@@ -92,7 +92,7 @@ def _find(seen, connection, sequence, p):
 
 @compiled
 def rehash(old, new, product, spec):
-    """Copy what can still be asked for into an empty set; returns how many that are."""
+    """Copy the entries that can still be looked up into an empty set; returns their number."""
     kept = 0
     for i in range(len(old)):
         p = old[i, SEEN_PRODUCT]
@@ -113,7 +113,7 @@ def _note_gap(product, gaps, from_ns, to_ns, bar_ns):
         else:
             gaps[count] = gaps[i]
             count += 1
-    if count == GAP_LIMIT:  # open bars are few, so this needs a flood of late gaps; then more is unknown, never less
+    if count == GAP_LIMIT:  # open bars are few, so this takes a flood of late gaps; more becomes unknown, never less
         count -= 1
         first, last, end = min(first, gaps[count, 0]), max(last, gaps[count, 1]), max(end, gaps[count, 2])
     i = count
@@ -126,7 +126,7 @@ def _note_gap(product, gaps, from_ns, to_ns, bar_ns):
 
 @compiled
 def _in_gap(product, gaps, bar):
-    """Whether a gap touches the bar; gaps that lie behind it are passed for good."""
+    """True if a gap touches the bar; gaps that end before it are removed."""
     while product[GAP_COUNT] > 0 and gaps[0, 1] < bar:
         product[GAP_END] = max(product[GAP_END], gaps[0, 2])
         product[GAP_COUNT] -= 1
@@ -137,7 +137,7 @@ def _in_gap(product, gaps, bar):
 
 @compiled
 def emit(windows, window_spec, rows, count, p, bar, known, quote, high, low, ticks, total):
-    """Hand a closed bar to the windows, and keep the row that they give."""
+    """Push a closed bar to the windows and store the resulting row."""
     n = count[N_ROWS]
     row = rows.values[n]
     if push_bar(windows, window_spec, p, bar, known, quote[:QUOTE_FIELDS], high, low, ticks, total, row):
@@ -148,7 +148,7 @@ def emit(windows, window_spec, rows, count, p, bar, known, quote, high, low, tic
 
 @compiled
 def _stands(product, gaps, spec, bar):
-    """Whether the last quote still stands for a bar without ticks."""
+    """True if the last quote is still valid for a bar without ticks."""
     touched = _in_gap(product, gaps, bar)
     carried = product[CARRIED_TIME]
     age = (bar + 1) * spec.bar_ns - carried
@@ -157,7 +157,7 @@ def _stands(product, gaps, spec, bar):
 
 @compiled
 def _close_run(product, gaps, carried, spec, windows, window_spec, rows, count, p, until_bar, silent, total):
-    """Close bars without any record before `until_bar`; when nothing is remembered any more, the rest is skipped."""
+    """Close bars without any record before `until_bar`; once no row can depend on a known bar, skip the rest."""
     missing = 0
     while product[OPEN_BAR] < until_bar:
         bar = product[OPEN_BAR]
@@ -205,7 +205,7 @@ def _close_recorded(product, gaps, carried, slot, mids, spec, windows, window_sp
 
 @compiled
 def _close(bars, spec, windows, window_spec, rows, count, p, total):
-    """Close what the watermark has passed, up to the last bar that holds a record; then say when to look again."""
+    """Close the bars that the watermark has passed, up to the last one with a record; then set when to check again."""
     product, slots, mids, gaps, carried = bars.product[p], bars.slot[p], bars.mids[p], bars.gaps[p], bars.carried[p]
     end = (product[HIGHEST_TIME] - spec.grace_ns) // spec.bar_ns
     while True:
@@ -251,7 +251,7 @@ def _add_tick(slot, mids, time, sequence, bid, ask, bid_quantity, ask_quantity):
 
 @compiled
 def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, count):
-    """Take records from `start` on; returns where it stopped and why: DONE, or rows or seen ticks have no room."""
+    """Process records from `start` on; returns the stop index and the cause: DONE, or rows or seen ticks are full."""
     total = np.zeros(SUMMARY + 4 * len(window_spec.full_weight))
     ring_mask = bars.slot.shape[1] - 1
     for i in range(start, len(records.kind)):
@@ -281,14 +281,14 @@ def scan(records, start, bars, spec, seen, windows, window_spec, rows, late, cou
                 p,
                 time,
             )
-            count[N_SEEN] += 0 if found else 1  # found: forgotten, but not swept out yet
+            count[N_SEEN] += 0 if found else 1  # found: expired, but not removed yet
         ends = (bar + 1) * spec.bar_ns
         if highest != NONE and ends <= highest - spec.grace_ns:
             if kind == TICK:
                 late[count[N_LATE]] = i
                 count[N_LATE] += 1
             continue
-        if time > highest:  # what this closes must leave the ring before its own bar enters
+        if time > highest:  # bars that it closes must leave the ring before its own bar enters
             product[HIGHEST_TIME] = time
             if product[CLOSE_AT] != NONE and time >= product[CLOSE_AT]:
                 count[CLOSING] = i

@@ -1,6 +1,6 @@
-"""Compiled calendar: where in the week a time lies, in UTC and in New York, whose clock the markets' own follow.
+"""Compiled calendar: position within the week in UTC and in New York time.
 
-Scheduled news and the stock exchange's hours keep New York's local time, so what they do to volatility moves by an hour
+Scheduled news and stock exchange hours follow New York's local time, so their effect on volatility shifts by an hour
 against UTC twice a year.
 """
 
@@ -14,7 +14,7 @@ MONDAY = 4  # 1970-01-05 was the first Monday since the epoch
 
 @compiled
 def week_share(time_ns):
-    """Share of the week that has passed since Monday 00:00, in [0, 1); `time_ns` since the epoch on the clock meant."""
+    """Share of the week elapsed since Monday 00:00, in [0, 1); `time_ns` since the epoch on the intended clock."""
     return ((time_ns - MONDAY * DAY_NS) % WEEK_NS) / WEEK_NS
 
 

@@ -1,4 +1,4 @@
-"""The compiled driver for bars that a source delivers closed: each candle to a row, absent ones to unknown bars."""
+"""The compiled driver for bars delivered closed: one row per candle, absent candles as unknown bars."""
 
 from typing import NamedTuple
 
@@ -22,10 +22,10 @@ class Candles(NamedTuple):
 
 @compiled
 def scan_candles(candles, start, bars, spec, windows, window_spec, rows, late, count):
-    """Take candles from `start` on; returns where it stopped and why: DONE, or rows have no room.
+    """Process candles from `start` on; returns the stop index and the cause: DONE, or rows are full.
 
-    A candle at or before the last one of its product is late. Of a stretch without candles as many unknown bars are
-    made as a row can remember.
+    A candle at or before the last one of its product is late. A stretch without candles gives at most as many unknown
+    bars as a row can depend on.
     """
     total = np.zeros(SUMMARY + 4 * len(window_spec.full_weight))
     quote = np.full(QUOTE_FIELDS, np.nan)

@@ -1,16 +1,16 @@
-"""The one engine: records of the log to feature rows, incrementally, for many products at once.
+"""The feature engine: records of the log to feature rows, incrementally, for many products at once.
 
-Bars are cut by event time. A bar closes when its product's watermark (largest event time minus the grace) reaches its
-end; a bar without any record closes together with the next bar that has one, because only then it is known how long
-the silence was. Within the grace neither order nor repetition of records changes a bit of any row. What is known of a
-bar:
+Bars are cut by event time. A bar closes when its product's watermark (highest event time minus the grace) reaches its
+end; a bar without any record closes together with the next bar that has one, because only then is the length of the
+silence known. Within the grace, neither order nor repetition of records changes a bit of any row. A bar is known
+under these rules:
 
-* with ticks: known, unless a gap touches it; its mid is that of the last tick by (event time, sequence number).
-* without ticks: the last quote stands, unless a gap touches the bar, a gap or silence lies between the quote and the
-  bar, the quote is older than `max_carry_s` at the bar's end, or no record at all came for more than `max_silence_s`.
+* with ticks: known, unless a gap touches it; its mid is the mid of the last tick by (event time, sequence number).
+* without ticks: the last quote is carried, unless a gap touches the bar, a gap or silence lies between the quote and
+  the bar, the quote is older than `max_carry_s` at the bar's end, or no record at all came for over `max_silence_s`.
 
-A row depends on the last `FeatureSpec.lookback_s` of the log and on nothing else, so any cut of the input gives the
-same bits.
+A row depends on the last `FeatureSpec.lookback_s` of the log and on nothing else, so splitting the input into batches
+does not change a bit.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,14 +39,14 @@ _Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class FeatureRows:
-    """Rows that closed, in the order in which they closed (per product: of time), and the ticks that came too late.
+    """Rows in the order in which they closed (per product: time order), and the ticks that came too late.
 
     Attributes
     ----------
     product : (n,) int32; bar_end_ns : (n,) int64; values : (n, k) float64 in the order of `feature_names`.
-    closed_by : (n,) int64, index in the records that were pushed of the one that closed the row's bar.
+    closed_by : (n,) int64, index of the record (of those pushed) that closed the row's bar.
     late : (m,) int64, indices of late ticks in the records that were pushed.
-    duplicates : number of ticks that were known already.
+    duplicates : number of ticks already seen.
     """
 
     product: NDArray[np.int32]
@@ -58,12 +58,12 @@ class FeatureRows:
 
 
 class FeatureEngine:
-    """Incremental features of several products that do not see each other.
+    """Incremental features of several products, independent of each other.
 
     Parameters
     ----------
     spec : bars, windows and rules.
-    products : what `RecordColumns.product` indexes; at least one.
+    products : names that `RecordColumns.product` indexes; at least one.
     """
 
     def __init__(self, spec: FeatureSpec, products: Sequence[str]) -> None:
@@ -75,7 +75,7 @@ class FeatureEngine:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that was seen."""
+        """Reset to the initial state."""
         count = len(self.products)
         self._bars = _new_bars(count, self.spec)
         self._windows = _new_windows(count, self._window_spec)
@@ -85,13 +85,13 @@ class FeatureEngine:
         self._seen_count = 0
 
     def open_since_ns(self) -> int | None:
-        """Start of the earliest bar that is still to close, over all products that had a record; None before any."""
+        """Start of the earliest open bar over all products that had a record; None before any."""
         first = self._bars.product[:, bar_kernel.OPEN_BAR]
         started = first[first != bar_kernel.NONE]
         return int(started.min()) * self.spec.bar_ns if len(started) else None
 
     def open_bars_ns(self) -> dict[str, int]:
-        """Start of the earliest bar that is still to close, by product; a product without any record is absent."""
+        """Start of the earliest open bar, by product; a product without any record is absent."""
         first = self._bars.product[:, bar_kernel.OPEN_BAR]
         return {
             name: int(first[number]) * self.spec.bar_ns
@@ -100,7 +100,7 @@ class FeatureEngine:
         }
 
     def push(self, records: RecordColumns) -> FeatureRows:
-        """Take records in log order; give the rows of the bars that they closed."""
+        """Process records in log order; returns the rows of the bars that they closed."""
         inputs = bar_kernel.Records(
             records.kind,
             records.product,
@@ -126,10 +126,11 @@ class FeatureEngine:
         return self._drive(len(records), scan)
 
     def push_candles(self, candles: CandleColumns) -> FeatureRows:
-        """Take closed bars; give their rows and those of the unknown bars between. `late` are those not after the last.
+        """Process closed bars; returns their rows and those of the unknown bars between.
 
-        A candle has no quotes: `mid` is its close, `range` and `parkinson_vol` are of its trades, and what needs quotes
-        or a number of ticks is NaN. A product has either candles or ticks.
+        `late` are candles at or before the last one of their product. A candle has no quotes: `mid` is its close,
+        `range` and `parkinson_vol` are computed from its trades, and features that need quotes or a tick count are NaN.
+        A product has either candles or ticks.
         """
         inputs = candle_kernel.Candles(candles.product, candles.start_ns, candles.high, candles.low, candles.close)
         state, specs = (self._bars, self._bar_spec), (self._windows, self._window_spec)
@@ -145,7 +146,7 @@ class FeatureEngine:
         size: int,
         scan: Callable[[int, bar_kernel.Rows, _Int64, _Int64], tuple[int, int]],
     ) -> FeatureRows:
-        """Let a compiled scan take `size` inputs, with room for its rows."""
+        """Run a compiled scan over `size` inputs, with room for its rows."""
         late, count = np.empty(size, np.int64), np.zeros(5, np.int64)
         parts, start = [], 0
         while start < size:
@@ -166,7 +167,7 @@ class FeatureEngine:
         )
 
     def _make_room(self) -> int:
-        """Drop what no duplicate is looked for among any more; double the set if that is not enough."""
+        """Drop ticks too old to be looked up as duplicates; double the set if that is not enough."""
         size = len(self._seen)
         while True:
             fresh = _new_seen(size)

@@ -33,8 +33,8 @@ def _end(values, count, value):
 def replace_sorted(values, count, leaving, entering):
     """Keep `values[:count]` sorted while one value leaves and one enters, each NaN for none; returns the new count.
 
-    Only what lies strictly between the two moves: of equal values (calm markets repeat 0) the nearest leaves, and the
-    other enters before or behind all its equals. Unsigned indices spare the test for negative ones, so that moves are
+    Only values strictly between the two move: of equal values (calm markets repeat 0) the nearest leaves, and the
+    other enters before or after all its equals. Unsigned indices avoid the test for negative ones, so that moves are
     vectorised.
     """
     if leaving == entering:

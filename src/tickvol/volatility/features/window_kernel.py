@@ -1,11 +1,11 @@
 """The compiled window engine: one closed bar in, one feature row out. `docs/feature_spec.md` states every formula.
 
-Sums over windows must not depend on where the log was entered, so nothing runs on. Bars are grouped in blocks aligned
-to the epoch; each block, each tail of a block (from a bar to the block's end) and the head of the open block has a
-*summary*. A window is a tail, whole blocks and the head, joined in that order: the bits depend on the window's own
-bars only, and 900 bars cost 30 additions.
+Sums over windows must not depend on where the log was entered, so there are no running sums. Bars are grouped in
+blocks aligned to the epoch; each block, each tail of a block (from a bar to the block's end) and the head of the open
+block has a *summary*. A window is a tail, whole blocks and the head, joined in that order: the bits depend on the
+window's own bars only, and 900 bars cost 30 additions.
 
-State lies in few arrays with named columns, because compiled calls pay for every array that they are handed.
+State is held in few arrays with named columns, because compiled calls pay for every array argument.
 """
 
 import math
@@ -25,8 +25,8 @@ PARKINSON = 4.0 * math.log(2.0)
 WEIGHT_SLACK = 1e-12
 RETURN_FLOOR = 1e-12
 
-# A summary's columns, and behind them four for each half-life: decayed squares and returns, ticks and known bars. Of a
-# single bar the first LANES and HIGH, LOW (negated) are filled, and MID to VOL and its closing quote behind them.
+# A summary's columns, followed by four for each half-life: decayed squares and returns, ticks and known bars. For a
+# single bar the first LANES and HIGH, LOW (negated) are filled, followed by MID to VOL and its closing quote.
 SQUARES, RETURNS, BIPOWER, PAIRS, TICKS, KNOWN, SPREAD, IMBALANCE, IMBALANCES = range(9)
 DOWNSIDE, HIGH_LOW, FLOW, FLOW_SIZE, FLOWS, TURNS, TURNS_KNOWN = range(9, 16)
 LANES = 16
@@ -44,7 +44,7 @@ PER_WINDOW = 13
 
 
 class WindowSpec(NamedTuple):
-    """Numbers of `FeatureSpec`, in bars; block and ring lengths are powers of two. `decay` is (half-lives, age)."""
+    """Parameters of `FeatureSpec`, in bars; block and ring lengths are powers of two. `decay` is (half-lives, age)."""
 
     windows: NDArray[np.int64]
     decay: NDArray[np.float64]
@@ -60,7 +60,7 @@ class Windows(NamedTuple):
     """State of all products (first axis).
 
     `bars` and `tails` are rings over bar numbers, `blocks` a ring over block numbers, `head` sums up the open block;
-    `ordered` holds the sorted returns and reference volatilities of the longest window, `counts` how many of each.
+    `ordered` holds the sorted returns and reference volatilities of the longest window, `counts` their numbers.
     """
 
     bars: NDArray[np.float64]
@@ -80,7 +80,7 @@ def _clear(summary):
 
 @compiled
 def reset_product(state, p):
-    """Forget everything of a product."""
+    """Reset the state of a product."""
     state.counts[p] = 0
     state.bars[p] = 0.0
     state.bars[p, :, HIGH] = -np.inf
@@ -95,7 +95,7 @@ def reset_product(state, p):
 
 @compiled
 def _join_fall(into, fall, top, bottom):
-    """Extend the deepest fall of a stretch by that of the stretch behind it."""
+    """Combine the maximum drawdowns of two adjacent stretches into `into`."""
     into[FALL] = max(into[FALL], fall, 1.0 - bottom / into[TOP])
     into[TOP] = max(into[TOP], top)
     into[BOTTOM] = min(into[BOTTOM], bottom)
@@ -138,7 +138,7 @@ def _add_bar(head, bars, at, decay):
 
 @compiled
 def _close_block(bars, tails, block, last, length, mask, decay):
-    """Sum up the block that ends with bar `last`: from each of its bars to its end, and whole."""
+    """Write the summaries of the block that ends with bar `last`: one per tail, and one of the whole block."""
     _clear(block)
     for back in range(length):
         at = (last - back) & mask
@@ -183,7 +183,7 @@ def _sum_window(bars, tails, blocks, head, last, length, shift, mask, total):
 
 @compiled
 def _sum_longest(tails, blocks, head, last, length, shift, mask, decay, total):
-    """Fall, decayed sums and moments of the longest window, which spans two blocks at least, beside its sums."""
+    """Drawdown, decayed sums and moments of the longest window (at least two blocks), in addition to its sums."""
     start = last - length + 1
     first_block, last_block = start >> shift, last >> shift
     block_mask = mask >> shift
@@ -220,7 +220,7 @@ def _sum_longest(tails, blocks, head, last, length, shift, mask, decay, total):
 
 @compiled
 def _log_ratio(now, before):
-    """log(now / before); mids that differ by rounding only give 0."""
+    """log(now / before); rounding differences between equal mids give 0."""
     ratio = now / before
     return 0.0 if abs(ratio - 1.0) < RETURN_FLOOR else math.log(ratio)
 
@@ -273,7 +273,7 @@ def _order_flow(before, now):
 
 @compiled
 def _take_quote(bar, before, quote):
-    """Write what the closing quote says, alone and beside the one before."""
+    """Write the features of the closing quote, alone and relative to the previous one."""
     bar[SPREAD] = quote[Q_SPREAD]
     bar[QUOTE : QUOTE + QUOTE_FIELDS] = quote
     imbalance, change = quote[Q_IMBALANCE], quote[Q_IMBALANCE] - before[QUOTE + Q_IMBALANCE]
@@ -288,7 +288,7 @@ def _take_quote(bar, before, quote):
 
 @compiled
 def _take_bar(bar, before, known, quote, high, low, ticks):
-    """Write the bar's own values into its place in the ring; returns its log-return."""
+    """Write the bar's own values into its slot of the ring; returns its log-return."""
     for column in range(LANES):
         bar[column] = 0.0
     bar[HIGH], bar[LOW] = -np.inf, -np.inf
@@ -312,9 +312,9 @@ def _take_bar(bar, before, known, quote, high, low, ticks):
 
 @compiled
 def push_bar(state, spec, p, number, known, quote, high, low, ticks, total, row):
-    """Take a closed bar and fill its row; False when no bar of the longest window is known (then there is no row).
+    """Push a closed bar and fill its row; False when no bar of the longest window is known (then there is no row).
 
-    Bars of a product must come without a hole; `quote`, `high`, `low` and `ticks` count only if `known`.
+    Bars of a product must be consecutive; `quote`, `high`, `low` and `ticks` count only if `known`.
     """
     bars, tails, blocks, head = state.bars[p], state.tails[p], state.blocks[p], state.head[p]
     windows, decay, mask, shift = spec.windows, spec.decay, spec.ring_mask, spec.shift

@@ -1,1 +1,1 @@
-"""From the log to feature rows: live from Kafka, from the archive, from recordings and candles."""
+"""Featurizers, from the log to feature rows: live from Kafka, from the archive, from recordings and candles."""

@@ -1,4 +1,4 @@
-"""The featurizer on the raw archive: without a broker, stopped anywhere it goes on where it was."""
+"""The featurizer on the raw archive: needs no broker, and resumes from its committed position after any stop."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def featurize_archive(
     config: VolatilityConfig, products: Sequence[str], raw_dir: Path, target: Path, *, batch_size: int, follow: bool
 ) -> list[str]:
-    """Turn the archive into a dataset; gives the summary.
+    """Turn the archive into a dataset; returns the summary.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def featurize_archive(
 
 
 class _Progress:
-    """The committed place in the archive, beside the dataset; all else is computed again from the log."""
+    """The committed position in the archive, stored next to the dataset; everything else is recomputed from the log."""
 
     def __init__(self, dataset_dir: Path, fingerprint: str) -> None:
         self._path = progress_path(dataset_dir)
@@ -55,7 +55,7 @@ class _Progress:
         self._fingerprint = fingerprint
 
     def read(self) -> dict[str, Any] | None:
-        """The last commit; None where there is none, or its dataset is gone."""
+        """The last commit; None without one, or if its dataset is gone."""
         if not self._path.exists() or not self._dataset_dir.exists():
             return None
         try:
@@ -81,7 +81,7 @@ class _Progress:
 
 
 class _Run:
-    """One run over the archive; the disk is written by a thread of its own."""
+    """One run over the archive; a separate thread writes to disk."""
 
     def __init__(
         self,
@@ -100,11 +100,11 @@ class _Run:
         self._writing: Future[None] | None = None
 
     def stop(self, *_: object) -> None:
-        """End after the batch at hand."""
+        """Stop after the current batch."""
         self._stopped = True
 
     def work(self, *, follow: bool) -> None:
-        """Process the archive from the committed place on, storing at least every `flush_interval_s`."""
+        """Process the archive from the committed position on, storing at least every `flush_interval_s`."""
         commit = self._progress.read()
         first = None
         if commit is not None and commit["open_since_ns"] is not None:
@@ -127,7 +127,7 @@ class _Run:
                 self._writing.result()
 
     def _take(self, place: Place, batch: Any, commit: dict[str, Any] | None) -> Place | None:
-        """Compute a batch, silently as far as it was committed; the place when there was something new."""
+        """Process a batch, without output up to the committed position; returns the position if anything is new."""
         frames = batch.frames
         done = 0
         if commit is not None and place.source <= commit["source"]:

@@ -1,4 +1,4 @@
-"""What a featurizer on Kafka has done, counted so that it adds up."""
+"""Counters of a featurizer on Kafka; they add up."""
 
 import time
 from collections import Counter
@@ -11,16 +11,16 @@ from tickvol.core.times import NS_PER_S
 
 @dataclass(slots=True)
 class FeaturizerCounts(LoopCounts):
-    """Records by what became of them, rows, and how the run goes.
+    """Records by category, rows, and progress of the run.
 
-    Only what is committed counts. Records that still wait for their confirmation are in `records` alone.
+    Only committed work counts. Records still waiting for confirmation are in `records` alone.
 
     Attributes
     ----------
     rejected, gaps : by reason; rows, known_bars : by product.
-    dataset_failures : writes of the dataset that failed and were tried again.
+    dataset_failures : failed writes of the dataset that were retried.
     highest_event_ns : highest event time by product.
-    dataset_current_at : when (on the monotonic clock) all rows that were due were on disk, or the start.
+    dataset_current_at : when (on the monotonic clock) all due rows were last on disk, or the start.
     """
 
     records: int = 0
@@ -38,23 +38,23 @@ class FeaturizerCounts(LoopCounts):
 
     @property
     def waiting(self) -> int:
-        """Records that wait for their confirmation."""
+        """Number of records waiting for confirmation."""
         told = self.ticks + self.duplicates + self.late + self.heartbeats
         return self.records - told - self.gaps.total() - self.rejected.total()
 
     def watermark_delay_s(self, now_ns: int) -> dict[str, float]:
-        """How far each product's highest event time is behind a clock."""
+        """Delay of each product's highest event time behind a clock."""
         return {name: (now_ns - time) / NS_PER_S for name, time in self.highest_event_ns.items()}
 
     def add(self, other: "FeaturizerCounts") -> None:
-        """Add what another counted of records and rows."""
+        """Add another's counts of records and rows."""
         for name in ("records", "ticks", "duplicates", "late", "heartbeats"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("gaps", "rejected", "rows", "known_bars"):
             getattr(self, name).update(getattr(other, name))
 
     def summary(self, products: Sequence[str]) -> list[str]:
-        """Counts that add up, a line each."""
+        """Counts that add up, one line each."""
         about_records = (
             f"records     {self.records} = {self.ticks} ticks used + {self.duplicates} duplicates + {self.late} late"
             f" + {self.heartbeats} heartbeats + {self.gaps.total()} gaps{_by_name(self.gaps)}"

@@ -1,4 +1,4 @@
-"""The dataset of a featurizer on Kafka, written by a thread of its own, a while after the rows are in the topic."""
+"""The dataset of a featurizer on Kafka, written by a separate thread some time after the rows are in the topic."""
 
 import logging
 import time
@@ -19,16 +19,16 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 logger = logging.getLogger(__name__)
 
 MAX_PENDING_ROWS = 50_000
-"""A long log that is caught up with is written as often as this bounds the memory."""
+"""While catching up with a long log, writes are as frequent as this memory bound requires."""
 
 Rows = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]
 
 
 class DatasetThread:
-    """Takes committed rows and brings them to disk every `flush_interval_s`.
+    """Takes committed rows and writes them to disk every `flush_interval_s`.
 
-    A write that fails for want of room is tried again: rows wait in memory, and whatever is not on disk at the end is
-    computed again at the next start.
+    A write that fails for lack of free space is retried: rows wait in memory, and rows not on disk at the end are
+    recomputed at the next start.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class DatasetThread:
         self._writer.release()
 
     def add(self, rows: FeatureRows, chosen: NDArray[np.bool_] | None = None) -> None:
-        """Take rows, all or some of them."""
+        """Add rows, all or some of them."""
         part = (rows.product, rows.bar_end_ns, rows.values)
         if chosen is not None and not chosen.all():
             part = (rows.product[chosen], rows.bar_end_ns[chosen], rows.values[chosen])
@@ -73,7 +73,7 @@ class DatasetThread:
             self._pending_rows += len(part[0])
 
     def flush_when_due(self) -> None:
-        """Begin to write when it is time."""
+        """Start a write when due."""
         busy = self._writing is not None and not self._writing.done()
         waited_s = time.monotonic() - self._flushed
         full = self._pending_rows >= MAX_PENDING_ROWS and not self._failing
@@ -83,32 +83,32 @@ class DatasetThread:
             self.settle()
 
     def wait(self) -> None:
-        """Wait for the write at hand, whatever comes of it."""
+        """Wait for the current write, whatever its outcome."""
         writing = self._writing
         if writing is not None:
             wait_for([writing])
 
     def settle(self) -> None:
-        """Wait for the write at hand.
+        """Wait for the current write.
 
         Raises
         ------
         WorkError
-            When the dataset on disk is not what it should be.
+            When the dataset on disk is not as expected.
         """
         if self._writing is not None:
             failed, self._writing = not self._writing.result(), None
             self._failing = failed
 
     def forget(self) -> None:
-        """Drop rows that are not on disk: they will be computed again."""
+        """Drop rows that are not on disk: they will be recomputed."""
         self.settle()
         self._writer.release()
         self._writer = DatasetWriter(self.root, self._spec, self._products)
         self._pending, self._pending_rows = [], 0
 
     def close(self) -> None:
-        """Write what is left.
+        """Write the remaining rows.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Log to dataset, as `tickvol replay` and `tickvol featurize` share it: decode, track, compute, store, count."""
+"""Log to dataset, shared by `tickvol replay` and `tickvol featurize`: decode, track, compute, store, count."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 @dataclass(slots=True)
 class RowCounts:
-    """What became of ticks and rows."""
+    """Counts of ticks and rows by category."""
 
     ticks: int = 0
     duplicates: int = 0
@@ -35,18 +35,18 @@ class RowCounts:
 
 
 def deadletter_dir(dataset_dir: Path) -> Path:
-    """Where a dataset's dead letters lie: beside it."""
+    """Path of a dataset's dead-letter records, next to it."""
     return dataset_dir.with_name(f"{dataset_dir.name.removesuffix('.parquet')}.deadletters")
 
 
 def progress_path(dataset_dir: Path) -> Path:
-    """Where a running featurizer notes how far its dataset goes: beside it."""
+    """Path of a running featurizer's progress note, next to the dataset."""
     return dataset_dir.with_name(f".{dataset_dir.name}.progress.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What a stretch of the log gave and is to be stored."""
+    """Results of a stretch of the log, to be stored."""
 
     rows: list[FeatureRows]
     letters: list[DeadLetter]
@@ -54,12 +54,12 @@ class Computed:
 
 
 class Featurizer:
-    """Frames in, rows and dead letters out, counted.
+    """Turns frames into rows and dead-letter records, with counts.
 
     Parameters
     ----------
-    ingestion : limits of lines and times, and whether jumps of bare recordings count as loss.
-    sources : names of the files that `FrameColumns.source` counts; may grow.
+    ingestion : limits of lines and times, and whether jumps in bare recordings count as loss.
+    sources : names of the files that `FrameColumns.source` indexes; may grow.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Featurizer:
         self._letters: list[DeadLetter] = []
 
     def take(self, frames: FrameColumns, *, bare: bool, silent: bool = False) -> None:
-        """Process the next rows of the log; silently, the engine remembers but nothing is kept or counted."""
+        """Process the next rows of the log; if `silent`, only update the engine's state, without output or counts."""
         tracked = self.tracker.push(frames, bare=bare)
         if self.on_records is not None and not silent:
             self.on_records(records_of(tracked, self.engine.products, self.decoder.connection_id))
@@ -91,7 +91,7 @@ class Featurizer:
         self._letters += [
             self._letter(tracked.frames, item.row, item.reason)
             for item in tracked.rejected
-            if item.reason is not Reject.UNKNOWN_PRODUCT  # not asked for; counted, and no letter to anyone
+            if item.reason is not Reject.UNKNOWN_PRODUCT  # not configured; counted, without a dead-letter record
         ]
         self._letters += [self._letter(tracked.frames, int(tracked.records.origin[i]), Reject.LATE) for i in rows.late]
         if len(rows.bar_end_ns):
@@ -99,7 +99,7 @@ class Featurizer:
         self._count(tracked.records.kind, rows, tracked.gaps)
 
     def drain(self) -> Computed:
-        """Hand over what is to be stored."""
+        """Return and clear the results to be stored."""
         computed = Computed(self._rows, self._letters, self.tracker.simulated)
         self._rows, self._letters = [], []
         return computed
@@ -122,7 +122,7 @@ class Featurizer:
             counts.known_bars[name] += int(np.count_nonzero(own & known))
 
     def summary(self) -> list[str]:
-        """Counts that add up, a line each."""
+        """Counts that add up, one line each."""
         frames, counts = self.tracker.counts, self.counts
         rejected = _by_name(frames.rejected)
         about_frames = (
@@ -133,7 +133,7 @@ class Featurizer:
         about_ticks = (
             f"ticks       {counts.ticks + counts.duplicates + counts.late} = {counts.ticks} used"
             f" + {counts.duplicates} duplicates + {counts.late} late"
-            f"; besides {sum(frames.rejected_tickers.values())} rejected inside good frames"
+            f"; plus {sum(frames.rejected_tickers.values())} rejected inside valid frames"
             f"{_by_name(frames.rejected_tickers)}"
         )
         lines = [about_frames, about_ticks]
@@ -151,7 +151,7 @@ class Featurizer:
 
 
 class Store:
-    """Where computed rows and dead letters go."""
+    """Writes computed rows and dead-letter records."""
 
     def __init__(self, dataset_dir: Path, spec: FeatureSpec, products: Sequence[str]) -> None:
         self.writer = DatasetWriter(dataset_dir, spec, products)
@@ -159,7 +159,7 @@ class Store:
         self._simulated = False
 
     def write(self, computed: Computed, *, only_complete: bool = False) -> None:
-        """Take what was computed and bring it to disk; with `only_complete` hours that go on stay in memory."""
+        """Store results on disk; with `only_complete`, unfinished hours stay in memory."""
         self._simulated = self._simulated or computed.simulated
         self.letters.root.mkdir(parents=True, exist_ok=True)
         for rows in computed.rows:

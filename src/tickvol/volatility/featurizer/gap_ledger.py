@@ -1,4 +1,4 @@
-"""The gap ledger: gap records of many products as the interruptions they tell of, and what each did to the features."""
+"""The gap ledger: gap records of many products as interruptions, with their effects on the features."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ class Interruption:
 
     Attributes
     ----------
-    until_ns : where it ends for each product: after a reconnection, at the product's own first tick.
-    first_missing, last_missing : the sequence numbers that were lost, where they are known.
-    rows, missing_bars : rows of the dataset with a window that overlaps it, and how many of these have no `mid`; None
-        where no dataset was looked at.
+    until_ns : end of the gap for each product: after a reconnection, the product's own first tick.
+    first_missing, last_missing : the sequence numbers that were lost, if known.
+    rows, missing_bars : dataset rows with a window that overlaps the gap, and how many of these have no `mid`; None
+        without a dataset.
     """
 
     from_ns: int
@@ -33,38 +33,38 @@ class Interruption:
 
     @property
     def end_ns(self) -> int:
-        """The end for the product that was unknown longest."""
+        """End of the gap for the product that was unknown longest."""
         return max(self.until_ns.values())
 
     @property
     def missing(self) -> int | None:
-        """How many sequence numbers are known to be lost."""
+        """Number of sequence numbers known to be lost."""
         if self.first_missing is None or self.last_missing is None:
             return None
         return self.last_missing - self.first_missing + 1
 
 
 class GapLedger:
-    """Collects gap records, each once however often it was sent, and the span of time that was seen of each product."""
+    """Collects gap records, each once however often it was sent, and the time span covered by each product."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[int, str, int | None, int | None], Interruption] = {}
         self._span: dict[str, tuple[int, int]] = {}
 
     def saw(self, product_id: str, from_ns: int, to_ns: int) -> None:
-        """Records of a product were seen between these event times."""
+        """Note that records of a product exist between these event times."""
         first, last = self._span.get(product_id, (from_ns, to_ns))
         self._span[product_id] = min(first, from_ns), max(last, to_ns)
 
     def add(self, gap: Gap) -> None:
-        """Take a gap record."""
+        """Add a gap record."""
         key = (gap.from_time_ns, gap.reason, gap.first_missing, gap.last_missing)
         entry = self._found.setdefault(key, Interruption(*key))
         entry.until_ns[gap.product_id] = max(gap.to_time_ns, entry.until_ns.get(gap.product_id, 0))
         entry.until_ns = dict(sorted(entry.until_ns.items()))
 
     def interruptions(self, *, min_s: float = 0.0) -> list[Interruption]:
-        """All that are not shorter than `min_s`, in order of time."""
+        """All interruptions of at least `min_s`, in time order."""
         chosen = [gap for gap in self._found.values() if gap.end_ns - gap.from_ns >= min_s * NS_PER_S]
         return sorted(chosen, key=lambda gap: (gap.from_ns, gap.end_ns, gap.reason, gap.first_missing or -1))
 
@@ -74,7 +74,7 @@ class GapLedger:
 
 
 def unknown_ns(interruptions: Iterable[Interruption], product_id: str) -> int:
-    """How long a product was unknown; where gaps overlap, time counts once.
+    """Time that a product was unknown; overlapping gaps count once.
 
     >>> gaps = [Interruption(0, "jump", 1, 1, {"A": 10}), Interruption(5, "silence", None, None, {"A": 20})]
     >>> unknown_ns(gaps, "A")
@@ -92,17 +92,17 @@ def unknown_ns(interruptions: Iterable[Interruption], product_id: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class BarsOf:
-    """A product's rows: number of the bar of each, ascending, and whether it is missing; both (n,)."""
+    """A product's rows: bar number of each, ascending, and whether it is missing; both (n,)."""
 
     bar: NDArray[np.int64]
     missing: NDArray[np.bool_]
 
 
 def touched(gap: Interruption, bars: Mapping[str, BarsOf], spec: FeatureSpec) -> tuple[int, int]:
-    """Rows with a window that overlaps the gap, and how many of them are missing bars.
+    """Number of rows with a window that overlaps the gap, and of missing bars among them.
 
-    A gap touches the bars from that of its first instant to that of its last; a row's longest window holds its own bar
-    and those before it, so rows up to one longest window after the last touched bar know of it.
+    A gap touches the bars from its first instant to its last; a row's longest window holds its own bar and those
+    before it, so rows up to one longest window after the last touched bar are affected.
     """
     rows = missing = 0
     for product_id, until_ns in gap.until_ns.items():

@@ -1,8 +1,8 @@
-"""The featurizer on Kafka: each row once and in order, through every crash.
+"""The featurizer on Kafka: each row exactly once and in order, through every crash.
 
-The loop is that of `exactly_once.py`: one transaction holds rows, dead letters and consumed offsets. Only then do the
-rows go to the dataset, by a thread. After a change of the partitions or a failure of any kind all state is dropped and
-computed again from the log (`featurize_recovery.py`).
+The loop is `bus/exactly_once.py`: one transaction holds rows, dead-letter records and consumed offsets. Only then does
+a thread write the rows to the dataset. After a change of the assigned partitions or a failure of any kind all state is
+dropped and recomputed from the log (`recovery.py`).
 """
 
 import logging
@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 
 SWITCH_S = 0.0005
-"""How long a thread that computes keeps the interpreter, by default 5 ms: a commit changes threads twenty times, and
-the one that writes the dataset would hold it up at each."""
+"""Interpreter switch interval, 5 ms by default: a commit switches threads twenty times, and the thread that writes the
+dataset would delay each switch."""
 
 
 def featurize_kafka(
@@ -45,11 +45,11 @@ def featurize_kafka(
     accept_hole: bool = False,
     on_summary: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> FeaturizerCounts:
-    """Run the featurizer with its metrics until a signal stops it, or to the end that the log has at the start.
+    """Run the featurizer with its metrics until a signal stops it, or up to the end that the log has at the start.
 
     Parameters
     ----------
-    on_summary : called with the counts as lines, also where the run fails after its first transaction.
+    on_summary : called with the counts as lines, even when the run fails after its first transaction.
 
     Raises
     ------
@@ -77,7 +77,7 @@ class KafkaRun(ExactlyOnce):
 
     Attributes
     ----------
-    counts : what was done so far; may be read by other threads.
+    counts : progress so far; may be read by other threads.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ def _group(config: VolatilityConfig) -> Group:
 
 
 class _Featurizing(Work):
-    """Records to rows and dead letters; committed rows to the dataset."""
+    """Records to rows and dead-letter records; committed rows to the dataset."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class _Featurizing(Work):
         self._featurizer.warm_up()
 
     def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
-        """Rewind as far as open bars and the dataset ask for."""
+        """Rewind as far as open bars and the dataset require."""
         featurizer, numbers = self._featurizer, [state.number for state in states]
         mine = [name for name, number in featurizer.partitions.items() if number in numbers]
         self._dataset.take_over(mine)
@@ -165,7 +165,7 @@ class _Featurizing(Work):
         return places
 
     def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
-        """Rebuild the state; only rows that the dataset has not got yet are kept."""
+        """Rebuild the state; keep only rows that the dataset lacks."""
         rows = self._featurizer.take(partition, messages).rows
         products = self._featurizer.engine.products
         on_disk = np.array([self._on_disk.get(name, 0) for name in products], np.int64)
@@ -173,11 +173,11 @@ class _Featurizing(Work):
         self._dataset.add(rows, rows.bar_end_ns > on_disk[rows.product])
 
     def end_silence(self, partition: int) -> None:
-        """Records that wait for their confirmation are counted when it comes."""
+        """Add the records awaiting confirmation to the total; they are categorised once confirmed."""
         self._taken.records += self._featurizer.reader.waiting_in(partition)
 
     def take(self, partition: int, messages: Sequence[Any]) -> list[Outgoing]:
-        """Rows and dead letters."""
+        """Rows and dead-letter records."""
         kafka, featurizer = self._config.kafka, self._featurizer
         featurized = featurizer.take(partition, messages)
         self._taken.add(featurized.counts)
@@ -190,7 +190,7 @@ class _Featurizing(Work):
         return written + [Outgoing(kafka.topic_deadletter, None, letter) for letter in letters]
 
     def note(self, partition: int) -> str:
-        """Since when bars are open, and with which settings."""
+        """Note for the committed offset: start of open bars, and the feature settings."""
         featurizer = self._featurizer
         open_bars = featurizer.engine.open_bars_ns()
         own = {name: time for name, time in open_bars.items() if featurizer.partitions[name] == partition}
@@ -198,7 +198,7 @@ class _Featurizing(Work):
         return Note(self._fingerprint, own, held, featurizer.reader.simulated).encode()
 
     def committed(self) -> None:
-        """Count, and hand the rows over to the dataset."""
+        """Update the counts and pass the rows to the dataset."""
         self._counts.add(self._taken)
         self._taken = FeaturizerCounts()
         self._dataset.simulated = self._featurizer.reader.simulated
@@ -207,23 +207,23 @@ class _Featurizing(Work):
             self._dataset.add(featurized.rows)
 
     def drop(self) -> None:
-        """Forget everything that was seen."""
-        self._counts.records -= self._counts.waiting  # they will be read again
+        """Reset to the initial state."""
+        self._counts.records -= self._counts.waiting  # they will be re-read
         self._taken, self._rows = FeaturizerCounts(), []
         self._featurizer.reset()
         self._dataset.forget()
 
     def turn(self) -> None:
-        """Write the dataset when it is time."""
+        """Write the dataset when due."""
         self._dataset.flush_when_due()
         self._counts.highest_event_ns = self._featurizer.reader.highest_event_ns()
 
     def revoke(self) -> None:
-        """Let no one else write before the write at hand is over."""
+        """Finish the current write before others may write."""
         self._dataset.wait()
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self._dataset.close()
 
     def release(self) -> None:

@@ -31,7 +31,7 @@ def featurizer_values(
     now_ns: Callable[[], int] = time_ns,
     monotonic_s: Callable[[], float] = monotonic,
 ) -> Values:
-    """What a run has counted so far."""
+    """Metric values of a run so far."""
     ticks = counts.ticks + counts.duplicates + counts.late
     kinds = {"tick": ticks, "heartbeat": counts.heartbeats, "gap": sum(dict(counts.gaps).values())}
     outcomes = {"committed": counts.transactions, "aborted": counts.aborted}

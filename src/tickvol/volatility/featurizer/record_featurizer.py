@@ -1,4 +1,4 @@
-"""Records of the log to rows and dead letters, as `tickvol featurize` and `tickvol replay --from-kafka` share it."""
+"""Log records to rows and dead-letter records, shared by `tickvol featurize` and `tickvol replay --from-kafka`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Letter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Featurized:
-    """What messages of one partition gave."""
+    """Results from messages of one partition."""
 
     rows: FeatureRows
     closed_by_ns: NDArray[np.int64]
@@ -41,9 +41,9 @@ class Featurized:
 
 
 def ahead_ns(config: VolatilityConfig) -> int:
-    """How far a record may be ahead of its product without a second one that confirms it.
+    """Maximum time that a record may be ahead of its product without confirmation by a second one.
 
-    An outage or a silence that makes no gap is no reason to doubt, so it is the longer of the two.
+    An outage or a silence that creates no gap is no reason for doubt, so this is the longer of the two limits.
     """
     return round(max(config.ingestion.max_ahead_s, config.features.max_silence_s) * NS_PER_S)
 
@@ -55,11 +55,11 @@ def _practice_message(partition: int, product_id: str, second: int) -> Stored:
 
 
 class RecordFeaturizer:
-    """Reader and engine in a row.
+    """Reader and engine in sequence.
 
     Parameters
     ----------
-    products : products to compute; records of others are counted and left alone.
+    products : products to compute; records of others are counted and otherwise ignored.
     """
 
     def __init__(self, config: VolatilityConfig, products: Sequence[str]) -> None:
@@ -78,12 +78,12 @@ class RecordFeaturizer:
         self._mid = feature_names(self.spec).index("mid")
 
     def reset(self) -> None:
-        """Forget everything that was seen."""
+        """Reset to the initial state."""
         self.reader.reset()
         self.engine.reset()
 
     def warm_up(self) -> None:
-        """Load the compiled code, by records that nobody sees."""
+        """Load the compiled code with synthetic records that produce no output."""
         name = next(iter(self.partitions))
         other = RecordFeaturizer(self._config, (name,))
         partition = other.partitions[name]
@@ -96,14 +96,14 @@ class RecordFeaturizer:
         letters = [
             Letter(partition, read.messages[row], reason)
             for row, reason in read.rejected
-            if reason is not Reject.UNKNOWN_PRODUCT  # not asked for; counted, and no letter to anyone
+            if reason is not Reject.UNKNOWN_PRODUCT  # not configured; counted, without a dead-letter record
         ]
         letters += [Letter(partition, read.messages[int(read.records.origin[row])], Reject.LATE) for row in rows.late]
         counts = self._count(len(messages), read, rows)
         return Featurized(rows, read.receive_time_ns[rows.closed_by], letters, counts)
 
     def row_messages(self, featurized: Featurized) -> list[Message]:
-        """The rows as they travel."""
+        """The rows as Kafka messages."""
         rows, products, fingerprint = featurized.rows, self.engine.products, self._fingerprint
         return [
             feature_message(products[product], end, SCHEMA_VERSION, fingerprint, closed, values)
@@ -117,7 +117,7 @@ class RecordFeaturizer:
         ]
 
     def letter_messages(self, featurized: Featurized) -> list[Message]:
-        """The dead letters as they travel."""
+        """The dead-letter records as Kafka messages."""
         return [
             letter_message(
                 f"{self._topic}-{partition}@{message.offset}",

@@ -1,8 +1,8 @@
-"""Where a featurizer goes on: the committed offset, and how far before it the log is read again in silence.
+"""Recovery of a featurizer: the committed offset, and how far before it the log is re-read without producing.
 
-With each offset a note is committed (`offset_note.py`). The rewind begins `lookback_s` before whatever is earliest: a
-bar that was still open, a row that the dataset has not got yet. What is computed up to the committed offset is in the
-topic already and goes to the dataset alone.
+A note is committed with each offset (`bus/offset_note.py`). The rewind begins `lookback_s` before the earliest bar that
+was still open or row that the dataset lacks. Rows computed up to the committed offset are in the topic already and go
+only to the dataset.
 """
 
 import logging
@@ -22,21 +22,21 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 logger = logging.getLogger(__name__)
 
 CHOICES = (
-    "`tickvol kafka rebuild` makes the topics anew from the archive; `tickvol featurize --start earliest --out DIR`"
-    " accepts the hole and goes on from the beginning of what the log holds, into a new dataset"
+    "`tickvol kafka rebuild` recreates the topics from the archive; `tickvol featurize --start earliest --out DIR`"
+    " accepts the gap and continues from the beginning of the log, into a new dataset"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """How a partition goes on.
+    """Position at which a partition resumes.
 
     Attributes
     ----------
     start : offset to read from.
-    committed : offset from which on everything is new.
+    committed : offset at which new messages begin.
     known_until_ns : by product, an event time that the log had reached before `start`.
-    simulated : what earlier heartbeats said.
+    simulated : True if earlier heartbeats were simulated.
     """
 
     start: int
@@ -68,14 +68,14 @@ def last_rows(root: Path, spec: FeatureSpec, products: Sequence[str]) -> dict[st
 
 
 class Recovery:
-    """Decides where partitions go on.
+    """Decides the offsets at which partitions resume.
 
     Parameters
     ----------
-    margin_ns : how much further back than the look-back to begin, for what an ambiguous first record may change.
+    margin_ns : extra time before the look-back, for the effect of an ambiguous first record.
     offset_at : the first offset of a partition at or after a time in ms.
-    holds_rows : whether the features of a partition hold any row.
-    accept_hole : go on from the beginning of the log although something is lost.
+    holds_rows : True if the features of a partition hold any row.
+    accept_hole : continue from the beginning of the log despite a loss.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class Recovery:
         self._accept_hole = accept_hole
 
     def resume(self, partition: Partition, products: Sequence[str], on_disk: Mapping[str, int]) -> Resume:
-        """How a partition that holds these products goes on.
+        """Resume position of a partition that holds these products.
 
         Raises
         ------
         LogLost
-            When the log no longer holds what it did, and nobody has accepted that.
+            When the log no longer holds what it did, and the loss was not accepted.
         SchemaMismatch
             When the offsets were committed with other feature settings.
         """
@@ -131,20 +131,20 @@ class Recovery:
             raise LogLost(f"{lost}. {CHOICES}")
         if on_disk:
             raise UsageError("--start: earliest: the dataset holds rows of the lost log already; name a new --out")
-        logger.warning("%s; goes on from the beginning of the log, as asked", lost)
+        logger.warning("%s; continuing from the beginning of the log, as requested", lost)
 
     def _note(self, partition: Partition) -> Note | None:
         try:
             note = msgspec.json.decode(partition.note, type=Note)
         except msgspec.DecodeError:
             logger.warning(
-                "%s-%d: committed without a note of ours, so all of it is read again", self._topic, partition.number
+                "%s-%d: committed without a note of ours, so the whole log is re-read", self._topic, partition.number
             )
             return None
         if note.features != self._spec.fingerprint():
             raise SchemaMismatch(
-                f"{self._topic}-{partition.number}: was consumed with other feature settings; take a new"
-                " features.group_id with new topics, or make the topics anew by `tickvol kafka rebuild`"
+                f"{self._topic}-{partition.number}: was consumed with other feature settings; use a new"
+                " features.group_id with new topics, or recreate the topics by `tickvol kafka rebuild`"
             )
         return note
 

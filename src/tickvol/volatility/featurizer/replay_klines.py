@@ -1,4 +1,4 @@
-"""Closed candles to a feature dataset, through the engine that ticks go through."""
+"""Closed candles to a feature dataset, through the same engine as ticks."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 
 def replay_klines(spec: FeatureSpec, named: Sequence[str], new: Path) -> list[str]:
-    """Build a dataset at `new` with the bars and windows of `spec`; returns what to tell the user.
+    """Build a dataset at `new` with the bars and windows of `spec`; returns lines for the user.
 
     Raises
     ------
     UsageError
-        When two files hold the same product, or a name tells none.
+        When two files hold the same product, or the product cannot be inferred from a name.
     InputError
         When a file cannot be used.
     """
@@ -45,7 +45,7 @@ def replay_klines(spec: FeatureSpec, named: Sequence[str], new: Path) -> list[st
 
 
 def _letters(file: KlineFile, klines: Klines) -> list[DeadLetter]:
-    source = f"{file.product_id}-{file.path.name}"  # two directories may hold files of one name
+    source = f"{file.product_id}-{file.path.name}"  # files in two directories may share a name
     return [DeadLetter(source, number, reason, text.encode()) for number, reason, text in klines.rejected]
 
 

@@ -1,4 +1,4 @@
-"""The whole topic of ticks to a feature dataset, by the reader and the engine of the featurizer on Kafka."""
+"""The whole ticks topic to a feature dataset, with the reader and the engine of the featurizer on Kafka."""
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -17,18 +17,18 @@ from tickvol.volatility.settings.profile import VolatilityConfig
 def replay_topic(
     config: VolatilityConfig, products: Sequence[str], new: Path, *, on_progress: Callable[[int, int], None]
 ) -> FeaturizerCounts:
-    """Build a dataset at `new` from the topic as it is now, from its beginning to its end.
+    """Build a dataset at `new` from the current topic, from beginning to end.
 
     Parameters
     ----------
-    on_progress : told how many messages of how many are done.
+    on_progress : called with the number of messages done and the total.
 
     Raises
     ------
     InputError
         When the topic holds no record that can be used.
     TopicMismatch
-        When there is no such topic, or it has another number of partitions than declared.
+        When there is no such topic, or its number of partitions differs from the declared one.
     BrokerUnavailable
         When no broker answers.
     """

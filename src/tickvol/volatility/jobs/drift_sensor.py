@@ -1,4 +1,4 @@
-"""The sensor of drift: a new report is recorded once, and while its alarm stands it asks for a retraining."""
+"""The drift sensor: records each new report once, and requests retraining while the drift alarm is active."""
 
 import hashlib
 import logging
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def judge_report(config: VolatilityConfig, cursor: str | None, at: str) -> Observation:
-    """What the newest report asks for; a report that was judged before asks for nothing, whatever it holds."""
+    """Request of the newest report; a report that was judged before requests nothing, whatever it holds."""
     path = drift_report(config)
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -26,7 +26,7 @@ def judge_report(config: VolatilityConfig, cursor: str | None, at: str) -> Obser
             judged = note_drift(config, at, logger.info)
             decision = decide_now(config, at, (Cause.DRIFT,))
     except Busy as error:
-        return Observation(cursor=cursor, reason=str(error))  # looked at again when that one has ended
+        return Observation(cursor=cursor, reason=str(error))  # tried again when that one has ended
     except TickvolError as error:
         return Observation(cursor=found, reason=str(error))
     if not decision.retrain:

@@ -1,4 +1,4 @@
-"""Whether there are live predictions to judge: those who score nothing live have no performance, and no failure."""
+"""Check for live predictions to evaluate: without live scoring there is no performance, but also no failure."""
 
 from tickvol.bus.reading import TopicReader
 from tickvol.core.errors import TopicMismatch
@@ -8,12 +8,12 @@ _CLIENT_ID = "tickvol-schedule"
 
 
 def why_nothing_to_judge(config: VolatilityConfig) -> str | None:
-    """The reason, None where there are predictions and a topic of outcomes.
+    """Reason why there is nothing to evaluate; None if there are predictions and a topic of outcomes.
 
     Raises
     ------
     BrokerUnavailable
-        When no broker answers: whether there is something to judge is unknown then.
+        When no broker answers: the state is unknown then.
     """
     kafka = config.kafka
     try:

@@ -7,19 +7,19 @@ from tickvol.volatility.jobs.verdict_names import BUNDLES, FRESH, LEAK_FREE, NOT
 from tickvol.volatility.settings.profile import VolatilityConfig
 
 LEAKCHECK = ("leakcheck",)
-"""Checks what training saved; a leak stops what would be built on it."""
+"""Checks the saved results of training; a leak stops every step that builds on them."""
 
 ON_DRIFT = "retrain_on_drift"
 DRIFT = ("drift", "--recent", "--served", "--alert")
 
 
 def job_plan(config: VolatilityConfig) -> JobPlan:
-    """All that this system registers with the scheduler."""
+    """Steps, jobs, checks and sensor that this system registers with the scheduler."""
     return JobPlan(steps=steps(config), jobs=jobs(config), checks=checks(config), sensors=(drift_sensor(config),))
 
 
 def steps(config: VolatilityConfig) -> tuple[Step, ...]:
-    """All steps, each behind those that it is built on."""
+    """All steps, each after the steps that it depends on."""
 
     def nothing_to_judge() -> str | None:
         from tickvol.volatility.jobs.live_topics import why_nothing_to_judge  # imports the Kafka client
@@ -35,39 +35,39 @@ def steps(config: VolatilityConfig) -> tuple[Step, ...]:
             about="The dataset of feature rows.",
             location=str(config.features.dataset_dir),
         ),
-        Step(name="training", command=("train",), after=("features",), about="All bundles; the challenger."),
-        Step(name="evaluation", command=("evaluate",), after=("training",), about="All detectors on unseen rows."),
+        Step(name="training", command=("train",), after=("features",), about="Trained bundles and the challenger."),
+        Step(name="evaluation", command=("evaluate",), after=("training",), about="Evaluation on unseen rows."),
         Step(
             name="promotion",
             command=("promote",),
             after=("training", "evaluation"),
-            about="The challenger through the gates, and in the champion's place.",
+            about="Promotion of the challenger if it passes the gates.",
         ),
         Step(
             name="retraining",
             command=("retrain", "--because"),
             after=("features",),
-            about="The decision to train again, and the gates after it.",
+            about="Retraining decision, with the promotion gates if it trains.",
             takes_cause=True,
         ),
         Step(
             name="live_performance",
             command=("performance",),
             after=(),
-            about="How the live predictions did.",
+            about="Performance of the live predictions.",
             nothing_to_do=nothing_to_judge,
         ),
         Step(
             name="drift_summary",
             command=DRIFT,
             after=("features", "live_performance"),
-            about="The newest rows against the same hours before, and alerts of what matters.",
+            about="Drift of the newest rows against the same hours of earlier days, with alerts.",
         ),
     )
 
 
 def jobs(config: VolatilityConfig) -> tuple[Job, ...]:
-    """All jobs; those with a cron expression are due by themselves."""
+    """All jobs; those with a cron expression are scheduled."""
     due = config.schedules
     retraining = ("features", "retraining")
     return (
@@ -118,7 +118,7 @@ def checks(config: VolatilityConfig) -> tuple[Check, ...]:
 
 
 def drift_sensor(config: VolatilityConfig) -> Sensor:
-    """Asks for a retraining while drift lasts; its cursor is the SHA-256 of the last report that was judged."""
+    """Requests retraining while drift lasts; its cursor is the SHA-256 of the last judged report."""
 
     def observe(cursor: str | None, at: str) -> Observation:
         from tickvol.volatility.jobs.drift_sensor import judge_report
@@ -129,6 +129,6 @@ def drift_sensor(config: VolatilityConfig) -> Sensor:
         name="drift_report",
         job=ON_DRIFT,
         interval_s=config.schedules.sensor_interval_s,
-        about="A new drift report, and an alarm of drift that lasts.",
+        about="New drift reports; requests retraining while the drift alarm is active.",
         observe=observe,
     )

@@ -1,4 +1,4 @@
-"""The decision to train again: drift reports are taken note of once, and one process decides at a time."""
+"""Retraining decision: drift reports are recorded once, and one process decides at a time."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ from tickvol.volatility.settings.profile import VolatilityConfig
 
 
 def alone(config: VolatilityConfig) -> AbstractContextManager[None]:
-    """One at a time: whoever comes second would decide on what the first is about to change.
+    """Lock of the retraining decision: a second process would decide on a state that the first is about to change.
 
     Raises
     ------
     Busy
-        When another one is at work.
+        When another process holds it.
     """
     ledger = retrainings_ledger(config.mlflow).path
     path = ledger.with_name(f"{ledger.name}.running")
@@ -32,20 +32,20 @@ def alone(config: VolatilityConfig) -> AbstractContextManager[None]:
 
 
 def drift_report(config: VolatilityConfig) -> Path:
-    """Where the newest summary of `tickvol drift` lies."""
+    """Path of the newest summary of `tickvol drift`."""
     return config.monitoring.report_dir / "drift_summary.json"
 
 
 def note_drift(config: VolatilityConfig, at: str, tell: Callable[[str], None]) -> str | None:
-    """Take note of the newest drift report, once; its SHA-256, None where there is none.
+    """Record the newest drift report, once; returns its SHA-256, None if there is no report.
 
-    A report counts when it is of the champion, could judge what decides there, and its rows end well after those of the
-    last one that counted; `tell` is told why one does not.
+    A report counts if it is about the champion, could judge the champion's important inputs, and its rows end well
+    after those of the last one that counted; `tell` receives the reason if it does not count.
 
     Raises
     ------
     InputError
-        When the file is no drift summary.
+        When the file is not a drift summary.
     """
     path = drift_report(config)
     try:
@@ -79,7 +79,7 @@ def note_drift(config: VolatilityConfig, at: str, tell: Callable[[str], None]) -
 
 
 def decide_now(config: VolatilityConfig, at: str, because: Sequence[Cause]) -> Decision:
-    """Whether to train again, by what the ledgers hold; `at` is the time, ISO 8601."""
+    """Decide about retraining by the ledgers; `at` is the time, ISO 8601."""
     events = events_of(
         champions_ledger(config.mlflow).entries(),
         retrainings_ledger(config.mlflow).entries(),
@@ -89,7 +89,7 @@ def decide_now(config: VolatilityConfig, at: str, because: Sequence[Cause]) -> D
 
 
 def _served_bundle(config: VolatilityConfig) -> str | None:
-    """Hash of the champion's bundle, which this program need not be able to read; None where nobody serves."""
+    """Hash of the champion's bundle, which this program may be unable to read; None if there is no champion."""
     if CHAMPION not in aliases(config.mlflow):
         return None
     return bundle_hash_of(config.mlflow, find_version(config.mlflow, CHAMPION))

@@ -1,4 +1,4 @@
-"""What must hold before anything is built on features or bundles; what cannot be judged does not hold."""
+"""Checks of features and bundles before anything is built on them; a check that cannot be made fails."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from tickvol.volatility.settings.profile import VolatilityConfig
 
 
 def features_verdicts(config: VolatilityConfig, now_ns: int) -> list[Verdict]:
-    """Whether the dataset holds rows of every product, made by the configured spec, up to some hours ago."""
+    """Verdicts on the dataset: rows of every product, made by the configured spec, newest row recent enough."""
     try:
         table = read_features(config.features.dataset_dir)
     except SchemaMismatch as error:
@@ -51,7 +51,7 @@ def _of_one_spec(config: VolatilityConfig, table: FeatureTable) -> Verdict:
 
 
 def _fresh(config: VolatilityConfig, table: FeatureTable, now_ns: int) -> Verdict:
-    """By the product that is furthest behind."""
+    """Verdict on the age of the product that is furthest behind."""
     newest = {
         name: int(table.bar_end_ns[table.product == place].max())
         for place, name in enumerate(table.products)
@@ -68,7 +68,7 @@ def _fresh(config: VolatilityConfig, table: FeatureTable, now_ns: int) -> Verdic
 
 
 def bundles_verdict(config: VolatilityConfig) -> Verdict:
-    """Whether every bundle that training saved can be loaded and answers a practice row by finite numbers."""
+    """Verdict on the saved bundles: each must load and score a synthetic row with finite results."""
     directories = sorted(path.parent for path in config.models.artifacts_dir.glob(f"*/{MANIFEST}"))
     if not directories:
         return Verdict(BUNDLES, False, f"{config.models.artifacts_dir}: holds no bundle; train some by `tickvol train`")
@@ -83,9 +83,9 @@ def bundles_verdict(config: VolatilityConfig) -> Verdict:
 
 
 def rows_of_training(config: VolatilityConfig) -> tuple[str, ...]:
-    """The flags by which a command reads the rows of the last training, as the dataset may have grown since.
+    """Flags that select the rows of the last training run, as the dataset may have grown since.
 
-    Every training saves the baselines; where none can be loaded nothing is known, and another check says so.
+    Every training run saves the baselines; if none can be loaded nothing is known, and another check reports that.
     """
     try:
         split = Bundle.load(config.models.artifacts_dir / next(iter(BASELINES))).manifest.split

@@ -1,1 +1,1 @@
-"""What counts as a spike: labels from the future of the bars."""
+"""Spike labels, computed from future bars."""

@@ -1,4 +1,4 @@
-"""The one function that looks ahead: realized volatility of the bars that follow a row."""
+"""Realized volatility of the bars that follow a row; the only function that looks ahead."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def future_vol(table: FeatureTable, horizon_s: int) -> NDArray[np.float64]:
     """Realized volatility of the bars in (t, t + horizon_s], t being the row's `bar_end_ns`.
 
     Root of the sum of the squared `bar_log_return` of exactly these bars of the same product, log-return per horizon.
-    Bars are added in order of time, one row like another, so a value does not depend on what else the table holds.
+    Bars are summed in time order, each row the same way, so a value does not depend on the other rows of the table.
 
     Returns
     -------

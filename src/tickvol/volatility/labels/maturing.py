@@ -1,8 +1,8 @@
-"""Labels that mature: each row's label once its horizon has passed, from rows as they come.
+"""Maturing labels: each row's label once its horizon has passed, from rows as they arrive.
 
 A row's outcome is decided by the first row of its product at or after t + horizon, t being the row's `bar_end_ns`; the
-value is that of `label_values`, bit by bit, whatever the batches. A horizon in which a bar is missing gives an outcome,
-too: unknown, with the reason.
+value equals the one from `label_values` bit for bit, however the rows are batched. A horizon with a missing bar gives
+an outcome, too: unknown, with the reason.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec, Outcome
 
 
 class Terms(NamedTuple):
-    """What is asked of a row's future: the label, and the value from which it is a spike (NaN: not known)."""
+    """Label terms of a row: the label, and the value from which it is a spike (NaN: not known)."""
 
     kind: LabelKind
     horizon_s: int
@@ -34,9 +34,9 @@ class Matured(NamedTuple):
     Attributes
     ----------
     bar_end_ns : the row.
-    value : what is compared with the threshold, NaN where it is unknown.
+    value : compared with the threshold; NaN where it is unknown.
     reason : why the outcome is unknown, else None.
-    known_ns : clock of the row that decided it, when its last record was received: before, nobody could know.
+    known_ns : receive time of the last record of the row that decided it; the outcome was not knowable before.
     """
 
     bar_end_ns: int
@@ -48,7 +48,7 @@ class Matured(NamedTuple):
 
 
 class Maturing:
-    """Rows of one product whose horizon has not passed; its state is a function of the rows from `since_ns` on.
+    """Rows of one product whose horizon has not passed; the state is a function of the rows from `since_ns` on.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Maturing:
 
     @property
     def since_ns(self) -> int | None:
-        """The earliest row that has no outcome yet; None without any."""
+        """The earliest row without an outcome; None without any."""
         return int(self._bar_end_ns[0]) if self._terms else None
 
     def push(
@@ -76,7 +76,7 @@ class Maturing:
         values: NDArray[np.float64],
         terms: Sequence[Terms],
     ) -> list[Matured]:
-        """Take the next rows; what has matured with them, in order of the rows that decided it.
+        """Add the next rows; returns the rows that matured with them, in the order of the rows that decided them.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Maturing:
         return found
 
     def _forget(self) -> None:
-        """Drop what lies before the earliest row that waits; there is one, as the newest always does."""
+        """Drop rows before the earliest pending one; there is one, as the newest row is always pending."""
         first = next(place for place, terms in enumerate(self._terms) if terms is not None)
         self._bar_end_ns, self._closed_by_ns = self._bar_end_ns[first:], self._closed_by_ns[first:]
         self._values, self._terms = self._values[first:], self._terms[first:]

@@ -1,4 +1,4 @@
-"""Which rows may be scored, judged by their past alone."""
+"""Scorable rows, decided by their past alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,11 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
 
 LONG_COVERAGE = 0.8
-"""Known share of the next longer window that a row needs; the longest one without any gap is almost never seen."""
+"""Required known share of the next longer window; the longest window is almost never free of gaps."""
 
 
 def coverage_windows(spec: FeatureSpec) -> tuple[int, int]:
-    """The window that must be known whole (the reference) and the next longer one, of which most must be known.
+    """The window that must be fully known (the reference) and the next longer one, most of which must be known.
 
     >>> coverage_windows(FeatureSpec())
     (60, 300)
@@ -22,11 +22,11 @@ def coverage_windows(spec: FeatureSpec) -> tuple[int, int]:
 
 
 def scorable(table: FeatureTable, label: LabelSpec | None = None) -> NDArray[np.bool_]:
-    """(n,) whether the past of a row is known well enough to say anything.
+    """(n,) bool, True where enough of the row's past is known to score it.
 
-    The reference window is known whole (`coverage_60 == 1`) and the next longer one at least by `LONG_COVERAGE`
-    (`coverage_300 >= 0.8`). With a relative `label` the typical volatility must be known and positive too: without it
-    there is nothing that the future could be compared with.
+    The reference window is fully known (`coverage_60 == 1`) and the next longer one at least by `LONG_COVERAGE`
+    (`coverage_300 >= 0.8`). With a relative `label` the typical volatility must be known and positive too: otherwise
+    there is nothing to compare the future with.
     """
     full_s, long_s = coverage_windows(table.spec)
     enough: NDArray[np.bool_] = (table.column(f"coverage_{full_s}") >= 1.0) & (
@@ -38,7 +38,7 @@ def scorable(table: FeatureTable, label: LabelSpec | None = None) -> NDArray[np.
 
 
 def unscorable_reasons(table: FeatureTable, label: LabelSpec | None = None) -> list[str | None]:
-    """(n,) None where `scorable`, else what is missing, in words with the value and the rule."""
+    """(n,) None where `scorable`, else the missing condition in words, with the value and the rule."""
     full_s, long_s = coverage_windows(table.spec)
     full, long = table.column(f"coverage_{full_s}"), table.column(f"coverage_{long_s}")
     typical = table.column("typical_vol")

@@ -14,7 +14,7 @@ from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
 
 
 class SpikeThresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the train split's quantile came to.
+    """Spike thresholds, the `quantile` of the train split's label values.
 
     Attributes
     ----------
@@ -27,12 +27,12 @@ class SpikeThresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def horizon_scale(table: FeatureTable, horizon_s: int) -> float:
-    """What makes a volatility of the reference window one of the horizon: the root of their ratio."""
+    """Factor from volatility per reference window to volatility per horizon: square root of the ratio of lengths."""
     return math.sqrt(horizon_s / table.spec.reference_window_s)
 
 
 def label_values(table: FeatureTable, label: LabelSpec) -> NDArray[np.float64]:
-    """(n,) float64, what is compared with the threshold; NaN where the horizon is not fully known.
+    """(n,) float64 label values, compared with the threshold; NaN where the horizon is not fully known.
 
     Relative: `future_vol / (typical_vol * sqrt(horizon_s / reference_window_s))`, a pure ratio, NaN where the typical
     volatility is unknown or 0. Absolute: `future_vol`, log-return per horizon.
@@ -47,7 +47,7 @@ def label_values(table: FeatureTable, label: LabelSpec) -> NDArray[np.float64]:
 
 
 def trainable(table: FeatureTable, label: LabelSpec, values: NDArray[np.float64] | None = None) -> NDArray[np.bool_]:
-    """(n,) whether a row is scorable and its label known; `values` are its `label_values` where already at hand."""
+    """(n,) bool, True for scorable rows with a known label; `values` are their `label_values` if already computed."""
     known = np.isfinite(label_values(table, label) if values is None else values)
     return scorable(table, label) & known
 
@@ -55,12 +55,12 @@ def trainable(table: FeatureTable, label: LabelSpec, values: NDArray[np.float64]
 def fit_thresholds(
     table: FeatureTable, label: LabelSpec, values: NDArray[np.float64], train: NDArray[np.bool_]
 ) -> SpikeThresholds:
-    """The `quantile` of the label values of the train rows, and of no others.
+    """The `quantile` of the label values of the train rows only.
 
     Raises
     ------
     NotEnoughData
-        Without train rows, or when the quantile is 0, which would call every calm row a spike.
+        Without train rows, or when the quantile is 0, which would make every calm row a spike.
     """
     if not train.any():
         raise NotEnoughData("no trainable row in the train split: record longer stretches without gaps")
@@ -85,7 +85,7 @@ def _quantile(values: NDArray[np.float64], label: LabelSpec, whose: str) -> floa
 
 
 def row_thresholds(table: FeatureTable, thresholds: SpikeThresholds) -> NDArray[np.float64]:
-    """(n,) float64, the threshold of each row; NaN for a product of which the train split had none."""
+    """(n,) float64 threshold of each row; NaN for a product without train rows."""
     if thresholds.common is not None:
         return np.full(len(table), thresholds.common)
     of_product = np.array([thresholds.by_product.get(name, np.nan) for name in table.products])
@@ -95,7 +95,7 @@ def row_thresholds(table: FeatureTable, thresholds: SpikeThresholds) -> NDArray[
 def spikes(
     table: FeatureTable, thresholds: SpikeThresholds, values: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether each row is a spike (value at or above its threshold), and whether that is known; both (n,) bool."""
+    """Two (n,) bool masks: spike (value at or above its threshold), and label known."""
     limits = row_thresholds(table, thresholds)
     known = np.isfinite(values) & np.isfinite(limits)
     return known & (values >= limits), known

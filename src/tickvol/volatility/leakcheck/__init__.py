@@ -1,1 +1,1 @@
-"""The firewall against leaks: checks that plant, move or hide what no model may have seen; `docs/leakcheck.md`."""
+"""Leakage checks: they plant, shift or hide information that no model may have seen; `docs/leakcheck.md`."""

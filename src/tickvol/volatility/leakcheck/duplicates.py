@@ -1,4 +1,4 @@
-"""Rows that are in two splits under different keys, and keys that are in the table twice."""
+"""Check for duplicate rows: rows in two splits under different keys, and repeated keys."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,15 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 NAME = "duplicate_rows"
 
 _MOST_NEIGHBOURS = 64
-"""Rows that are compared with each one after sorting; more than that look alike only where a market stands still."""
+"""Rows that each row is compared with after sorting; more look alike only where a market stands still."""
 
 
 def check_duplicates(prepared: Prepared, tolerance: float) -> CheckResult:
-    """No feature vector of a split may be in another one, and no key twice.
+    """Check that no feature vector is in two splits, and no key is in the table twice.
 
-    Two rows are the same when each feature but the clock's differs by `tolerance` at most, relative to the greater
-    magnitude, and the same features are unknown. A row without any move in its longest window is left out: a market
-    that stands still repeats itself; so is one without any known feature.
+    Two rows are the same when each feature except the clock differs by at most `tolerance`, relative to the larger
+    magnitude, and the same features are unknown. A row without any price move in its longest window is left out,
+    because a market that stands still repeats itself; so is one without any known feature.
     """
     table = prepared.table
     part = np.full(len(table), -1, np.int8)
@@ -29,7 +29,7 @@ def check_duplicates(prepared: Prepared, tolerance: float) -> CheckResult:
     repeated = _repeated_keys(table)
     shared = int(np.sum(np.sum(list(prepared.split.parts().values()), axis=0) > 1))
     used = np.flatnonzero((part >= 0) & _moves(table, prepared.sample.values))
-    clock = [table.names.index(name) for name in CLOCK_NAMES]  # in these alone a copied row differs
+    clock = [table.names.index(name) for name in CLOCK_NAMES]  # a copied row differs in these only
     pairs = _same_rows(np.delete(prepared.sample.values[used], clock, axis=1), part[used], tolerance)
     figures = {"rows": len(used), "keys_twice": repeated + shared, "pairs": len(pairs)}
     problems = [f"{repeated} keys (product, bar_end_ns) are in the table twice"] if repeated else []
@@ -58,7 +58,7 @@ def _moves(table: FeatureTable, values: NDArray[np.float64]) -> NDArray[np.bool_
 
 
 def _same_rows(values: NDArray[np.float64], part: NDArray[np.int8], tolerance: float) -> list[tuple[int, int]]:
-    """Pairs of rows of different parts that are the same; sorted by a weighted sum, same rows are neighbours."""
+    """Pairs of identical rows in different splits; sorted by a weighted sum, identical rows are neighbours."""
     filled = np.nan_to_num(values) / _magnitudes(values)
     weights = np.random.default_rng(0).uniform(1.0, 2.0, values.shape[1])
     total, reach = filled @ weights, np.abs(filled) @ weights * (2 * tolerance + 1e-13)
@@ -78,7 +78,7 @@ def _same_rows(values: NDArray[np.float64], part: NDArray[np.int8], tolerance: f
 
 
 def _magnitudes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(k,) median of the known magnitudes above 0; 1 without any."""
+    """(k,) median of the known positive magnitudes; 1 without any."""
     magnitudes = np.abs(np.nan_to_num(values))
     return np.array([np.median(column[column > 0]) if (column > 0).any() else 1.0 for column in magnitudes.T])
 

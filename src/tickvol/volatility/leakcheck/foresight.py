@@ -1,10 +1,10 @@
-"""Does a feature change together with a bar that has not happened yet? Found in the rows alone, without the log.
+"""Foresight check: features whose changes depend on a bar that has not happened yet. Uses the rows alone, not the log.
 
-Volatility clusters, so every honest feature goes together with the size of *future* returns as well as past ones, only
-smoothly: a bar one second ahead is foretold a little better than one ten seconds ahead. A feature that has looked at
-bar t + k changes at t when that bar enters it, and then one single bar ahead stands out above those behind it. That
-step is what is measured: of an honest feature it is 0.13 at most (recorded BTC-USD, simulated and synthetic markets),
-of centred windows of 10 to 900 s, copies of the future and shifted rows 0.35 to 0.65.
+Volatility clusters, so every leak-free feature correlates with the size of *future* returns as well as past ones, but
+smoothly: a bar one second ahead is predicted a little better than one ten seconds ahead. A feature that has seen bar
+t + k changes at t when that bar enters it, and then that single bar ahead stands out above the bars after it. The check
+measures this step: for a leak-free feature it is 0.13 at most (recorded BTC-USD, simulated and synthetic markets), for
+centred windows of 10 to 900 s, copies of the future and shifted rows 0.35 to 0.65.
 """
 
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 _BEHIND = slice(2, 10)
-"""Bars behind the one that may stand out; the next one is left out, as a feature may have smeared a bar over two."""
+"""Later bars to compare with; the very next one is left out, as a feature may have smeared a bar over two."""
 
 _HALF_LIVES_BARS = (1, 3, 10, 30, 100, 300)
 _LEVEL = 4
-"""Place among the half-lives of the one that a surprise is measured in units of."""
+"""Index of the half-life whose volatility is the unit of a surprise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """How far one future bar stands out in a feature.
+    """Size of the step by which one future bar stands out in a feature.
 
     Attributes
     ----------
-    bars_ahead : which bar; 1 is the first one that the row cannot know.
-    step : rank correlation of the feature's change with that bar, less the median of those with the bars behind it,
-        as a magnitude.
+    bars_ahead : number of the bar; 1 is the first one that the row cannot know.
+    step : absolute value of the rank correlation of the feature's change with that bar minus the median correlation
+        with the bars after it.
     """
 
     feature: str
@@ -42,21 +42,21 @@ class Foresight:
 def foresight(
     table: FeatureTable, values: NDArray[np.float64], *, max_ahead_bars: int, min_bars: int
 ) -> tuple[list[Foresight], dict[str, int]]:
-    """The bar that stands out most, of each feature; the largest over products first.
+    """Most outstanding future bar of each feature (maximum over products), largest step first.
 
-    Correlated are ranks of the change of a feature from one bar to the next (and of its magnitude) with the return of
-    each bar up to `max_ahead_bars` ahead: its sign and size, and the surprise in its magnitude, which is what
-    exponential averages of the past, combined by least squares, leave unexplained.
+    The correlations are between the ranks of a feature's change from one bar to the next (and of its magnitude) and
+    the return of each bar up to `max_ahead_bars` ahead: its signed value, and the surprise in its magnitude, i.e. the
+    residual after a least-squares fit on exponential averages of the past.
 
     Parameters
     ----------
-    values : (n, k) float64, features of the rows of `table`, whose `bar_log_return` says what happened.
+    values : (n, k) float64, features of the rows of `table`, whose `bar_log_return` holds the actual returns.
     min_bars : products with fewer known returns are left out: chance alone would give such steps.
 
     Returns
     -------
     tuple
-        Features by falling step, and the known returns of each product that was looked at.
+        Features by descending step, and the number of known returns of each product used.
     """
     best: dict[str, Foresight] = {}
     bars: dict[str, int] = {}
@@ -76,7 +76,7 @@ def foresight(
 
 
 def _places(bar: NDArray[np.int64], longest_gap: int) -> NDArray[np.int64]:
-    """Places of bars on an axis on which no gap is longer than needed to keep what lies behind it apart."""
+    """Positions of bars on an axis whose gaps are shortened to what separates their neighbourhoods."""
     return np.concatenate([[0], np.cumsum(np.minimum(np.diff(bar), longest_gap + 1))])
 
 
@@ -87,18 +87,18 @@ def _spread_out(column: NDArray[np.float64], place: NDArray[np.int64]) -> NDArra
 
 
 def _targets(returns: NDArray[np.float64]) -> list[NDArray[np.complex128]]:
-    """Spectra of the ranks of what happened in each bar: signed return, surprise in its magnitude."""
+    """Spectra of the ranks of each bar's signed return and of the surprise in its magnitude."""
     signed, surprise = _surprises(returns)
     return [np.fft.rfft(_ranks(target), _length(len(returns))) for target in (signed, surprise)]
 
 
 def _length(bars: int) -> int:
-    """Of the transforms: at least twice the bars, so that none is correlated round the end."""
+    """Length of the transforms: at least twice the bars, to avoid wrap-around."""
     return 1 << int(2 * bars - 1).bit_length()
 
 
 def _surprises(returns: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns and the surprise in their magnitudes, both in units of the volatility before; NaN where unknown."""
+    """Returns and surprises in their magnitudes, both in units of the volatility before; NaN where unknown."""
     magnitude = np.abs(returns)
     past = np.column_stack([np.ones(len(returns)), *(_average_before(magnitude, bars) for bars in _HALF_LIVES_BARS)])
     level = past[:, 1 + _LEVEL]
@@ -123,7 +123,7 @@ def _average_before(values: NDArray[np.float64], half_life_bars: int) -> NDArray
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks of the known values, ties shared, of mean 0 and variance 1; 0 where unknown or all are equal."""
+    """Ranks of the known values, ties averaged, scaled to mean 0 and variance 1; 0 where unknown or all are equal."""
     found = np.zeros(len(values))
     known = np.isfinite(values)
     if known.any():
@@ -137,7 +137,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _largest_step(
     feature: NDArray[np.float64], targets: list[NDArray[np.complex128]], max_ahead_bars: int, min_bars: int
 ) -> tuple[int, float]:
-    """Bars ahead, and how far that bar stands out; (0, 0.0) for a feature that is hardly ever known."""
+    """Bars ahead, and the step of that bar; (0, 0.0) for a feature that is hardly ever known."""
     change = np.diff(feature, prepend=np.nan)
     largest = (0, 0.0)
     for moved in (change, np.abs(change)):

@@ -1,4 +1,4 @@
-"""The log itself: another future must not move a feature, and the rows that were trained on must be those it gives."""
+"""Checks on the log: another future must not change a feature, and the training rows must be the ones the log gives."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 FUTURE, SERVED = "future_of_the_log", "served_equals_trained"
 
 Compute = Callable[[RecordColumns], FeatureTable]
-"""Records of the log in its order to feature rows, starting from nothing."""
+"""Computes feature rows from records in log order, starting from an empty state."""
 
 _GAP_S, _MOVE = 30, 0.02
 
@@ -24,18 +24,18 @@ _GAP_S, _MOVE = 30, 0.02
 def check_future_of_the_log(
     records: RecordColumns, compute: Compute, spec: FeatureSpec, rules: LeakRules
 ) -> CheckResult:
-    """Whatever follows in the log, a row whose bar was closed before does not change by a bit.
+    """Check that no later record of the log changes a bit of a row whose bar was already closed.
 
-    At `log_cuts` places of the log all records that follow are changed in five ways: other prices and quantities,
-    another order, every second one dropped, others and gaps added, nothing at all. A row counts as closed before when a
-    record before the cut lies beyond its bar and the grace. Computed is the stretch of the log within a look-back
-    and the longest window before the cut and a look-back behind it, so a look ahead of up to the look-back is seen, at
-    the last closed bar as well as at earlier ones, and so is whatever a function takes from the stretch as a whole.
+    At `log_cuts` positions of the log all following records are changed in five ways: other prices and quantities,
+    another order, every second one dropped, others and gaps added, none at all. A row counts as already closed when a
+    record before the cut lies beyond its bar and the grace. The recomputed stretch of the log spans a look-back and the
+    longest window before the cut and a look-back after it, so a look-ahead of up to the look-back is detected, at the
+    last closed bar as well as at earlier ones, and so is whatever a function takes from the stretch as a whole.
 
     Parameters
     ----------
     records : the log, or any part of it.
-    compute : the engine, or whatever makes the rows that are served.
+    compute : the engine, or any other function that computes the served rows.
     """
     reach_ns = np.maximum.accumulate(records.event_time_ns) if len(records) else records.event_time_ns
     before_ns = (spec.lookback_s + spec.longest_window_s) * NS_PER_S
@@ -60,7 +60,7 @@ def check_future_of_the_log(
 def _moved_rows(
     stretch: RecordColumns, cut: int, compute: Compute, spec: FeatureSpec, random: np.random.Generator
 ) -> tuple[int, list[str]]:
-    """Rows that were closed before the cut, and what moved in them."""
+    """Number of rows that were closed before the cut, and the differences found in them."""
     closed = _closed_until(stretch.take(np.arange(cut)), spec)
     rows = _before(compute(stretch), closed)
     problems = []
@@ -72,7 +72,7 @@ def _moved_rows(
 
 
 def _closed_until(past: RecordColumns, spec: FeatureSpec) -> dict[int, int]:
-    """End of the last bar of each product that holds a record and that the watermark has passed, in ns."""
+    """End of each product's last bar that holds a record and that the watermark has passed, in ns."""
     closed = {}
     timed = past.kind != RecordKind.GAP
     for product in np.unique(past.product[timed]).tolist():
@@ -152,10 +152,10 @@ def _difference(one: FeatureTable, two: FeatureTable) -> str | None:
 
 
 def check_served_equals_trained(dataset: FeatureTable, recomputed: FeatureTable) -> CheckResult:
-    """The rows of the dataset are, bit for bit, those that the engine makes of the log now.
+    """Check that the rows of the dataset are, bit for bit, those that the engine now computes from the log.
 
-    Compared is, for each product, the time that both cover. Where one starts after the other, rows within a look-back
-    of its first one are left out: they have seen less than those of the other had.
+    The comparison covers, for each product, the time that both cover. Where one starts after the other, rows within a
+    look-back of its first one are left out, because they have seen less history than the other's.
     """
     if dataset.spec != recomputed.spec or dataset.products != recomputed.products:
         reason = f"the log gives rows of other windows or products ({', '.join(recomputed.products)})"

@@ -1,4 +1,4 @@
-"""A PR-AUC that is too high to be believed."""
+"""Check for an implausibly high PR-AUC."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ NAME = "pr_auc"
 
 
 def check_pr_auc(prepared: Prepared, bundles: Sequence[Bundle], rules: LeakRules) -> CheckResult:
-    """No detector may reach more than `max_pr_auc` on validation or test, whatever the cause.
+    """Check that no detector exceeds `max_pr_auc` on validation or test, whatever the cause.
 
-    A split of fewer than `min_events` events does not count: neighbouring rows are spikes together, so one or two runs
-    of them are ranked first by chance (seen on a synthetic market of three hours).
+    A split with fewer than `min_events` events does not count: neighbouring rows are spikes together, so one or two
+    runs of them can be ranked first by chance (seen on a synthetic market of three hours).
     """
     events = {part: _events(prepared, part) for part in ("validation", "test")}
     found = {

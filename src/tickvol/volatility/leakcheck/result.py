@@ -1,4 +1,4 @@
-"""What a check says."""
+"""Results of leak checks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.training import Prepared
 
 Fit = Callable[[str, Prepared], Bundle]
-"""Trains the detector of a name, as training does; may be asked for the same detector on other rows."""
+"""Trains the named detector the way training does; may be called for the same detector on other rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One check.
+    """Result of one check.
 
     Attributes
     ----------
-    passed : whether nothing was found; None where it could not be looked for.
-    reason : what was found, or looked at, or why it could not be, in words.
+    passed : True if no leak was found; None where the check could not be made.
+    reason : the finding, what was checked, or why it could not be, in words.
     figures : plain JSON values.
     """
 
@@ -35,17 +35,17 @@ class CheckResult:
 
 
 def leaks(results: Sequence[CheckResult]) -> list[CheckResult]:
-    """Those that found something."""
+    """Results that found a leak."""
     return [result for result in results if result.passed is False]
 
 
 def require_clean(results: Sequence[CheckResult], consequence: str) -> None:
-    """Go on only where no check found a leak; `consequence` ends the message.
+    """Raise if any check found a leak; `consequence` ends the message.
 
     Raises
     ------
     SuspectedLeak
-        With the reason of each check that did.
+        With the reason of each failed check.
     """
     found = leaks(results)
     if found:

@@ -1,10 +1,10 @@
-"""The numbers that decide what counts as a leak."""
+"""Limits of the leak checks."""
 
 import msgspec
 
 
 class LeakRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Numbers that decide; the section `leakcheck` of the configuration says what each means."""
+    """Limits of the leak checks; the section `leakcheck` of the configuration explains each of them."""
 
     log_cuts: int = 8
     permutations: int = 20

@@ -1,4 +1,4 @@
-"""Labels that say nothing must teach nothing."""
+"""Check with shuffled labels: a detector must not gain skill from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,19 +18,19 @@ NAME = "shuffled_labels"
 
 
 def check_shuffled_labels(prepared: Prepared, bundles: Sequence[Bundle], fit: Fit, rules: LeakRules) -> CheckResult:
-    """Detectors that learn from labels have no skill on test when these were shuffled before.
+    """Check that detectors which learn from labels have no test skill when trained on shuffled labels.
 
-    Labels of train are dealt anew among the rows of train, those of validation among its own, `permutations` times.
-    Skill is the PR-AUC of the margin on the true test labels less that of the reversed margin. A detector that has
-    learned nothing still orders rows in *some* direction, and as volatility clusters, a random direction has a PR-AUC
-    well above or below the prevalence; but it is reversed as often as not, so this difference is 0 on average,
+    Labels of train are permuted among the rows of train, those of validation among its own, `permutations` times.
+    Skill is the PR-AUC of the margin on the true test labels minus the PR-AUC of the reversed margin. A detector that
+    has learned nothing still orders rows in *some* direction, and as volatility clusters, a random direction has a
+    PR-AUC well above or below the prevalence; but it is reversed as often as not, so this difference is 0 on average,
     whatever the inputs and however the test rows overlap. It counts when its mean is above `max_shuffled_skill` and
     more than `max_shuffled_t` standard errors above 0 (trees isolate a rare extreme sooner where a chance spike lies
     than where a chance calm row does, which leaves one or two hundredths).
 
     An order may also be built in (a monotone constraint, a forecast among the inputs). So where skill counts, each fit
-    is made once more with all rows outside train and validation replaced by noise: what is left then cannot stem from
-    them, and only the rest is called a leak. Baselines are left out, as no label changes their order.
+    is repeated with all rows outside train and validation replaced by noise: the skill left then cannot stem from those
+    rows, and only the rest is called a leak. Baselines are left out, as no label changes their order.
     """
     test = prepared.split.test
     learned = [bundle.name for bundle in bundles if not bundle.manifest.baseline]
@@ -48,7 +48,7 @@ def check_shuffled_labels(prepared: Prepared, bundles: Sequence[Bundle], fit: Fi
 
 
 def _shuffled_skill(prepared: Prepared, name: str, fit: Fit, rules: LeakRules) -> dict[str, Any]:
-    """Mean skill over the permutations in its standard errors, and whether it stems from rows outside the fit."""
+    """Mean skill over the permutations, its t-value, and `leak`: True if it stems from rows outside the fit."""
     dealt = [deal_labels(prepared, np.random.default_rng([rules.seed, k])) for k in range(rules.permutations)]
     skill = np.array([_signed_skill(prepared, fit(name, labels)) for labels in dealt])
     figures: dict[str, Any] = {"mean": float(skill.mean()), "t": _t_value(skill), "permutations": len(skill)}
@@ -66,7 +66,7 @@ def _counts(skill: Mapping[str, Any], rules: LeakRules) -> bool:
 
 
 def deal_labels(prepared: Prepared, random: np.random.Generator) -> Prepared:
-    """Labels (with the futures that they stem from) dealt anew among the rows of train, and of validation."""
+    """Permute labels (with the futures that they are computed from) among the rows of train, and of validation."""
     order = np.arange(len(prepared.table))
     for rows in (prepared.split.train, prepared.split.validation):
         order[rows] = random.permutation(order[rows])
@@ -77,13 +77,13 @@ def deal_labels(prepared: Prepared, random: np.random.Generator) -> Prepared:
 
 
 def _signed_skill(prepared: Prepared, bundle: Bundle) -> float:
-    """PR-AUC on the test rows as they are, less that of the reversed order."""
+    """PR-AUC on the test rows minus the PR-AUC of the reversed order."""
     test = prepared.sample.take(prepared.split.test)
     margin = bundle.detector.margin(test.inputs(bundle.detector.inputs, prepared.table.spec))
     return (average_precision(test.positive, margin) or 0.0) - (average_precision(test.positive, -margin) or 0.0)
 
 
 def _t_value(values: NDArray[np.float64]) -> float:
-    """Mean in standard errors; 0 where all are 0, and very large where all are the same but 0."""
+    """Mean in standard errors; 0 where all are 0, and very large where all are equal but not 0."""
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else 0.0
     return float(np.mean(values)) / max(error, 1e-9)

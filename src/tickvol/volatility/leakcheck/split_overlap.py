@@ -1,4 +1,4 @@
-"""Do the rows of two splits share time? By the real interval of each row: its look-back and its label."""
+"""Check for time overlap between splits, by the actual interval of each row: its look-back and its label."""
 
 from itertools import combinations
 
@@ -14,12 +14,12 @@ NAME = "split_overlap"
 
 
 def check_split_overlap(table: FeatureTable, split: Split, horizon_s: int) -> CheckResult:
-    """No row of a split may share time with a row of another one, whatever their products: these move together.
+    """Check that no row of a split shares time with a row of another one, whatever their products: these move together.
 
-    A row at t takes up (t - lookback, t + horizon]: what its features look back at and what its label looks ahead at.
-    All intervals are of one length, so two rows overlap exactly when they are less than that length apart. Rows of an
+    A row at t covers (t - lookback, t + horizon]: the look-back of its features and the horizon of its label. All
+    intervals have the same length, so two rows overlap exactly when they are less than that length apart. Rows of an
     earlier split may lie on both sides of a later one as long as they keep that distance; test rows alone must come
-    after all others, for what is fitted on later days knows them.
+    after all others, because parameters fitted on later days contain information about them.
     """
     length_ns = (table.spec.lookback_s + horizon_s) * NS_PER_S
     times = {name: np.unique(table.bar_end_ns[rows]) for name, rows in split.parts().items()}
@@ -46,7 +46,7 @@ def check_split_overlap(table: FeatureTable, split: Split, horizon_s: int) -> Ch
 
 
 def _apart(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(len(two),) distance of each time to the nearest of the other ascending times; none without either."""
+    """(len(two),) distance of each time to the nearest of the other ascending times; empty without either."""
     if len(one) == 0 or len(two) == 0:
         return np.zeros(0, np.int64)
     after = np.minimum(np.searchsorted(one, two), len(one) - 1)

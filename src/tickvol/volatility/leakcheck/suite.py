@@ -1,4 +1,4 @@
-"""All checks of one training, the cheap ones alone or together with those that train again many times."""
+"""Leak checks of one training run: the cheap ones alone, or together with those that retrain many times."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ from tickvol.volatility.models.training import Prepared
 
 
 def training_checks(prepared: Prepared, bundles: Sequence[Bundle], fit: Fit, rules: LeakRules) -> list[CheckResult]:
-    """Those that every training passes through: split overlap, train-only fits, duplicate rows, PR-AUC.
+    """Checks of every training run: split overlap, train-only fits, duplicate rows, PR-AUC.
 
     Parameters
     ----------
-    prepared : what the bundles were trained on; of a walk-forward fold its own.
-    fit : trains the detector of a name as the bundles were trained.
+    prepared : data that the bundles were trained on; for a walk-forward fold its own.
+    fit : trains the named detector the way the bundles were trained.
     """
     return [
         check_split_overlap(prepared.table, prepared.split, prepared.label.horizon_s),
@@ -31,11 +31,11 @@ def training_checks(prepared: Prepared, bundles: Sequence[Bundle], fit: Fit, rul
 
 
 def fold_checks(inner: Prepared, outer: Prepared, bundles: Sequence[Bundle], rules: LeakRules) -> list[CheckResult]:
-    """Those that every walk-forward fold passes through: nothing of validation in train, nothing of test in either.
+    """Checks of every walk-forward fold: nothing of validation in train, nothing of test in either.
 
     Parameters
     ----------
-    inner, outer : a fold's rows as choices are made on them, and as it is judged. bundles : fitted on outer train rows.
+    inner, outer : a fold's rows for its choices, and for its evaluation. bundles : fitted on outer train rows.
     """
     return [
         check_split_overlap(inner.table, inner.split, inner.label.horizon_s),
@@ -46,7 +46,7 @@ def fold_checks(inner: Prepared, outer: Prepared, bundles: Sequence[Bundle], rul
 
 
 def control_checks(prepared: Prepared, bundles: Sequence[Bundle], fit: Fit, rules: LeakRules) -> list[CheckResult]:
-    """Those that take longer: shuffled labels and features moved in time."""
+    """Slower checks: shuffled labels and features shifted in time."""
     return [
         check_shuffled_labels(prepared, bundles, fit, rules),
         check_time_shift(prepared, bundles, rules),

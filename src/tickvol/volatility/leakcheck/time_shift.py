@@ -1,4 +1,4 @@
-"""Features moved in time: what a row is given must lie before what it is asked."""
+"""Checks with features shifted in time: a row's features must not contain its future."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,21 +19,21 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 NAME = "time_shift"
 
 _LATER_STEPS = 4
-"""Fractions of a horizon by which features are moved later."""
+"""Fractions of a horizon by which features are shifted later."""
 
 
 def check_time_shift(prepared: Prepared, bundles: Sequence[Bundle], rules: LeakRules) -> CheckResult:
-    """No feature may know what comes after its row. Three questions, all asked of the rows that detectors are given:
+    """Check that no feature knows the time after its row, by three tests on the rows that detectors are given:
 
-    1. *Foresight*: does a change of a feature go with one single future bar more than with those behind it? A leak
-       is a step above `max_foresight`, looked for up to one horizon or half the longest window ahead.
-    2. *The label itself*: does any one feature, or its reverse, order the labelled rows with a PR-AUC above
+    1. *Foresight*: does a change of a feature correlate with one single future bar more than with those after it? A
+       leak is a step above `max_foresight`, searched up to one horizon or half the longest window ahead.
+    2. *The label itself*: does any single feature, or its reverse, order the labelled rows with a PR-AUC above
        `max_pr_auc`?
-    3. *Alignment*: volatility of the reference window over the row's own reference tells the label nearly for sure
-       once it is moved *later*, by a part of the horizon or all of it, because it then covers what the label covers.
-       Where it tells more without being moved, the rows were given their features too late already.
+    3. *Alignment*: volatility of the reference window over the row's own reference predicts the label almost
+       perfectly once it is shifted *later*, by a part of the horizon or all of it, because it then covers the
+       label's own window. Where it predicts better unshifted, the rows were given their features too late already.
 
-    The PR-AUC of each learned detector with its features moved is among the figures. It decides nothing, for what a
+    The PR-AUC of each learned detector with its features shifted is also reported. It decides nothing, because what a
     detector has learned of other things than volatility fades in later rows too.
     """
     labelled = prepared.split.train | prepared.split.validation | prepared.split.test
@@ -105,7 +105,7 @@ def _telling_features(prepared: Prepared, known: NDArray[np.bool_], limit: float
 
 
 def _alignment(prepared: Prepared, known: NDArray[np.bool_], horizon: int) -> dict[int, float | None]:
-    """PR-AUC of the reference window's volatility, moved later by so many bars, over the row's reference."""
+    """PR-AUC of the reference window's volatility, shifted later by so many bars, over the row's reference."""
     table = prepared.table
     volatility = prepared.sample.values[:, table.names.index(f"realized_vol_{table.spec.reference_window_s}")]
     shifts = sorted({0, *(round(horizon * step / _LATER_STEPS) for step in range(1, _LATER_STEPS + 1))})
@@ -127,7 +127,7 @@ def _skill_by_shift(prepared: Prepared, bundles: Sequence[Bundle], horizon: int)
 
 
 def _skill(prepared: Prepared, bundle: Bundle, shift: int) -> float | None:
-    """PR-AUC on the test rows with features of so many bars later and the rows' own labels and references."""
+    """PR-AUC on the test rows with features from `shift` bars later and the rows' own labels and references."""
     at = moved_rows(prepared.table, shift)
     rows = prepared.split.test & (at >= 0)
     moved = replace(prepared.sample.take(rows), values=prepared.sample.values[at[rows]])

@@ -1,4 +1,4 @@
-"""Does a fitted number depend on rows that it must not have seen? Hide those rows and fit again."""
+"""Check that fitted parameters depend only on the rows they may see: replace the others by noise and fit again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,24 +17,24 @@ from tickvol.volatility.models.training import Prepared
 NAME = "train_only_fits"
 
 OF_TRAIN = ("spike_thresholds", "regime_boundaries", "missing", "estimator", "files")
-"""Fields of the manifest that train rows alone decide, unless validation has a say in the detector."""
+"""Fields of the manifest that depend on train rows alone, unless validation influences the detector."""
 
 NOT_FITTED = ("metrics", "split")
-"""Fields that say how the rows lie and how good the detector is there; they may depend on all rows."""
+"""Fields that describe the rows and the detector's performance on them; they may depend on all rows."""
 
 DECIDED_ON_VALIDATION = ("boosted", "average")
-"""Families whose number of rounds, or the scale of whose members, validation decides: they depend on both."""
+"""Families whose number of rounds, or whose members' scale, is chosen on validation: they depend on both."""
 
 _SPIKE_SHARE, _UNKNOWN_SHARE = 0.3, 0.2
 
 
 def check_train_only_fits(prepared: Prepared, bundles: Sequence[Bundle], fit: Fit, seed: int) -> CheckResult:
-    """Every fitted number comes out the same, bit for bit, when the rows that it must not depend on are noise.
+    """Check that every fitted parameter is the same, bit for bit, when the rows that it must not depend on are noise.
 
-    Three times: the label's thresholds are fitted on train and compared with those that labelled the rows. Each
-    detector is fitted again with all rows outside train and validation replaced by noise (features, labels, futures,
-    references): nothing in its manifest but metrics may differ. Detectors in which validation has no say are fitted
-    once more with validation replaced too: nothing that train alone decides may differ.
+    It does so three times: the label's thresholds are fitted on train and compared with those that labelled the rows.
+    Each detector is refitted with all rows outside train and validation replaced by noise (features, labels, futures,
+    references): nothing in its manifest but metrics may differ. Detectors that do not depend on validation are
+    refitted with validation replaced too: nothing that train alone decides may differ.
     """
     train, both = prepared.split.train, prepared.split.train | prepared.split.validation
     random = np.random.default_rng(seed)
@@ -56,7 +56,7 @@ def check_train_only_fits(prepared: Prepared, bundles: Sequence[Bundle], fit: Fi
 
 
 def hide_others(prepared: Prepared, kept: NDArray[np.bool_], random: np.random.Generator) -> Prepared:
-    """The same dataset with noise in the place of every row that is not `kept`; keys and splits stay."""
+    """The same dataset with noise in place of every row that is not `kept`; keys and splits stay."""
     values = _noised(prepared.sample.values, kept, random)
     positive = np.where(kept, prepared.positive, random.random(len(kept)) < _SPIKE_SHARE)
     sample = replace(
@@ -76,7 +76,7 @@ def hide_others(prepared: Prepared, kept: NDArray[np.bool_], random: np.random.G
 
 
 def _noised(values: NDArray[np.float64], kept: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.float64]:
-    """Rows that are not kept become positive numbers around the size of those that are; some features unknown."""
+    """Replace rows that are not kept by positive numbers of the kept rows' magnitude; some features unknown."""
     columns = values.reshape(len(values), -1)
     size = np.ones(columns.shape[1])
     for place, column in enumerate(columns.T):
@@ -108,7 +108,7 @@ def _plain(value: Any) -> Any:
 
 
 def _differences(one: Manifest, two: Manifest, wanted: Callable[[str], bool]) -> list[str]:
-    """Fields that differ, down to the first place that does."""
+    """Fields that differ, as the path of the first difference in each."""
     left, right = _plain(one), _plain(two)
     return [_first_place(name, left[name], right[name]) for name in left if wanted(name) and left[name] != right[name]]
 

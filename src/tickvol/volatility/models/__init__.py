@@ -1,1 +1,1 @@
-"""Detectors, their calibration, their evaluation and the bundle they travel in."""
+"""Detectors, their calibration, their evaluation and the bundles that contain them."""

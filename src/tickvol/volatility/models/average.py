@@ -13,11 +13,11 @@ from tickvol.volatility.models.inputs import Input
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A member's place in the ensemble.
+    """Parameters of an ensemble member.
 
     Attributes
     ----------
-    name, family : which detector, and which class reads `estimator`.
+    name, family : name of the detector, and family of the class that reads `estimator`.
     slope, intercept : its log-odds are slope * margin + intercept (Platt).
     """
 
@@ -29,7 +29,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class AverageDetector:
-    """margin = mean over members of slope * margin of the member + intercept."""
+    """Detector with margin = mean over members of (slope * margin of the member + intercept)."""
 
     family = "average"
     wanted = None
@@ -43,7 +43,7 @@ class AverageDetector:
 
     @classmethod
     def of(cls, named: Mapping[str, tuple[Detector, float, float]]) -> "AverageDetector":
-        """From detectors with their slope and intercept, by name."""
+        """Build from detectors with their slope and intercept, by name."""
         members = [
             Member(name=name, family=one.family, slope=slope, intercept=intercept, estimator=one.params())
             for name, (one, slope, intercept) in named.items()
@@ -57,7 +57,7 @@ class AverageDetector:
         files: Mapping[str, bytes],
         build: Callable[[str, Mapping[str, Any], Mapping[str, bytes]], Detector],
     ) -> "AverageDetector":
-        """From a bundle's parameters and files; `build` makes a member from its family, parameters and files."""
+        """Build from a bundle's parameters and files; `build` makes a member from its family, parameters and files."""
         members = msgspec.convert(params["members"], tuple[Member, ...])
         if any(member.family == cls.family for member in members):
             raise SchemaMismatch("an ensemble within an ensemble: this program makes none; train again")
@@ -72,18 +72,18 @@ class AverageDetector:
         return total / len(self._members)
 
     def contributions(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, inputs), the members' own, weighted alike."""
+        """(n, inputs) mean of the members' contributions to their log-odds."""
         total = np.zeros(x.shape)
         for member, detector, columns in zip(self._members, self._detectors, self._columns, strict=True):
             total[:, columns] += member.slope * detector.contributions(x[:, columns]) / len(self._members)
         return total
 
     def params(self) -> dict[str, Any]:
-        """The members as plain values."""
+        """Parameters of the members as plain values."""
         return {"members": [msgspec.to_builtins(member) for member in self._members]}
 
     def files(self) -> dict[str, bytes]:
-        """Those of all members, each with its member's name before it."""
+        """Files of all members, each name prefixed by its member's."""
         return {
             f"{member.name}.{name}": content
             for member, detector in zip(self._members, self._detectors, strict=True)

@@ -1,8 +1,8 @@
-"""Detectors that a learned model must lead: naive orderings and volatility forecasts, weighted sums of few inputs.
+"""Baseline detectors for learned models to beat: naive orderings and volatility forecasts, weighted sums of few inputs.
 
-A label has its own mechanical rivals: one that compares with the past calls a spike more often after a low past. So
-the trivial orderings are always among the baselines, and forecasts are scored on what the label asks: forecast over
-reference.
+A label is partly predictable by construction: one that compares with the past marks a spike more often after a low
+past. So the trivial orderings are always among the baselines, and forecasts are scored on the label's own quantity,
+forecast over reference.
 """
 
 import math
@@ -25,12 +25,12 @@ _TINY = 1e-300
 
 
 def minus_trailing_vol(train: Sample, spec: FeatureSpec) -> LinearDetector:
-    """The lower the typical volatility has been, the more likely a spike: what a low reference alone earns."""
+    """-ln(typical volatility), the skill of a low reference alone: the lower it was, the more likely a spike."""
     return _ordering(train, spec, Input(column="typical_vol", form=Form.LOG, floor=_TINY), -1.0)
 
 
 def window_ratio(train: Sample, spec: FeatureSpec) -> LinearDetector:
-    """Volatility of the reference window over that of the next longer one; without a longer one, the two longest."""
+    """Ratio of the reference window's volatility to the next longer window's; without a longer one, the two longest."""
     windows = spec.windows_s
     place = min(windows.index(spec.reference_window_s), max(len(windows) - 2, 0))
     if len(windows) == 1:
@@ -39,12 +39,12 @@ def window_ratio(train: Sample, spec: FeatureSpec) -> LinearDetector:
 
 
 def zscore(train: Sample, spec: FeatureSpec) -> LinearDetector:
-    """The present volatility against its own trailing mean and spread, the feature `vol_zscore`."""
+    """Current volatility against its own trailing mean and spread, the feature `vol_zscore`."""
     return _ordering(train, spec, Input(column="vol_zscore"), 1.0)
 
 
 def ewma(train: Sample, spec: FeatureSpec) -> LinearDetector:
-    """ln(forecast / reference), the forecast being the exponentially weighted volatility (RiskMetrics, 1996)."""
+    """ln(forecast / reference) with the exponentially weighted volatility as forecast (RiskMetrics, 1996)."""
     half_life_s = min(spec.half_lives_s, key=lambda half_life_s: abs(half_life_s - spec.reference_window_s))
     forecast = Input(column=f"ewma_vol_{half_life_s}", over=REFERENCE, form=Form.LOG, floor=LOG_FLOOR)
     return _ordering(train, spec, forecast, 1.0)
@@ -54,23 +54,23 @@ def har(train: Sample, spec: FeatureSpec) -> LinearDetector:
     """ln(forecast / reference) by the heterogeneous autoregression in logarithms (Corsi, 2009).
 
     ln(future) = c + sum of b_w * ln(realized_vol_w per reference window) over `har_windows`, least squares on the train
-    rows in which all are known. A volatility of 0 has no logarithm: it counts as the smallest positive one
-    that the train rows hold, of that window or of the future.
+    rows in which all are known. A volatility of 0 has no logarithm: it counts as the smallest positive one in the train
+    rows, of that window or of the future.
     """
     return _autoregression(train, spec, tuple(_log_vol(train, spec, "realized_vol", w) for w in har_windows(spec)))
 
 
 def semivariance_har(train: Sample, spec: FeatureSpec) -> LinearDetector:
-    """`har` with its reference window parted into what fell and what rose (Patton and Sheppard, 2015).
+    """`har` with its reference window split into downside and upside volatility (Patton and Sheppard, 2015).
 
-    What rose is not a column of its own: with the whole and what fell in the sum, the fit is free to part them.
+    Upside volatility is not a column of its own: total and downside are inputs, so the fit can separate the two.
     """
     three = [_log_vol(train, spec, "realized_vol", w) for w in har_windows(spec)]
     return _autoregression(train, spec, (*three, _log_vol(train, spec, "downside_vol", spec.reference_window_s)))
 
 
 def seasonal_har(train: Sample, spec: FeatureSpec) -> LinearDetector:
-    """`har` with a constant for each hour of the UTC week, where the train rows span weeks; else `har` itself."""
+    """`har` with a constant for each hour of the UTC week where the train rows span weeks; otherwise plain `har`."""
     inputs = tuple(_log_vol(train, spec, "realized_vol", w) for w in har_windows(spec))
     return _autoregression(train, spec, inputs, hours=train.is_long)
 
@@ -78,7 +78,7 @@ def seasonal_har(train: Sample, spec: FeatureSpec) -> LinearDetector:
 def _autoregression(
     train: Sample, spec: FeatureSpec, inputs: tuple[Input, ...], *, hours: bool = False
 ) -> LinearDetector:
-    """Least squares of ln(future), with `hours` a constant for each hour of the week; minus ln(reference)."""
+    """Least squares of ln(future), with a constant per hour of the week if `hours`; minus ln(reference)."""
     log_reference = Input(column=REFERENCE, form=Form.LOG, floor=_TINY)
     share = (Input(column="week_share"),) if hours else ()
     every = (*inputs, log_reference, *share)
@@ -87,7 +87,7 @@ def _autoregression(
     known = np.isfinite(x).all(axis=1)
     terms = x[known, : len(inputs)]
     cell = season_cell(x[known, -1], 1, HOURS_A_WEEK) if hours else np.zeros(int(known.sum()), np.intp)
-    # Deviations from the mean of each hour give the weights, and what is left of the means gives the constants.
+    # Deviations from each hour's mean give the weights; the residuals of the means give the constants.
     count = np.bincount(cell, minlength=HOURS_A_WEEK)
     means = [np.bincount(cell, column, HOURS_A_WEEK) / np.maximum(count, 1) for column in (*terms.T, target[known])]
     deviations = [column - mean[cell] for column, mean in zip((*terms.T, target[known]), means, strict=True)]
@@ -127,4 +127,4 @@ BASELINES: dict[str, Callable[[Sample, FeatureSpec], Detector]] = {
     "seasonal_har": seasonal_har,
     "garch": fit_garch,
 }
-"""Trained every time, in this order."""
+"""Always trained, in this order."""

@@ -17,11 +17,11 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 BOOSTER_FILE = "booster.ubj"
 
 _THREADS = 1
-"""Fixed: sums of gradients, and with them the bytes of the booster, depend on it."""
+"""Fixed: the sums of gradients, and so the bytes of the booster, depend on it."""
 
 
 class BoostedDetector:
-    """Log-odds of trees."""
+    """Log-odds from gradient-boosted trees."""
 
     family = "boosted"
     missing = "native: each split of each tree has learned which way an unknown input goes"
@@ -54,20 +54,20 @@ class BoostedDetector:
 
     @property
     def rounds(self) -> int:
-        """Trees of it."""
+        """Number of boosting rounds."""
         return int(self.booster.num_boosted_rounds())
 
     def params(self) -> dict[str, Any]:
-        """The inputs."""
+        """Parameters: the inputs."""
         return {"inputs": msgspec.to_builtins(self.inputs)}
 
     def files(self) -> dict[str, bytes]:
-        """The booster in XGBoost's own binary form."""
+        """The booster in XGBoost's binary format."""
         return {BOOSTER_FILE: self._bytes}
 
 
 def boosted_inputs(spec: FeatureSpec, *, long: bool, leave_out: Collection[str] = ()) -> tuple[Input, ...]:
-    """`learned_inputs` without their logarithms: trees ask for order only, and a division costs less."""
+    """`learned_inputs` without logarithms: trees depend on order only, and a division is cheaper."""
     return tuple(
         msgspec.structs.replace(item, form=Form.VALUE, floor=0.0) if item.form is Form.LOG else item
         for item in learned_inputs(spec, long=long, leave_out=leave_out)
@@ -75,7 +75,7 @@ def boosted_inputs(spec: FeatureSpec, *, long: bool, leave_out: Collection[str] 
 
 
 def monotone_constraints(inputs: tuple[Input, ...]) -> str:
-    """1 for recent volatility over the reference: it clusters, more never makes a spike less likely; else 0."""
+    """1 for recent volatility over the reference (it clusters: more never makes a spike less likely), else 0."""
     rising = ("realized_vol_", "parkinson_vol_", "range_", "ewma_vol_")
     signs = [int(item.over is not None and item.column.startswith(rising)) for item in inputs]
     return f"({','.join(str(sign) for sign in signs)})"
@@ -84,7 +84,7 @@ def monotone_constraints(inputs: tuple[Input, ...]) -> str:
 def fit_boosted(
     train: Sample, validation: Sample | None, spec: FeatureSpec, training: TrainingSpec, *, rounds: int | None = None
 ) -> BoostedDetector:
-    """Classifying trees, up to the round after which the log loss on validation no longer fell, or `rounds` of them."""
+    """Fit a classifier of `rounds` trees, or as many as give the lowest log loss on validation."""
     inputs = boosted_inputs(spec, long=train.is_long, leave_out=training.leave_out)
     rules = {
         "objective": "binary:logistic",
@@ -101,7 +101,7 @@ def fit_boosted(
 def fit_boosted_forecast(
     train: Sample, validation: Sample | None, spec: FeatureSpec, training: TrainingSpec, *, rounds: int | None = None
 ) -> BoostedDetector:
-    """Trees that forecast `log_ratio`, as `fit_forecast` does, up to where the squared error no longer fell."""
+    """Fit a regression of `log_ratio`, the target of `fit_forecast`, up to the lowest squared error on validation."""
     inputs = boosted_inputs(spec, long=train.is_long, leave_out=training.leave_out)
     rules = {
         "objective": "reg:squarederror",

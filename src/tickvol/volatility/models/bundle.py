@@ -1,4 +1,4 @@
-"""A trained detector as one thing: features in, calibrated probability and its evidence out."""
+"""A trained detector as one object: features in, calibrated probability and evidence out."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ class Bundle:
     """A detector with everything that its answers depend on.
 
     Rows are `FeatureTable`s of the same spec, or, on the fast path, matrices in the order of the schema. Rows that are
-    not scorable are answered by NaN, never scored.
+    not scorable give NaN and are never scored.
     """
 
     def __init__(self, manifest: Manifest, detector: Detector) -> None:
@@ -42,14 +42,14 @@ class Bundle:
 
     @classmethod
     def load(cls, directory: Path) -> "Bundle":
-        """Read a bundle directory after every file has been checked.
+        """Read a bundle directory once every file has been verified.
 
         Raises
         ------
         UsageError, InputError, CorruptFile
             As `read_files`.
         SchemaMismatch
-            When it was made by another version.
+            When it was written by another version.
         """
         files = read_files(directory)
         manifest = decode_manifest(files[MANIFEST], str(directory / MANIFEST))
@@ -64,12 +64,12 @@ class Bundle:
 
     @property
     def version(self) -> str:
-        """SHA-256 of `bundle.json`, which holds those of all other files: the identity of the bundle."""
+        """SHA-256 of `bundle.json`, which holds the hashes of all other files: identifies the bundle."""
         return hashlib.sha256(self._content).hexdigest()
 
     @property
     def name(self) -> str:
-        """Which detector it is, e.g. `logistic`."""
+        """Name of the detector, e.g. `logistic`."""
         return self.manifest.name
 
     @property
@@ -84,22 +84,22 @@ class Bundle:
 
     @property
     def label(self) -> LabelSpec:
-        """What it foretells; decides, with the past, which rows are scorable."""
+        """The label that it predicts; together with the past it determines which rows are scorable."""
         return self.manifest.label
 
     @property
     def simulated(self) -> bool:
-        """Whether it was trained on a simulated market; its figures then say nothing about real ones."""
+        """True if it was trained on a simulated market; its metrics then say nothing about real markets."""
         return self.manifest.simulated
 
     @property
     def watch_threshold(self) -> float:
-        """Probability from which the signal is WATCH."""
+        """Probability at or above which the signal is WATCH."""
         return self.manifest.decision.watch
 
     @property
     def alert_threshold(self) -> float:
-        """Probability from which the signal is ALERT."""
+        """Probability at or above which the signal is ALERT."""
         return self.manifest.decision.alert
 
     @property
@@ -109,11 +109,11 @@ class Bundle:
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """What the detector makes of them, as `evidence` is ordered."""
+        """Names of the detector's inputs, in the order of `evidence`."""
         return tuple(item.name for item in self.detector.inputs)
 
     def scorable(self, table: FeatureTable) -> NDArray[np.bool_]:
-        """(n,) rows of which it can say something; `unscorable_reasons` says why not."""
+        """(n,) bool, True for rows that it can score; `unscorable_reasons` gives the reasons for the others."""
         return scorable(table, self.manifest.label) & ~np.isnan(self._table_reference(table))
 
     def unscorable_reasons(self, table: FeatureTable) -> list[str | None]:
@@ -125,7 +125,7 @@ class Bundle:
         return reasons
 
     def score(self, table: FeatureTable) -> NDArray[np.float64]:
-        """(n,) margin, higher is more likely; NaN where not scorable."""
+        """(n,) margin, higher means more likely; NaN where not scorable."""
         return self._of_table(table, self._margin)
 
     def probability(self, table: FeatureTable) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ class Bundle:
         return self._of_table(table, self._probability)
 
     def evidence(self, table: FeatureTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Values of the inputs, NaN where unknown, and what each adds to the margin; both (n, inputs) float64."""
+        """Values of the inputs, NaN where unknown, and their contributions to the margin; both (n, inputs) float64."""
         x = self.matrix(table)
         return x, self.detector.contributions(x)
 
@@ -149,7 +149,7 @@ class Bundle:
         return self._probability(values, values[:, self._typical] if reference is None else reference)
 
     def references(self, products: Sequence[str]) -> NDArray[np.float64] | None:
-        """(n,) what the absolute label compares with, per reference window; None for the relative label."""
+        """(n,) reference of the absolute label, per reference window; None for the relative label."""
         manifest = self.manifest
         if manifest.label.kind is LabelKind.RELATIVE:
             return None
@@ -159,11 +159,11 @@ class Bundle:
         return np.asarray(thresholds / scale, np.float64)
 
     def matrix(self, table: FeatureTable) -> NDArray[np.float64]:
-        """(n, inputs) float64, what the detector is given."""
+        """(n, inputs) float64, the detector's inputs."""
         return self._matrix(table.values, self._table_reference(table))
 
     def describe(self) -> dict[str, Any]:
-        """All that `bundle.json` says but the weights, as plain JSON values."""
+        """Content of `bundle.json` without the weights, as plain JSON values."""
         about: dict[str, Any] = msgspec.to_builtins(self.manifest)
         del about["estimator"]
         return {"model_version": self.version, **about}
@@ -195,7 +195,7 @@ class Bundle:
 
 
 def needed_features(inputs: Sequence[Input], kind: LabelKind, spec: FeatureSpec) -> tuple[str, ...]:
-    """Features that inputs read, in the order of the schema; the relative label's reference is one of them."""
+    """Features that inputs read, in the order of the schema, including the relative label's reference."""
     columns = InputMatrix(inputs, spec).columns
     if kind is LabelKind.RELATIVE and "typical_vol" not in columns:
         columns = InputMatrix((*inputs, Input(column="typical_vol")), spec).columns

@@ -1,4 +1,4 @@
-"""Files of a bundle: `bundle.json`, the estimator's own, and their SHA-256, checked before anything is loaded."""
+"""Files of a bundle: `bundle.json`, the estimator's files, and their SHA-256, verified before anything is loaded."""
 
 import hashlib
 import shutil
@@ -10,13 +10,13 @@ from tickvol.storage.files import replace_directory
 
 MANIFEST = "bundle.json"
 CHECKSUMS = "SHA256SUMS"
-"""In the form of `sha256sum`, so that `sha256sum -c SHA256SUMS` checks a bundle by hand."""
+"""In the format of `sha256sum`, so that `sha256sum -c SHA256SUMS` verifies a bundle by hand."""
 
 PICKLES = (".pkl", ".pickle", ".joblib")
 
 
 def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
-    """Write a bundle's files whole: into a directory beside it, which then takes its place."""
+    """Write a bundle's files atomically: into a temporary sibling directory, which then replaces the old one."""
     if directory.exists():
         _refuse_foreign(directory)
     aside = directory.with_name(f".{directory.name}.tmp")
@@ -35,14 +35,14 @@ def _refuse_foreign(directory: Path) -> None:
 
 
 def read_files(directory: Path) -> dict[str, bytes]:
-    """All files of a bundle by name, each equal to its checksum.
+    """All files of a bundle by name, each verified against its checksum.
 
     Raises
     ------
     UsageError
-        For a pickle: it runs whatever code its author put in, so none is ever opened.
+        For a pickle: loading it can run arbitrary code, so none is ever opened.
     InputError
-        When the directory is no bundle.
+        When the directory is not a bundle.
     CorruptFile
         When a file is absent or does not match its checksum; names the file.
     """
@@ -77,12 +77,12 @@ def _checked(path: Path, expected: str) -> bytes:
 
 
 def refuse_pickle(path: Path, field: str = "--model-path") -> None:
-    """Refuse a pickle, naming the bundle that lies nearest to it.
+    """Refuse a pickle, naming the nearest bundle in the message.
 
     Raises
     ------
     UsageError
-        For a path that ends like a pickle.
+        For a path with a pickle's suffix.
     """
     if path.suffix.lower() not in PICKLES:
         return

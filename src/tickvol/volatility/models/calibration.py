@@ -1,4 +1,4 @@
-"""From a margin to a probability, fitted on validation rows only: Platt, isotonic, beta, or what does best there."""
+"""Calibration of margins to probabilities, on validation rows only: Platt, isotonic, beta, or the best of the three."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 from tickvol.volatility.models.training_spec import CalibrationChoice, CalibrationKind
 
 MIN_SLOPE = 1e-3
-"""Per standard deviation of the margin: what ranks backwards on validation becomes nearly constant, not inverted."""
+"""Per standard deviation of the margin: a detector that ranks backwards on validation becomes nearly constant, not
+inverted."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Parameters of any kind.
+    """Parameters of a calibration of any kind.
 
     Attributes
     ----------
     slope, intercept : log-odds = slope * margin + intercept (Platt); fitted for every kind, as these rank without ties.
-    beta : of `beta`, (a, b, c) of log-odds = a ln p - b ln(1 - p) + c, p being Platt's probability.
-    margins, probabilities : of `isotonic`, ascending knots; linear in between, constant beyond.
+    beta : for `beta`, (a, b, c) of log-odds = a ln p - b ln(1 - p) + c, p being Platt's probability.
+    margins, probabilities : for `isotonic`, ascending knots; linear in between, constant beyond.
     """
 
     kind: CalibrationKind
@@ -31,7 +32,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Calibrator:
-    """Applies a `Calibration`, in numpy alone."""
+    """Applies a `Calibration`, with numpy alone."""
 
     def __init__(self, calibration: Calibration) -> None:
         self._kind = calibration.kind
@@ -41,7 +42,7 @@ class Calibrator:
         self._probabilities = np.array(calibration.probabilities)
 
     def __call__(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) probabilities in [0, 1] that never fall with the margin."""
+        """(n,) probabilities in [0, 1], non-decreasing in the margin."""
         if self._kind == "isotonic":
             return np.asarray(np.interp(margin, self._margins, self._probabilities), np.float64)
         log_odds = self.log_odds(margin)
@@ -61,12 +62,12 @@ def fit_calibration(
     positive: NDArray[np.bool_],
     bar_end_ns: NDArray[np.int64] | None = None,
 ) -> Calibration:
-    """The calibration asked for; `best` has the lowest log score when each half of the time foretells the other.
+    """Fit the chosen calibration; `best` has the lowest log score when each half of the time predicts the other.
 
     Parameters
     ----------
     margin : (n,) finite. positive : (n,) of both classes.
-    bar_end_ns : (n,), tells the halves apart; None where the rows ascend in time.
+    bar_end_ns : (n,), separates the halves; None where the rows ascend in time.
     """
     kind: CalibrationKind = _best_kind(margin, positive, bar_end_ns) if choice == "best" else choice
     return _FITS[kind](margin, positive)
@@ -98,7 +99,7 @@ def _sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _fit_platt(margin: NDArray[np.float64], positive: NDArray[np.bool_]) -> Calibration:
-    """Platt (1999): maximum likelihood with targets held off 0 and 1 by one pseudo-count a class."""
+    """Platt (1999): maximum likelihood with targets held off 0 and 1 by one pseudo-count per class."""
     from scipy.optimize import minimize
 
     spikes, calm = int(positive.sum()), int((~positive).sum())
@@ -134,7 +135,7 @@ def _fit_isotonic(margin: NDArray[np.float64], positive: NDArray[np.bool_]) -> C
 
 
 def _fit_beta(margin: NDArray[np.float64], positive: NDArray[np.bool_]) -> Calibration:
-    """Kull, Silva Filho and Flach (2017): Platt's probability bent differently at both ends; never falling."""
+    """Kull, Silva Filho and Flach (2017): Platt's probability bent differently at both ends; non-decreasing."""
     from scipy.optimize import minimize
 
     platt = _fit_platt(margin, positive)

@@ -1,4 +1,4 @@
-"""Every detector that can be trained, by name, with one way to fit and one way to fit again on more rows."""
+"""All detectors that can be trained, by name: one way to fit them and one way to refit them on more rows."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from tickvol.volatility.models.training_spec import ModelType, TrainingSpec
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 AVERAGE = "average"
-"""The ensemble; it is made of `MEMBERS`, once these are calibrated."""
+"""The ensemble; built from `MEMBERS` once these are calibrated."""
 
 MEMBERS = ("forecast", "boosted_forecast", "xgboost")
 
@@ -27,23 +27,23 @@ _BOOSTED: Mapping[str, Callable[..., BoostedDetector]] = {
     "boosted_forecast": fit_boosted_forecast,
 }
 MODELS = ("logistic", "spline", "xgboost", "forecast", "boosted_forecast", AVERAGE)
-"""In the order in which they are trained; the ensemble after its members."""
+"""In training order; the ensemble after its members."""
 
 
 class Rows(NamedTuple):
-    """What a detector may be fitted on: train rows, and validation rows that decide when boosting ends."""
+    """Rows to fit a detector on: train rows, and validation rows for early stopping."""
 
     train: Sample
     validation: Sample | None
 
 
 def detector_names(model_type: ModelType) -> tuple[str, ...]:
-    """`with_baselines` of one model, or of all."""
+    """`with_baselines` for one model, or for all."""
     return with_baselines(MODELS if model_type == "all" else (model_type,))
 
 
 def model_type_of(name: str) -> str:
-    """What `--model-type` must be for a detector to be trained; of a baseline any will do.
+    """Value of `--model-type` that trains a detector; a baseline is trained with any.
 
     >>> model_type_of("average"), model_type_of("har")
     ('average', 'logistic')
@@ -52,16 +52,16 @@ def model_type_of(name: str) -> str:
 
 
 def with_baselines(models: Collection[str]) -> tuple[str, ...]:
-    """Baselines first, then the models named, in the order of training; the ensemble brings its members."""
+    """Baselines first, then the given models in training order; the ensemble includes its members."""
     wanted = {*models, *(MEMBERS if AVERAGE in models else ())}
     return (*BASELINES, *(name for name in MODELS if name in wanted))
 
 
 def fit_detector(name: str, rows: Rows, spec: FeatureSpec, training: TrainingSpec) -> Detector:
-    """Fit any detector but the ensemble."""
+    """Fit any detector except the ensemble."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1, user_api="blas"):  # the last bits of the weights depend on the number of threads
+    with threadpool_limits(limits=1, user_api="blas"):  # the last bits of the weights depend on the thread count
         if name in _BOOSTED:
             return _BOOSTED[name](rows.train, rows.validation, spec, training)
         if name in _LINEAR:
@@ -70,7 +70,7 @@ def fit_detector(name: str, rows: Rows, spec: FeatureSpec, training: TrainingSpe
 
 
 def refit_detector(like: Detector, name: str, train: Sample, spec: FeatureSpec, training: TrainingSpec) -> Detector:
-    """Fit on more rows what was decided on fewer: as many trees as `like` has, which validation has chosen."""
+    """Refit on more rows what was chosen on fewer: `like`'s number of trees, chosen on validation, is kept."""
     if isinstance(like, BoostedDetector):
         return _BOOSTED[name](train, None, spec, training, rounds=like.rounds)
     return fit_detector(name, Rows(train, None), spec, training)

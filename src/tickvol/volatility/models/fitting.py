@@ -1,4 +1,4 @@
-"""What detectors are fitted on."""
+"""Samples that detectors are fitted on."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from tickvol.volatility.models.inputs import Input, InputMatrix
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 LONG_DAYS = 28
-"""With fewer days of bars an hour of the week was seen less than four times: neither clock nor level can be learned."""
+"""With fewer days of bars each hour of the week occurs less than four times: neither clock nor level can be learned."""
 
 _NS_PER_DAY = DAY_S * NS_PER_S
 
@@ -22,12 +22,12 @@ class Sample:
     Attributes
     ----------
     values : (n, k) float64, features in the order of the schema.
-    reference : (n,) float64, what the label compares with, log-return per reference window.
+    reference : (n,) float64, value that the label compares with, log-return per reference window.
     future : (n,) float64, volatility of the horizon, log-return per reference window.
-    positive : (n,) bool, whether the row is a spike.
+    positive : (n,) bool, True for a spike.
     bar_end_ns : (n,) int64.
     bar_ns : length of a bar.
-    overlap : bars of the horizon: so many neighbouring rows share a part of their label.
+    overlap : bars of the horizon: neighbouring rows within this distance share part of their label.
     """
 
     values: NDArray[np.float64]
@@ -42,7 +42,7 @@ class Sample:
         return len(self.positive)
 
     def take(self, rows: NDArray[np.bool_]) -> "Sample":
-        """The rows of a mask."""
+        """Rows selected by a mask."""
         return Sample(
             values=self.values[rows],
             reference=self.reference[rows],
@@ -55,9 +55,9 @@ class Sample:
 
     @property
     def is_long(self) -> bool:
-        """Whether the bars of the rows make `LONG_DAYS`; a few hours on days that lie months apart do not."""
+        """True if the rows' bars add up to `LONG_DAYS`; a few hours on days that are months apart do not."""
         return len(np.unique(self.bar_end_ns)) * self.bar_ns >= LONG_DAYS * _NS_PER_DAY
 
     def inputs(self, inputs: tuple[Input, ...], spec: FeatureSpec) -> NDArray[np.float64]:
-        """(n, inputs) float64."""
+        """Input matrix, (n, inputs) float64."""
         return InputMatrix(inputs, spec)(self.values, self.reference)

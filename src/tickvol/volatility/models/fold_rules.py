@@ -4,14 +4,14 @@ import msgspec
 
 
 class FoldRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where folds begin.
+    """Rules for the cuts between folds.
 
     Attributes
     ----------
-    folds : how many, at least two.
-    first_share : of the trainable rows, train rows of the first fold.
-    validation_share : of a fold's train rows, the last ones, on which its choices are made.
-    sealed_from_ns : rows that look at or beyond this time belong to the sealed block.
+    folds : number of folds, at least two.
+    first_share : share of the trainable rows that are train rows of the first fold.
+    validation_share : share of a fold's train rows, the last ones, that are used for its choices.
+    sealed_from_ns : start of the sealed block; rows whose span reaches beyond it are in no fold.
     """
 
     folds: int

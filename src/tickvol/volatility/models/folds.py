@@ -1,8 +1,8 @@
-"""Walk-forward folds: each trained on all that came before it, and a last block that none of them touches.
+"""Walk-forward folds: each trained on all rows before it, and a final sealed block that none of them touches.
 
-Cuts lie where shares of the trainable rows are reached, or at a break of the recording near by, where they cost
-nothing: there the look-back of the first row behind ends after the last label before. Elsewhere rows whose span crosses
-a cut are lost to both sides (purge and embargo, as in `splits.py`).
+Cuts are placed where given shares of the trainable rows are reached, or at a nearby break in the recording, where they
+cost nothing: there the look-back of the first row after the cut starts after the last label before it. Elsewhere rows
+whose span crosses a cut are lost to both sides (purge and embargo, as in `splits.py`).
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 
 MIN_FOLDS = 2
 INNER_TOLERANCE = 0.25
-"""A break so near (share of a fold's train rows) is taken to part train and validation: short folds are worth more
-whole than parted at the share asked for."""
+"""A break within this distance (share of a fold's train rows) is used to separate train and validation: in short folds
+whole recordings matter more than the exact share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """One step forward.
+    """One walk-forward step.
 
     Attributes
     ----------
     number : 1 is the first.
-    inner : earlier rows parted into train and validation, on which every choice is made; no test rows.
-    outer : train are all earlier rows, test those judged; no validation rows.
+    inner : earlier rows split into train and validation, on which every choice is made; no test rows.
+    outer : train is all earlier rows, test the evaluated rows; no validation rows.
     """
 
     number: int
@@ -46,7 +46,7 @@ def walk_forward(
     Raises
     ------
     NotEnoughData
-        When fewer than two cuts can be told apart.
+        When fewer than two distinct cuts remain.
     """
     spans = _Spans.of(table, horizon_s)
     opened = trainable & (spans.closes_ns <= rules.sealed_from_ns)
@@ -66,7 +66,7 @@ def walk_forward(
 
 
 def sealed_fold(table: FeatureTable, trainable: NDArray[np.bool_], *, horizon_s: int, rules: FoldRules) -> Fold:
-    """All rows before the sealed block as train, the block as test."""
+    """Fold with all rows before the sealed block as train and the block as test."""
     spans = _Spans.of(table, horizon_s)
     last = int(table.bar_end_ns.max()) + 1 if len(table) else rules.sealed_from_ns
     return _fold(0, spans, trainable, rules.sealed_from_ns, last, rules)
@@ -74,7 +74,7 @@ def sealed_fold(table: FeatureTable, trainable: NDArray[np.bool_], *, horizon_s:
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
-    """Of each row, when its look-back opens and its label closes; (n,) int64."""
+    """Start of the look-back and end of the label of each row; (n,) int64."""
 
     bar_end_ns: NDArray[np.int64]
     opens_ns: NDArray[np.int64]
@@ -87,12 +87,12 @@ class _Spans:
 
     @property
     def reach_ns(self) -> int:
-        """From the opening of a row's look-back to the close of its label."""
+        """Time from the start of a row's look-back to the end of its label."""
         return int(self.closes_ns[0] - self.opens_ns[0])
 
 
 def _cuts(spans: _Spans, rows: NDArray[np.bool_], shares: list[float], tolerance: float) -> list[int]:
-    """Time of each cut; at the nearest break of the rows within `tolerance` (a share of them), else where it falls."""
+    """Time of each cut: the nearest break in the rows within `tolerance` (a share of them), else the exact share."""
     times = np.sort(spans.bar_end_ns[rows])
     if len(times) == 0:
         return []

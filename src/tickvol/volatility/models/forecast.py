@@ -1,10 +1,11 @@
-"""A forecast of the logarithm of future volatility over the reference: all inputs and the season, leaning on HAR.
+"""A forecast of the logarithm of future volatility over the reference: all inputs and the season, shrunk towards HAR.
 
-What the label asks is whether future / reference reaches a constant; who forecasts its logarithm well ranks the rows,
-and calibration turns the rank into a probability. A regression on the value learns from every row how large the future
-was, not only whether it passed the mark.
+The label is whether future / reference reaches a constant; a good forecast of its logarithm ranks the rows, and
+calibration turns the rank into a probability. A regression on the value learns the size of the future from every row,
+not only whether it passed the threshold.
 
-The weights are those of HAR plus a ridge on what HAR leaves: with few days little is added, with many all that helps.
+The weights are those of HAR plus a ridge regression on HAR's residuals: with few days little is added, with many all
+that helps.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ from tickvol.volatility.models.training_spec import TrainingSpec
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 SEASONS = (("week_share_new_york", 7, 288), ("week_share_new_york", 1, 168))
-"""Tables over the clock: input, cycles a week, cells. Five minutes of the day, and hours of the week."""
+"""Seasonal tables: input, cycles per week, cells. Five-minute cells of the day, and hours of the week."""
 
 
 def log_ratio(sample: Sample) -> NDArray[np.float64]:
@@ -31,8 +32,8 @@ def log_ratio(sample: Sample) -> NDArray[np.float64]:
 def fit_forecast(train: Sample, spec: FeatureSpec, training: TrainingSpec) -> LinearDetector:
     """Ridge regression of `log_ratio`; the penalty is `forecast_ridge` independent rows, `season_ridge` for cells.
 
-    Neighbouring rows share their label, so a row counts as 1 / horizon in bars. The season is learned where the train
-    rows are long (`Sample.is_long`), else there is none.
+    Neighbouring rows share their label, so a row counts as 1 / horizon in bars. The season is fitted only where the
+    train rows are long enough (`Sample.is_long`).
     """
     inputs = learned_inputs(spec, leave_out=training.leave_out, long=train.is_long)
     x = train.inputs(inputs, spec)
@@ -83,7 +84,7 @@ def _ridge(
 ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]], float]:
     """Weights of the dense columns, of each table's cells, and the unpenalised constant.
 
-    Solved by the normal equations of one sparse design: some hundred unknowns, however many rows.
+    Solved by the normal equations of one sparse design: a few hundred unknowns, however many rows.
     """
     from scipy import sparse
 

@@ -4,7 +4,7 @@
 
 The engine keeps the exponentially weighted mean of squared returns for its half-lives, so beta is chosen among those,
 and omega and alpha are fitted to the variance of the horizon by Gaussian quasi-likelihood: the mean variance of the
-bars in (t, t + h] is linear in s_{t+1} (it decays to the long-run variance), so the same two numbers hold all of it.
+bars in (t, t + h] is linear in s_{t+1} (it decays to the long-run variance), so the same two parameters cover it.
 """
 
 from typing import Any
@@ -27,8 +27,8 @@ class GarchParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes
     ----------
     inputs : the exponentially weighted volatility, and the reference.
-    fill : stands for an unknown volatility, its median over the train rows.
-    constant : floor of the variance. weight : of the weighted variance.
+    fill : replaces an unknown volatility, its median over the train rows.
+    constant : floor of the variance. weight : coefficient of the exponentially weighted variance.
     """
 
     inputs: tuple[Input, ...]
@@ -66,12 +66,12 @@ class GarchDetector:
         return plain
 
     def files(self) -> dict[str, bytes]:
-        """None."""
+        """No files."""
         return {}
 
 
 def fit_garch(train: Sample, spec: FeatureSpec) -> GarchDetector:
-    """The half-life, constant and weight of the highest quasi-likelihood of the train rows' future variance.
+    """Fit half-life, constant and weight by the highest quasi-likelihood of the train rows' future variance.
 
     Minimises the mean of ln(v) + future^2 / v over the rows in which all is known (QLIKE, Patton 2011).
     """
@@ -87,7 +87,7 @@ def fit_garch(train: Sample, spec: FeatureSpec) -> GarchDetector:
 
 
 def _quasi_likelihood(weighted: NDArray[np.float64], future: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Loss, constant and weight, both at least 0; in units of the mean future variance, so that the scale is 1."""
+    """Loss, constant and weight (both at least 0), in units of the mean future variance, so that the scale is 1."""
     from scipy.optimize import minimize
 
     unit = float(future.mean()) if len(future) and future.mean() > 0 else 1.0

@@ -1,9 +1,9 @@
-"""Groups of inputs that learned models may leave out, by the beginnings of their names."""
+"""Groups of inputs that learned models may leave out, by prefix of their column."""
 
 from collections.abc import Mapping
 
 REFERENCE = "reference"
-"""Stands for the row's reference where an input names the column that it is divided by."""
+"""Placeholder for the row's reference in an input's `column` or `over`."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "range": ("parkinson_vol", "range"),
@@ -17,4 +17,4 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "clock": ("week_share",),
     "level": (REFERENCE,),
 }
-"""Beginnings of the columns of each group; realized volatility is in none and always used."""
+"""Groups of inputs, by prefix of their column; realized volatility is in none and always included."""

@@ -1,10 +1,10 @@
 """Inputs of detectors: scale-free transforms of features, declared as data so that a bundle can hold them.
 
 Learned models see ratios, shares and logarithms of ratios, never a price level: a few recorded days differ tenfold in
-volatility, and a model that can tell which day it is learns the days by heart. Only where the train rows span weeks do
-they also see the clock and how high the reference is.
-Volatilities are divided by the *reference* of the row: what the label compares the future with, per reference window.
-For the relative label it is the feature `typical_vol`, for the absolute one the threshold of the row's product.
+volatility, and a model that can identify the day memorises the days. Only where the train rows span weeks do they also
+see the clock and the level of the reference.
+Volatilities are divided by the *reference* of the row: the value that the label compares the future with, per reference
+window. For the relative label it is the feature `typical_vol`, for the absolute one the threshold of the row's product.
 """
 
 import enum
@@ -22,13 +22,13 @@ from tickvol.volatility.schema.feature_row import feature_names
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 LOG_FLOOR = 1e-3
-"""A smaller ratio counts as this before its logarithm: a window without a move is calm, which is known, not unknown."""
+"""Smallest ratio before a logarithm: a window without price changes is calm, which is known, not unknown."""
 
 
 class Form(enum.StrEnum):
     """`value` is x, `magnitude` |x|, `log` ln(max(|x|, floor)), where x is scale * column / over.
 
-    `day` makes a share of the day from a share of the week.
+    `day` turns a share of the week into a share of the day.
     """
 
     VALUE = "value"
@@ -41,14 +41,14 @@ _FORMS = {Form.VALUE: VALUE, Form.MAGNITUDE: MAGNITUDE, Form.LOG: LOG, Form.DAY:
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One input.
+    """One input of a detector.
 
     Attributes
     ----------
     column : feature, or `reference`.
-    form : what is done with it.
-    over : feature or `reference` that it is divided by; None for 1. Unknown where that is 0 or less.
-    scale : factor, e.g. the root of the ratio of two windows.
+    form : transform.
+    over : denominator, a feature or `reference`; None for 1. The input is unknown where it is 0 or less.
+    scale : factor, e.g. the square root of the ratio of two windows.
     floor : smallest value before a logarithm.
     """
 
@@ -60,7 +60,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def name(self) -> str:
-        """How tables and evidence call it."""
+        """Name in tables and evidence."""
         ratio = self.column if self.over is None else f"{self.column}/{self.over}"
         return ratio if self.form is Form.VALUE else f"{self.form}({ratio})"
 
@@ -70,13 +70,13 @@ class InputMatrix:
 
     Parameters
     ----------
-    inputs : what to compute.
+    inputs : inputs to compute.
     spec : bars and windows whose features the rows hold, in the order of `feature_names`.
 
     Raises
     ------
     SchemaMismatch
-        When an input names a feature that the spec does not make.
+        When an input names a feature that the spec does not define.
     """
 
     def __init__(self, inputs: Sequence[Input], spec: FeatureSpec) -> None:
@@ -108,7 +108,7 @@ class InputMatrix:
         ----------
         values : (n, k) float64, features in the order of the schema.
         reference : (n,) float64, log-return per reference window.
-        wanted : which inputs to compute, the others are 0; None for all.
+        wanted : indices of the inputs to compute, the others are 0; None for all.
         """
         shape = (len(values), len(self.inputs))
         x = np.empty(shape) if wanted is None else np.zeros(shape)
@@ -118,11 +118,11 @@ class InputMatrix:
 
 
 def learned_inputs(spec: FeatureSpec, *, long: bool, leave_out: Collection[str] = ()) -> tuple[Input, ...]:
-    """What learned models look at: `docs/label_spec.md` names them and what is left out.
+    """Inputs of learned models; `docs/label_spec.md` lists them and what is left out.
 
     Parameters
     ----------
-    long : whether the train rows span weeks, so that the clock and the level of the reference can be learned.
+    long : True if the train rows span weeks, so that the clock and the level of the reference can be learned.
     leave_out : names of `GROUPS`.
     """
     gone = tuple(beginning for name in leave_out for beginning in GROUPS[name])
@@ -173,11 +173,11 @@ LONG_INPUTS = (
     Input(column="week_share_new_york", form=Form.DAY),
     Input(column="week_share", form=Form.DAY),
 )
-"""The level of the reference, and the clock in New York and in UTC."""
+"""Level of the reference, and the clock in New York and in UTC."""
 
 
 def har_windows(spec: FeatureSpec) -> tuple[int, ...]:
-    """The windows that HAR looks at: the reference and the two longest.
+    """Windows of HAR: the reference and the two longest.
 
     >>> har_windows(FeatureSpec())
     (60, 300, 900)
@@ -186,7 +186,7 @@ def har_windows(spec: FeatureSpec) -> tuple[int, ...]:
 
 
 def har_inputs(spec: FeatureSpec, *, long: bool) -> tuple[Input, ...]:
-    """What of `learned_inputs` HAR looks at: volatilities of `har_windows`; the level, if `long`."""
+    """Inputs of HAR among `learned_inputs`: volatilities of `har_windows`; also the level, if `long`."""
     return (
         *(_log_vol("realized_vol", window_s, spec) for window_s in har_windows(spec)),
         *((LEVEL,) if long else ()),
@@ -199,5 +199,5 @@ def _log_vol(stem: str, window_s: int, spec: FeatureSpec) -> Input:
 
 
 def _to_reference(window_s: int, spec: FeatureSpec) -> float:
-    """What makes a volatility of the window one of the reference window."""
+    """Factor that scales a volatility of the window to one of the reference window."""
     return math.sqrt(spec.reference_window_s / window_s)

@@ -1,6 +1,6 @@
 """Linear detectors: baselines, logistic regression and the volatility forecast are weighted sums of inputs.
 
-Beside its own weight an input may have *hinges*, which bend the line at a knot, and *seasons*, which are a table over
+In addition to its weight an input may have *hinges*, which bend the line at a knot, and *seasons*, lookup tables over
 the clock.
 """
 
@@ -22,13 +22,13 @@ class Hinge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table over the clock: of an input that is a share of the week, the cell `floor(frac(x * cycles) * cells)`.
+    """Seasonal table: an input that is a share of the week selects the cell `floor(frac(x * cycles) * cells)`.
 
     Attributes
     ----------
     input : index of the input; where it is unknown the season adds nothing.
-    cycles : times that the table is gone through in a week: 1 or 7.
-    values : one a cell.
+    cycles : number of passes through the table per week: 1 or 7.
+    values : one per cell.
     """
 
     input: int
@@ -36,7 +36,7 @@ class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     values: tuple[float, ...]
 
     def term(self, x: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) what it adds for (n, inputs); `values` are its own as an array."""
+        """(n,) contribution for (n, inputs); `values` are its own as an array."""
         share = x[:, self.input]
         known = np.isfinite(share)
         cell = season_cell(np.where(known, share, 0.0), self.cycles, len(values))
@@ -44,7 +44,7 @@ class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def season_cell(week_share: NDArray[np.float64], cycles: int, cells: int) -> NDArray[np.intp]:
-    """(n,) cell in which shares of the week lie.
+    """(n,) cell of each share of the week.
 
     >>> season_cell(np.array([0.0, 0.5, 0.999]), 1, 4).tolist()
     [0, 2, 3]
@@ -53,16 +53,16 @@ def season_cell(week_share: NDArray[np.float64], cycles: int, cells: int) -> NDA
 
 
 class LinearParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Parameters; the lists up to `unknown_weights` are as long as `inputs`.
+    """Parameters of a linear detector; the lists up to `unknown_weights` are as long as `inputs`.
 
     Attributes
     ----------
-    fill : what stands for an unknown input, its median over the train rows.
+    fill : replaces an unknown input, its median over the train rows.
     centre, scale : z = (x - centre) / scale.
-    clip : |z| is held at this; None for no limit.
+    clip : limit of |z|; None for no limit.
     weights : per z. unknown_weights : added where the input is unknown.
     intercept : constant part.
-    hinges, seasons : further terms.
+    hinges, seasons : additional terms.
     """
 
     inputs: tuple[Input, ...]
@@ -78,7 +78,7 @@ class LinearParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class LinearDetector:
-    """margin = intercept + weights @ clip((x - centre) / scale) + unknown_weights where unknown + further terms."""
+    """margin = intercept + weights @ clip((x - centre) / scale) + unknown_weights where unknown + additional terms."""
 
     family = "linear"
     wanted = None
@@ -130,7 +130,7 @@ class LinearDetector:
         return plain
 
     def files(self) -> dict[str, bytes]:
-        """None."""
+        """No files."""
         return {}
 
 
@@ -147,7 +147,7 @@ def plain_sum(
     train_x: NDArray[np.float64],
     seasons: tuple[Season, ...] = (),
 ) -> LinearDetector:
-    """A detector without scaling, as the baselines are."""
+    """Detector without scaling, as used by the baselines."""
     count = len(inputs)
     return LinearDetector(
         LinearParams(

@@ -1,4 +1,4 @@
-"""Logistic regression on robustly scaled inputs, straight or bent at knots."""
+"""Logistic regression on robustly scaled inputs, linear or piecewise linear with knots."""
 
 import numpy as np
 
@@ -10,20 +10,20 @@ from tickvol.volatility.models.training_spec import TrainingSpec
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 KNOTS = (-0.7, 0.7)
-"""Where splines bend, in standard deviations: about the quarters of a normal input."""
+"""Knots of the splines, in standard deviations: about the quartiles of a normal input."""
 
 
 def fit_logistic(train: Sample, spec: FeatureSpec, training: TrainingSpec) -> LinearDetector:
     """Maximum penalised likelihood (L2, `logistic_c`), on inputs minus median over interquartile range.
 
-    An unknown input counts as its train median, and where the train rows hold both known and unknown values a further
-    column says which it is. An input that no train row knows gets no weight.
+    An unknown input counts as its train median; where the train rows hold both known and unknown values, an indicator
+    column is added. An input that is unknown in all train rows gets no weight.
     """
     return _fit(train, spec, training, ())
 
 
 def fit_spline(train: Sample, spec: FeatureSpec, training: TrainingSpec) -> LinearDetector:
-    """`fit_logistic` with a linear spline of each input, bent at `KNOTS`."""
+    """`fit_logistic` with a linear spline of each input, with knots `KNOTS`."""
     return _fit(train, spec, training, KNOTS)
 
 

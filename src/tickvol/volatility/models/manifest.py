@@ -1,4 +1,4 @@
-"""What `bundle.json` says of a trained detector; no clock, path or run id is inside."""
+"""Schema of `bundle.json`; it contains no timestamp, path or run id."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 from tickvol.volatility.schema.label_spec import LabelSpec
 
 BUNDLE_VERSION = 2
-"""Raised whenever a field of the manifest or of an estimator's parameters changes its meaning."""
+"""Incremented whenever a field of the manifest or of an estimator's parameters changes its meaning."""
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which configuration, program and data made a bundle."""
+    """Configuration, program and data that made a bundle."""
 
     config_hash: str
     code_version: str
@@ -25,7 +25,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class SplitRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where time was cut, in ns since the epoch, and what lay in each part.
+    """Time cuts, in ns since the epoch, and row counts of each split.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class SplitRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     train_end_ns, validation_end_ns : the cuts; rows after `validation_end_ns` plus the look-back are test rows.
     embargo_s : the look-back, kept free after each cut.
     purged : trainable rows lost at the cuts.
-    rows, spikes : of each part.
+    rows, spikes : by split.
     """
 
     first_ns: int
@@ -51,12 +51,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes
     ----------
-    name, family, baseline : which detector, which class reads it, whether it is a yardstick.
+    name, family, baseline : name of the detector, class that reads it, True for a baseline.
     features : the whole schema in order, of which the detector reads `needed_features`.
-    label, spike_thresholds : what it was trained to see.
-    missing : how unknown inputs are treated.
+    label, spike_thresholds : the label it was trained on.
+    missing : treatment of unknown inputs.
     regime_boundaries : terciles of the reference window's volatility over the train rows.
-    metrics : by part (validation, test).
+    metrics : by split (validation, test).
     estimator : parameters of the family.
     files : SHA-256 of the other files.
     """
@@ -90,12 +90,12 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 
 def decode_manifest(content: bytes, where: str) -> Manifest:
-    """Read `bundle.json`; `where` opens the messages.
+    """Read `bundle.json`; error messages start with `where`.
 
     Raises
     ------
     SchemaMismatch
-        When the bundle or its features are of another version than this program's.
+        When the version of the bundle or of its features differs from this program's.
     """
     try:
         about = msgspec.json.decode(content, type=dict[str, Any])

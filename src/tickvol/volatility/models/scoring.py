@@ -1,4 +1,4 @@
-"""What a bundle says of rows: probability, margin and signal, or the reason why nothing can be said."""
+"""Scores of a bundle for feature rows: probability, margin and signal, or the reason why a row cannot be scored."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -15,25 +15,25 @@ Signal = Literal["CALM", "WATCH", "ALERT"]
 
 
 class Answering(Protocol):
-    """What is asked for a probability."""
+    """Interface of models that give probabilities."""
 
     def probability(self, table: FeatureTable) -> NDArray[np.float64]:
-        """(n,) calibrated, NaN where there is none."""
+        """(n,) calibrated probability, NaN where there is none."""
 
     def unscorable_reasons(self, table: FeatureTable) -> list[str | None]:
-        """(n,) None where scorable."""
+        """(n,) None where scorable, else the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """What was said of rows; all (n,).
+    """Scores of rows; all (n,).
 
     Attributes
     ----------
     probability, margin : float64, NaN where there is a reason.
     reasons : why a row is not scored, else None.
     signals : None where there is a reason.
-    thresholds : float64, label value from which the row's outcome will be a spike; NaN where the bundle has none.
+    thresholds : float64, label value at or above which the row's outcome is a spike; NaN where the bundle has none.
     """
 
     probability: NDArray[np.float64]
@@ -44,7 +44,7 @@ class ScoredRows:
 
 
 def probabilities(model: Answering, table: FeatureTable) -> tuple[NDArray[np.float64], list[str | None]]:
-    """(n,) probabilities, and why a row has none."""
+    """(n,) probabilities, and the reasons for rows without one."""
     reasons = model.unscorable_reasons(table)
     probability = model.probability(table)
     for row in np.flatnonzero(~np.isfinite(probability)):
@@ -53,7 +53,7 @@ def probabilities(model: Answering, table: FeatureTable) -> tuple[NDArray[np.flo
 
 
 def signal_word(probability: float, watch: float, alert: float) -> Signal:
-    """CALM, WATCH or ALERT; a threshold belongs to what lies above it.
+    """CALM, WATCH or ALERT; thresholds are inclusive lower bounds.
 
     >>> signal_word(0.5, 0.25, 0.5), signal_word(0.3, 0.25, 0.5), signal_word(0.1, 0.25, 0.5)
     ('ALERT', 'WATCH', 'CALM')
@@ -64,12 +64,12 @@ def signal_word(probability: float, watch: float, alert: float) -> Signal:
 
 
 def score_rows(bundle: Bundle, table: FeatureTable) -> ScoredRows:
-    """All that a bundle says of rows.
+    """Score rows with a bundle.
 
     Raises
     ------
     SchemaMismatch
-        When the rows are not of the bundle's spec.
+        When the rows do not have the bundle's spec.
     """
     probability, reasons = probabilities(bundle, table)
     watch, alert = bundle.watch_threshold, bundle.alert_threshold
@@ -86,7 +86,7 @@ def score_rows(bundle: Bundle, table: FeatureTable) -> ScoredRows:
 
 
 def require_answer(bundle: Bundle, products: tuple[str, ...]) -> None:
-    """Ask for one wholly known row, for practice.
+    """Score one fully known row as a smoke test.
 
     Raises
     ------
@@ -95,11 +95,11 @@ def require_answer(bundle: Bundle, products: tuple[str, ...]) -> None:
     """
     row = _practice_row(bundle, products)
     if not (np.isfinite(bundle.probability(row)).all() and np.isfinite(bundle.evidence(row)[1]).all()):
-        raise WorkError(f"bundle {bundle.version}: gives no finite probability for a wholly known row; train again")
+        raise WorkError(f"bundle {bundle.version}: gives no finite probability for a fully known row; train again")
 
 
 def _practice_row(bundle: Bundle, products: tuple[str, ...]) -> FeatureTable:
-    """A row of ones: coverage is whole, volatilities are equal, ratios and logarithms finite."""
+    """A row of ones: full coverage, equal volatilities, finite ratios and logarithms."""
     product = next(iter(bundle.manifest.spike_thresholds.by_product), products[0])
     return FeatureTable(
         spec=bundle.spec,

@@ -1,4 +1,4 @@
-"""Which numbers of training a search may change, and how far."""
+"""Search space: the training parameters that a hyperparameter search varies, and their ranges."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from tickvol.volatility.models.training_spec import TrainingSpec
 
 
 class Span(NamedTuple):
-    """From `low` to `high`, both included; whole numbers, or on a logarithmic scale."""
+    """Range from `low` to `high`, both included; integers, or on a logarithmic scale."""
 
     low: float
     high: float
@@ -18,13 +18,13 @@ class Span(NamedTuple):
 
 
 class Suggests(Protocol):
-    """The part of a search's trial that draws numbers."""
+    """The part of a search's trial that samples parameters."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        """A number on a logarithmic scale."""
+        """Sample a float on a logarithmic scale."""
 
     def suggest_int(self, name: str, low: int, high: int) -> int:
-        """A whole number."""
+        """Sample an integer."""
 
 
 _TREES = {
@@ -47,11 +47,11 @@ SPACES: Mapping[str, Mapping[str, Span]] = {
         "forecast_min_child_weight": Span(10.0, 2000.0),
     },
 }
-"""By candidate; the names are those of `TrainingSpec`."""
+"""By candidate; the names are fields of `TrainingSpec`."""
 
 
 def suggest(trial: Suggests, space: Mapping[str, Span]) -> dict[str, float | int]:
-    """Numbers for one trial."""
+    """Sample the parameters of one trial."""
     return {
         name: trial.suggest_int(name, int(span.low), int(span.high))
         if span.whole
@@ -61,7 +61,7 @@ def suggest(trial: Suggests, space: Mapping[str, Span]) -> dict[str, float | int
 
 
 def base_hash(training: TrainingSpec, candidate: str) -> str:
-    """SHA-256 of what the search leaves alone: a search goes on only where that is the same."""
+    """SHA-256 of everything the search leaves unchanged: a search resumes only where it is the same."""
     fixed: dict[str, Any] = msgspec.to_builtins(training)
     for name in SPACES[candidate]:
         del fixed[name]

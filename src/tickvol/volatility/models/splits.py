@@ -1,4 +1,4 @@
-"""Train, validation and test by time, with nothing of one in the other: purge and embargo.
+"""Train, validation and test by time, without leakage between them: purge and embargo.
 
 A row at t looks back to t - lookback and its label ahead to t + horizon. With cuts c1 < c2, train rows have
 t + horizon <= c1; validation rows t - lookback >= c1 and t + horizon <= c2; test rows t - lookback >= c2.
@@ -35,14 +35,14 @@ class Split:
     purged: int
 
     def parts(self) -> dict[str, NDArray[np.bool_]]:
-        """The masks by name, in order of time."""
+        """The masks by name, in time order."""
         return {name: getattr(self, name) for name in PARTS}
 
 
 def split_by_time(
     table: FeatureTable, trainable: NDArray[np.bool_], *, horizon_s: int, train_share: float, validation_share: float
 ) -> Split:
-    """Cut where the shares of the trainable rows of all products are reached; purge and embargo as above.
+    """Cut where the given shares of the trainable rows of all products are reached; purge and embargo as above.
 
     Raises
     ------
@@ -71,12 +71,12 @@ def split_by_time(
 def require_positives(
     split: Split, positive: NDArray[np.bool_], min_positives: int, parts: Sequence[str] = PARTS
 ) -> None:
-    """Check that each of the parts holds enough spikes, and as many calm rows.
+    """Check that each of the splits holds enough spikes, and as many calm rows.
 
     Raises
     ------
     NotEnoughData
-        With the counts of each part.
+        With the counts of each split.
     """
     counts = {name: (int(positive[split.parts()[name]].sum()), int(split.parts()[name].sum())) for name in parts}
     if any(min(spikes, rows - spikes) < min_positives for spikes, rows in counts.values()):

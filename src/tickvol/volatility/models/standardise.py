@@ -1,4 +1,4 @@
-"""Inputs of learned linear models on one scale: minus the median, over the interquartile range, held within a limit."""
+"""Standardised inputs of learned linear models: minus the median, over the interquartile range, clipped."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from tickvol.volatility.models.inputs import Input
 from tickvol.volatility.models.linear import Hinge, LinearDetector, LinearParams, Season, train_medians
 
 CLIP = 6.0
-"""Scaled inputs are held here: one jump of the market must not outweigh all that the model has learned."""
+"""Clip limit of scaled inputs: one price jump must not outweigh all that the model has learned."""
 
 _NORMAL_IQR = 1.349
 
 
 @dataclass(frozen=True, slots=True)
 class Standardised:
-    """Inputs of the train rows, ready to be weighted.
+    """Standardised inputs of the train rows.
 
     Attributes
     ----------
-    z : (n, inputs) float64, scaled; unknown is 0, the median.
+    z : (n, inputs) float64, scaled; 0 (the median) where unknown.
     unknown : (n, inputs) bool.
     fill, scale : (inputs,) float64, medians and spreads of the train rows.
     """
@@ -32,19 +32,19 @@ class Standardised:
 
     @classmethod
     def of(cls, x: NDArray[np.float64]) -> "Standardised":
-        """From (n, inputs) float64, unknown NaN."""
+        """Standardise (n, inputs) float64, NaN where unknown."""
         unknown = np.isnan(x)
         fill, scale = train_medians(x), _spread(x)
         return cls(np.clip((np.where(unknown, fill, x) - fill) / scale, -CLIP, CLIP), unknown, fill, scale)
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """(inputs,) whether any train row knows the input; others get no weight."""
+        """(inputs,) bool, True where any train row knows the input; others get no weight."""
         return np.asarray(~self.unknown.all(axis=0))
 
     @property
     def sometimes_unknown(self) -> NDArray[np.bool_]:
-        """(inputs,) whether the train rows hold both cases."""
+        """(inputs,) bool, True where the input is known in some train rows and unknown in others."""
         return np.asarray(self.unknown.any(axis=0) & self.seen)
 
     def detector(
@@ -56,7 +56,7 @@ class Standardised:
         hinges: tuple[Hinge, ...] = (),
         seasons: tuple[Season, ...] = (),
     ) -> LinearDetector:
-        """The detector with these weights, all (inputs,)."""
+        """Detector with these weights, all (inputs,)."""
         return LinearDetector(
             LinearParams(
                 inputs=inputs,

@@ -1,4 +1,4 @@
-"""From a probability to CALM, WATCH or ALERT; both thresholds are chosen on validation rows only."""
+"""Thresholds of CALM, WATCH and ALERT, chosen on validation rows only."""
 
 import math
 
@@ -10,7 +10,7 @@ from tickvol.volatility.evaluation.metrics import precision_recall
 
 
 class DecisionThresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Probability from which the signal is WATCH, and from which ALERT; `watch < alert`."""
+    """Probabilities at or above which the signal is WATCH and ALERT; `watch < alert`."""
 
     watch: float
     alert: float
@@ -19,11 +19,11 @@ class DecisionThresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 def choose_thresholds(
     probability: NDArray[np.float64], positive: NDArray[np.bool_], watch_share: float
 ) -> DecisionThresholds:
-    """ALERT where F1 is highest, WATCH between the share of spikes and ALERT.
+    """ALERT at the highest F1, WATCH between the prevalence and ALERT.
 
-    ALERT is the probability with the highest F1 among those above the share of spikes: at or below it an alarm says
-    less than "as always". Where none lies above it, ALERT is the highest probability. WATCH lies `watch_share` of the
-    way, in log-odds, from the share of spikes up to ALERT; where ALERT is not above that share, from half of ALERT.
+    ALERT is the probability with the highest F1 among those above the prevalence: at or below it an alarm is less
+    informative than the base rate. Where none lies above it, ALERT is the highest probability. WATCH lies `watch_share`
+    of the way, in log-odds, from the prevalence up to ALERT; where ALERT is not above it, from half of ALERT.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training: labels, splits, every detector, its calibration and thresholds, into bundles that can be compared."""
+"""Training: labels, splits, every detector with its calibration and thresholds, and comparable bundles."""
 
 import hashlib
 import logging
@@ -40,13 +40,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A dataset with its labels and splits, ready for any detector; arrays have a place for each row of `table`.
+    """A dataset with its labels and splits, ready for any detector; arrays have one element per row of `table`.
 
     Attributes
     ----------
     label_values : float64, NaN where the future is not fully known.
-    positive : bool, spikes.
-    sample : what detectors are fitted on.
+    positive : bool, True for a spike.
+    sample : rows that detectors are fitted on.
     """
 
     table: FeatureTable
@@ -59,7 +59,7 @@ class Prepared:
 
 
 def prepare(table: FeatureTable, label: LabelSpec, training: TrainingSpec) -> Prepared:
-    """Label the rows, cut time, fit the label's thresholds on train.
+    """Label the rows, split them by time, and fit the label's thresholds on train.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def prepare(table: FeatureTable, label: LabelSpec, training: TrainingSpec) -> Pr
 
 
 def prepare_split(table: FeatureTable, label: LabelSpec, values: NDArray[np.float64], split: Split) -> Prepared:
-    """Fit the label's thresholds on the train part of a split and label all rows; `values` are their `label_values`."""
+    """Fit the label's thresholds on a split's train part and label all rows; `values` are their `label_values`."""
     thresholds = fit_thresholds(table, label, values, split.train)
     positive, known = spikes(table, thresholds, values)
     scale = horizon_scale(table, label.horizon_s)
@@ -115,13 +115,13 @@ def _only_known(table: FeatureTable, split: Split, known: NDArray[np.bool_]) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A detector of the train part with what validation has decided.
+    """A detector fitted on train, with its calibration and thresholds from validation.
 
     Attributes
     ----------
     calibration, decision : fitted on validation.
-    validation : figures there.
-    spike_log_odds : (m,) float64, log-odds of the spikes of validation, on which the detector was not fitted.
+    validation : metrics on validation.
+    spike_log_odds : (m,) float64, log-odds of the validation spikes, on which the detector was not fitted.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Fitted:
 
 
 def fit_candidates(prepared: Prepared, training: TrainingSpec, names: Sequence[str]) -> Iterator[Fitted]:
-    """Fit on train, calibrate and choose thresholds on validation, one detector after the other."""
+    """Fit on train, then calibrate and choose thresholds on validation, one detector after another."""
     spec, split, sample = prepared.table.spec, prepared.split, prepared.sample
     rows = Rows(sample.take(split.train), sample.take(split.validation))
     done: dict[str, Fitted] = {}
@@ -157,7 +157,7 @@ def fit_candidates(prepared: Prepared, training: TrainingSpec, names: Sequence[s
 
 
 def ensemble(fitted: Mapping[str, Fitted], detectors: Mapping[str, Detector] | None = None) -> Detector:
-    """The mean of the members' log-odds as they were calibrated; `detectors` stand in for those that were."""
+    """Mean of the members' calibrated log-odds; `detectors` replace the members that were calibrated."""
     members = {name: fitted[name] for name in MEMBERS}
     return AverageDetector.of(
         {
@@ -168,7 +168,7 @@ def ensemble(fitted: Mapping[str, Fitted], detectors: Mapping[str, Detector] | N
 
 
 def margins(detector: Detector, prepared: Prepared, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Margin of the rows of a mask."""
+    """Margins of the rows selected by a mask."""
     matrix = InputMatrix(detector.inputs, prepared.table.spec)
     return detector.margin(matrix(prepared.sample.values[rows], prepared.sample.reference[rows]))
 
@@ -176,13 +176,13 @@ def margins(detector: Detector, prepared: Prepared, rows: NDArray[np.bool_]) -> 
 def train_detectors(
     prepared: Prepared, training: TrainingSpec, model_type: ModelType, provenance: Provenance
 ) -> Iterator[Bundle]:
-    """One bundle after the other, in the order of `detector_names`; the same arguments give the same bytes."""
+    """Bundles one after another, in the order of `detector_names`; the same arguments give the same bytes."""
     for fitted in fit_candidates(prepared, training, detector_names(model_type)):
         yield make_bundle(fitted, fitted.detector, prepared, training, provenance)
 
 
 def train_detector(name: str, prepared: Prepared, training: TrainingSpec, provenance: Provenance) -> Bundle:
-    """One detector with its calibration and thresholds; the same arguments give the same bytes."""
+    """Train one detector with calibration and thresholds; the same arguments give the same bytes."""
     names = (*MEMBERS, AVERAGE) if name == AVERAGE else (name,)
     *_, fitted = fit_candidates(prepared, training, names)
     return make_bundle(fitted, fitted.detector, prepared, training, provenance)
@@ -191,7 +191,7 @@ def train_detector(name: str, prepared: Prepared, training: TrainingSpec, proven
 def make_bundle(
     fitted: Fitted, detector: Detector, prepared: Prepared, training: TrainingSpec, provenance: Provenance
 ) -> Bundle:
-    """A detector of the train part of `prepared` with the calibration and thresholds that validation has decided."""
+    """Bundle of a detector fitted on the train part of `prepared`, with the calibration and thresholds of `fitted`."""
     table, split = prepared.table, prepared.split
     margin = margins(detector, prepared, split.test)
     probability = Calibrator(fitted.calibration)(margin)
@@ -226,7 +226,7 @@ def make_bundle(
 def _metrics(
     positive: NDArray[np.bool_], margin: NDArray[np.float64], probability: NDArray[np.float64], alert: float
 ) -> dict[str, float | int | None]:
-    """Flat figures of one part; `pr_auc` is of the margin, which calibration cannot tie or flatten."""
+    """Flat metrics of one split; `pr_auc` uses the margin, which calibration cannot tie or flatten."""
     figures: dict[str, float | int | None] = {**ranking(positive, margin)}
     judged = at_threshold(positive, probability, alert)
     figures |= {key: judged[key] for key in ("precision", "recall", "f1")}
@@ -249,7 +249,7 @@ def _split_record(prepared: Prepared) -> SplitRecord:
 
 
 def best_on_validation(bundles: list[Bundle]) -> Bundle:
-    """The bundle of the highest PR-AUC on validation; of equal ones the first, so a baseline before a learned model."""
+    """Bundle with the highest PR-AUC on validation; the first of equal ones, so a baseline before a learned model."""
 
     def pr_auc(bundle: Bundle) -> float:
         value = bundle.manifest.metrics["validation"]["pr_auc"]

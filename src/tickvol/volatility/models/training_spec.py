@@ -1,4 +1,4 @@
-"""The numbers that say how detectors are trained."""
+"""Training parameters of detectors."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ CalibrationChoice = Literal["platt", "isotonic", "beta", "best"]
 
 
 class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How detectors are trained; the section `models` of the configuration says what each number means."""
+    """Training parameters; the section `models` of the configuration explains each of them."""
 
     seed: int = 7
     train_share: float = 0.6

@@ -1,4 +1,4 @@
-"""Every candidate over the folds: chosen on earlier rows, fitted on all of them, judged on the rows that follow."""
+"""Walk-forward runs: candidates chosen on earlier rows, refitted on all of them, evaluated on the rows that follow."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
 
 SELECTED = "selected"
-"""What the whole procedure gives: in each fold the candidate that was selected before its test rows were seen."""
+"""The whole procedure: in each fold the candidate that was selected before its test rows were seen."""
 
 PRIOR = "forecast"
-"""Taken where validation cannot tell: the candidate that falls back to HAR the fewer rows it has."""
+"""Fallback where validation cannot decide: the candidate that shrinks towards HAR when it has few rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class PreparedFold:
 
     Attributes
     ----------
-    outer : the table with the fold's labels; its split holds the rows that bundles are fitted and judged on.
+    outer : the table with the fold's labels; its split holds the rows on which bundles are fitted and evaluated.
     inner : the same with the rows on which choices are made.
     """
 
@@ -59,13 +59,13 @@ class PreparedFold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldResult(PreparedFold):
-    """What every candidate says of a fold's test rows.
+    """Predictions of all candidates for a fold's test rows.
 
     Attributes
     ----------
     bundles : by name, fitted on all earlier rows.
-    spike_log_odds : by name, of the spikes of validation, by the detector that was not fitted on them.
-    selected : the candidate that did best on validation.
+    spike_log_odds : by name, log-odds of the validation spikes from the detector that was not fitted on them.
+    selected : the candidate with the best validation result.
     """
 
     bundles: dict[str, Bundle]
@@ -76,9 +76,9 @@ class FoldResult(PreparedFold):
 def prepare_folds(
     table: FeatureTable, label: LabelSpec, rules: FoldRules, training: TrainingSpec
 ) -> tuple[list[PreparedFold], list[str]]:
-    """The folds on which candidates can be fitted, and of each other fold why not.
+    """The folds on which candidates can be fitted, and for each other fold the reason why not.
 
-    Train and validation rows decide that, and whether there are test rows: never what test rows hold.
+    Only train and validation rows, and the existence of test rows, decide that: never the content of test rows.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def prepare_sealed(table: FeatureTable, label: LabelSpec, rules: FoldRules, trai
     Raises
     ------
     NotEnoughData
-        When train or validation holds too few spikes or calm rows, or the block no row.
+        When train or validation holds too few spikes or calm rows, or the block holds no row.
     """
     values = label_values(table, label)
     fold = sealed_fold(table, trainable(table, label, values), horizon_s=label.horizon_s, rules=rules)
@@ -124,10 +124,10 @@ def _prepare(
 def run_fold(
     prepared: PreparedFold, training: TrainingSpec, names: Sequence[str], provenance: Provenance, rules: JudgingRules
 ) -> FoldResult:
-    """Choose on the inner split, fit again on all earlier rows, one candidate after the other.
+    """Choose on the inner split, then refit on all earlier rows, one candidate after another.
 
-    The candidate that does best on validation is selected, where validation holds the blocks and events of `rules`;
-    with fewer its order is chance, and `PRIOR` is taken.
+    The best candidate on validation is selected if validation holds the blocks and events that `rules` require;
+    with fewer, the ranking is chance and `PRIOR` is taken.
     """
     inner, outer = prepared.inner, prepared.outer
     bundles, spike_log_odds = {}, {}
@@ -141,7 +141,7 @@ def run_fold(
 
 
 def _can_choose(inner: Prepared, rules: JudgingRules) -> bool:
-    """Whether validation rows are enough to tell candidates apart, by the measure that intervals are held to."""
+    """True if validation has enough rows to separate candidates, by the same minimum as for intervals."""
     table, rows = inner.table, inner.split.validation
     positive = inner.positive[rows]
     events = len(find_events(table.product[rows], table.bar_end_ns[rows], positive, rules.horizon_s * NS_PER_S))
@@ -165,10 +165,10 @@ def _fit_again(
 
 
 def pool(results: Sequence[FoldResult]) -> tuple[JudgedRows, tuple[ScoredDetector, ...]]:
-    """The test rows of all folds as one sample, and what every candidate says of them.
+    """Test rows of all folds as one sample, with the predictions of every candidate.
 
-    Margins are Platt's log-odds, by which folds with detectors of their own can share one order. Bootstrap blocks are
-    cut from all bars between the first and the last test row, as far as the table has them.
+    Margins are Platt's log-odds, which put the detectors of different folds on a common scale. Bootstrap blocks are cut
+    from all bars between the first and the last test row, as far as the table has them.
     """
     table = results[0].outer.table
     parts = [np.flatnonzero(result.outer.split.test) for result in results]
@@ -225,7 +225,7 @@ def _scored(
 
 
 def fold_days(result: FoldResult) -> float:
-    """Days of bars that a fold's detectors were fitted on; bars of several products at one time count once."""
+    """Days of bars that a fold's detectors were fitted on; bars of several products at the same time count once."""
     split, table = result.outer.split, result.outer.table
     bars = len(np.unique(table.bar_end_ns[split.train]))
     return bars * table.spec.bar_ns / (86_400 * NS_PER_S)

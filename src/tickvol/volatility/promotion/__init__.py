@@ -1,1 +1,1 @@
-"""Who may serve: evidence of challenger and champion on the same rows, gates on it, and when to train again."""
+"""Promotion: evidence of challenger and champion on the same rows, gates on it, and the decision to retrain."""

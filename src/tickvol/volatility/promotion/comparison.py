@@ -1,7 +1,7 @@
-"""Challenger, champion and baselines on the same rows that neither of the two was trained on.
+"""Comparison of challenger, champion and baselines on the same rows, unseen by challenger and champion.
 
-What counts as a spike is the challenger's threshold, which is what would be served; the champion must rank those. Only
-calibration is each one's own: a probability answers the question it was fitted for.
+The challenger's threshold defines a spike, as it is the one that would be served; the champion must rank those spikes.
+Only calibration uses each one's own threshold, because a probability refers to the label it was fitted for.
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ from tickvol.volatility.promotion.evidence import AgainstChampion, Comparison, I
 from tickvol.volatility.schema.feature_table import FeatureTable
 
 SINGLE_TOLERANCE = 1e-12
-"""Of a probability."""
+"""Tolerance of a probability."""
 _DAY_NS = 86_400 * NS_PER_S
 _CHALLENGER, _CHAMPION = "challenger", "champion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """The rows that all are judged on: indices into the table, the truth, and margins by name."""
+    """Evaluated rows: indices into the table, labels, and margins by name."""
 
     places: NDArray[np.intp]
     positive: NDArray[np.bool_]
@@ -54,7 +54,7 @@ def compare(
     champion: Bundle | None,
     rules: JudgingRules,
 ) -> Comparison:
-    """Judge the challenger beside the baselines of its own training, and beside the champion where that is possible.
+    """Evaluate the challenger against the baselines of its own training run, and against the champion if comparable.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def compare(
     Raises
     ------
     NotEnoughData
-        When no row is left to judge.
+        When no row is left to evaluate.
     UsageError, SchemaMismatch
         As `select`.
     """
@@ -133,7 +133,7 @@ def _places(table: FeatureTable, product: NDArray[np.int32], bar_end_ns: NDArray
 def _resampled(
     table: FeatureTable, judged: _Judged, events: int, rules: JudgingRules
 ) -> dict[str, NDArray[np.float64]] | str:
-    """PR-AUC of each detector in the same resamples, or why there are none."""
+    """PR-AUC of each detector in the same resamples, or the reason why there are none."""
     block_bars = rules.block_s * NS_PER_S // table.spec.bar_ns
     because = why_no_interval(
         judged.axis.blocks(block_bars), events, min_blocks=rules.min_blocks, min_events=rules.min_events
@@ -176,7 +176,7 @@ def _against(table: FeatureTable, challenger: Bundle, champion: Bundle, judged: 
 
 
 def _calibration_error(table: FeatureTable, bundle: Bundle, places: NDArray[np.intp]) -> float | None:
-    """Of the bundle's probabilities of what it calls a spike itself."""
+    """Calibration error of the bundle's probabilities for spikes by its own threshold."""
     positive, known = spikes(table, bundle.manifest.spike_thresholds, label_values(table, bundle.label))
     own = places[known[places]]
     error = calibration(positive[own], bundle.probability(table)[own])["calibration_error"]
@@ -189,14 +189,14 @@ def _days(table: FeatureTable, places: NDArray[np.intp]) -> tuple[str, ...]:
 
 
 def answers_parity(bundle: Bundle, table: FeatureTable, single_rows: int = 200) -> tuple[int, int]:
-    """Scorable rows, and how many answers by table differ from those by matrix, in a batch or one by one.
+    """Number of scorable rows, and of those whose answers by table and by matrix differ, in a batch or one by one.
 
-    A batch must be equal to the bit. A row alone may be off by `SINGLE_TOLERANCE`: BLAS adds up a single row in another
-    order.
+    A batch must be bit-identical. A single row may differ by `SINGLE_TOLERANCE`, because BLAS sums a single row in
+    another order.
 
     Parameters
     ----------
-    single_rows : how many rows, evenly spaced, are also asked one by one, as the service does.
+    single_rows : number of rows, evenly spaced, that are also scored one by one, as the service does.
     """
     places = np.flatnonzero(bundle.scorable(table))
     by_table = bundle.probability(table)[places]

@@ -1,4 +1,4 @@
-"""What is known of a challenger before it may serve: figures and identities, no opinion; gates have those."""
+"""Evidence on a challenger: metrics and identities without judgement, which is up to the gates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tickvol.volatility.schema.label_spec import LabelSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a bundle is and was made of; `data_until_ns` is the end of the newest bar among its rows."""
+    """Identity and origin of a bundle; `data_until_ns` is the end of the newest bar among its rows."""
 
     name: str
     bundle_hash: str
@@ -39,7 +39,7 @@ class Identity:
         )
 
     def why_not_comparable(self, other: "Identity") -> str | None:
-        """What keeps both from being judged on the same rows; None where nothing does."""
+        """Reason why both cannot be evaluated on the same rows; None if they can."""
         if (self.schema_version, self.spec_fingerprint) != (other.schema_version, other.spec_fingerprint):
             return "the champion reads other features"
         return None if self.label == other.label else "the champion foretells something else"
@@ -47,7 +47,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """PR-AUC of the challenger minus that of another; `value` is None where either is undefined."""
+    """PR-AUC of the challenger minus another detector's; `value` is None where either is undefined."""
 
     over: str
     value: float | None
@@ -56,7 +56,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A figure of the challenger and of the champion; None where undefined."""
+    """A metric of the challenger and of the champion; None where undefined."""
 
     challenger: float | None
     champion: float | None
@@ -69,7 +69,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgainstChampion:
-    """The challenger beside the champion on the same rows; regimes are those of the challenger's train rows."""
+    """Challenger against champion on the same rows; the regimes come from the challenger's train rows."""
 
     lead: Lead
     calibration_error: Pair
@@ -78,14 +78,14 @@ class AgainstChampion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What the judged rows say.
+    """Results on the evaluated rows.
 
     Attributes
     ----------
-    rows, positives, events, days : of the judged rows; days as ISO dates, UTC.
-    pr_auc : of every detector that was judged.
+    rows, positives, events, days : of the evaluated rows; days as ISO dates, UTC.
+    pr_auc : of every evaluated detector.
     baseline_lead : over the best baseline; None without any baseline.
-    against_champion : the comparison, or why there is none; None where nobody serves.
+    against_champion : the comparison, or the reason why there is none; None where there is no champion.
     """
 
     rows: int
@@ -100,13 +100,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """Rows whose answers or features came out otherwise by another way; none should.
+    """Rows whose answers or features differ when computed another way; there should be none.
 
     Attributes
     ----------
-    rows, differing : answers by table against those by matrix, in a batch and one by one.
-    replayed, replayed_differing : rows of a log that was run through the engine, against the dataset; None without a
-        log.
+    rows, differing : answers by table against answers by matrix, in a batch and one by one.
+    replayed, replayed_differing : rows of a log that was replayed through the engine, against the dataset; None
+        without a log.
     """
 
     rows: int
@@ -117,12 +117,12 @@ class Parity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakCheck:
-    """What the leak check found and could not look for, and of which data, configuration and bundles.
+    """Failed and unchecked items of the leak check, and the data, configuration and bundles it covered.
 
     Attributes
     ----------
     bundles : hash by detector.
-    rules_equal : whether its limits are those of the configuration.
+    rules_equal : True if its limits equal the configuration's.
     """
 
     data_fingerprint: str
@@ -136,14 +136,14 @@ class LeakCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that gates look at.
+    """All evidence that the gates use.
 
     Attributes
     ----------
-    champion : None where nobody serves; the reason, where the one that serves cannot be read.
+    champion : None where there is none; the reason, where it cannot be read.
     leakcheck : the reason, where there is none.
-    candles : the challenger's rows are of closed candles.
-    rolled_back : why and when this version was taken out of service before; None where it was not.
+    candles : True if the challenger's rows are closed candles.
+    rolled_back : reason and time of an earlier rollback of this version; None without one.
     """
 
     challenger: Identity

@@ -1,7 +1,7 @@
-"""The gates between challenger and champion: each a pure function of the evidence that gives figure, limit and reason.
+"""Promotion gates: pure functions of the evidence that give a measured value, a limit and a reason.
 
-What is not known does not pass: a figure that is undefined is a reason to keep who serves. Where nobody serves, the
-gates that compare with the champion are open.
+Unknown does not pass: an undefined metric is a reason to keep the champion. Where there is no champion, the gates that
+compare with it are open.
 """
 
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from tickvol.volatility.promotion.evidence import AgainstChampion, Evidence, Ide
 from tickvol.volatility.promotion.rules import PromotionRules
 
 MAY_BE_UNCHECKED = (FUTURE, SERVED, PR_AUC)
-"""Checks that need the log, and the one that this gate makes itself on the judged rows."""
+"""Checks that need the log, and the one that the leak check gate repeats on the evaluated rows."""
 
 _NOBODY = "nobody serves, nothing to compare with"
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What a gate says.
+    """Result of one gate.
 
     Attributes
     ----------
-    figure, limit : what was measured and where it must lie; None where there is no number.
+    figure, limit : measured value and its limit; None where there is no number.
     """
 
     name: str
@@ -37,11 +37,11 @@ class GateResult:
 
 
 Verdict = tuple[bool, float | None, float | None, str]
-"""Passed, figure, limit, reason."""
+"""Passed, measured value, limit, reason."""
 
 
 def lead_over_baseline(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """The lower bound of the lead over the best baseline lies above 0."""
+    """Require that the lower bound of the lead over the best baseline is above 0."""
     lead = evidence.comparison.baseline_lead
     if lead is None:
         return False, None, 0.0, "no baseline was judged beside it"
@@ -50,7 +50,7 @@ def lead_over_baseline(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def lead_over_champion(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """The lower bound of the lead over the champion is not below 0 by more than the tolerance."""
+    """Require that the lower bound of the lead over the champion is not below 0 by more than the tolerance."""
     limit = -rules.champion_tolerance
     found = _against(evidence)
     if not isinstance(found, AgainstChampion):
@@ -60,7 +60,7 @@ def lead_over_champion(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def calibration(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """The calibration error, each against its own threshold of a spike, is not above the champion's by more than the
+    """Require that the calibration error, each by its own spike threshold, exceeds the champion's by at most the
     tolerance."""
     limit = rules.calibration_tolerance
     found = _against(evidence)
@@ -75,8 +75,8 @@ def calibration(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def regimes(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """In every regime of volatility that can be judged, PR-AUC is not below the champion's by more than the tolerance,
-    and enough regimes can be judged."""
+    """Require that in every comparable volatility regime PR-AUC is not below the champion's by more than the tolerance,
+    and that enough regimes are comparable."""
     limit = -rules.regime_tolerance
     found = _against(evidence)
     if not isinstance(found, AgainstChampion):
@@ -91,13 +91,13 @@ def regimes(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def latency(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """The 99% quantile of the time for one row is within the limit."""
+    """Require that the 99% quantile of the time per row is within the limit."""
     p99 = evidence.p99_us
     return p99 <= rules.max_p99_us, p99, rules.max_p99_us, f"p99 {p99:.0f} us a row; at most {rules.max_p99_us:.0f}"
 
 
 def parity(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """Answers by table and by matrix are equal; with a log, so are its features and the dataset's."""
+    """Require that answers by table and by matrix are equal and, given a log, its features and the dataset's."""
     found = evidence.parity
     differing = found.differing + found.replayed_differing
     reason = f"{found.differing} of {found.rows} answers differ between table and matrix"
@@ -110,9 +110,9 @@ def parity(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def leak_check(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """The leak check passed, on the challenger's data, configuration and bundle, and its PR-AUC can be believed.
+    """Require a passed leak check on the challenger's data, configuration and bundle, and a plausible PR-AUC.
 
-    Only what needs the log may be left unchecked.
+    Only checks that need the log may be left unchecked.
     """
     found, of, pr_auc = evidence.leakcheck, evidence.challenger, evidence.comparison.challenger_pr_auc
     limit = rules.max_pr_auc
@@ -141,7 +141,7 @@ def leak_check(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def days(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """The judged rows are of enough distinct days."""
+    """Require enough distinct days among the evaluated rows."""
     found = evidence.comparison.days
     named = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
     reason = f"{len(found)} UTC days judged ({named or 'none'}); at least {rules.min_days}"
@@ -149,7 +149,7 @@ def days(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def feature_schema(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """Schema and windows of the features are those that serve now."""
+    """Require the serving version's schema and windows of the features."""
     ours, theirs = evidence.challenger, evidence.champion
     told = f"schema {ours.schema_version}, spec {ours.spec_fingerprint[:12]}"
     if not isinstance(theirs, Identity):
@@ -160,7 +160,7 @@ def feature_schema(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def label(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """What is foretold is what the serving one foretells: kind, horizon and quantile."""
+    """Require the serving version's label: kind, horizon and quantile."""
     ours, theirs = evidence.challenger, evidence.champion
     told = _label(evidence.challenger.label.kind, ours.label.horizon_s, ours.label.quantile)
     if not isinstance(theirs, Identity):
@@ -171,14 +171,14 @@ def label(evidence: Evidence, rules: PromotionRules) -> Verdict:
 
 
 def real_market(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """A bundle of the simulated market does not follow one of real data."""
+    """Require that a bundle of the simulated market does not follow one of real data."""
     ours, theirs = evidence.challenger, evidence.champion
     passed = not ours.simulated or (isinstance(theirs, Identity) and theirs.simulated)
     return passed, None, None, "trained on the simulated market" if ours.simulated else "trained on real data"
 
 
 def history(evidence: Evidence, rules: PromotionRules) -> Verdict:
-    """What was rolled back does not come again by itself, under another number neither."""
+    """Require that the bundle was never rolled back, under this or another version number."""
     why = evidence.rolled_back
     return why is None, None, None, "never rolled back" if why is None else f"rolled back before: {why}"
 
@@ -197,11 +197,11 @@ GATES: dict[str, Callable[[Evidence, PromotionRules], Verdict]] = {
     "real market": real_market,
     "history": history,
 }
-"""In the order in which they are told."""
+"""In the order in which they are reported."""
 
 
 def through_gates(evidence: Evidence, rules: PromotionRules) -> tuple[GateResult, ...]:
-    """What each of `GATES` says; a challenger may serve when all are passed."""
+    """Results of all `GATES`; a challenger may serve when all are passed."""
     return tuple(GateResult(name, *gate(evidence, rules)) for name, gate in GATES.items())
 
 

@@ -1,8 +1,8 @@
-"""When to train again: a pure function of what happened before and of the time.
+"""Decision to retrain: a pure function of past events and the time.
 
-Drift has hysteresis. Its alarm is raised by several reports in a row at or above one level, and ends only with a report
-below a lower one; reports before the last training are of another model and do not count. Whatever the reason, nothing
-is trained again within the cool-down.
+Drift has hysteresis. Its alarm is raised by several consecutive reports at or above one level, and ends only with a
+report below a lower one; reports before the last training run refer to another model and do not count. Whatever the
+reason, there is no retraining within the cool-down.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _HOUR_NS = 3600 * NS_PER_S
 
 
 class Cause(StrEnum):
-    """What asks for a training."""
+    """Cause of a training run."""
 
     SCHEDULE = "schedule"
     DRIFT = "drift"
@@ -23,14 +23,14 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainRules:
-    """Numbers of the decision.
+    """Rules of the decision.
 
     Attributes
     ----------
-    interval_ns : by schedule, this long after the last training.
-    cooldown_ns : never sooner than this after the last training.
-    on_share, off_share : share that moved from which a report speaks for the alarm, and below which it ends.
-    reports : how many in a row raise it.
+    interval_ns : scheduled time after the last training run.
+    cooldown_ns : minimum time after the last training run.
+    on_share, off_share : moved share from which a report counts towards the alarm, and below which the alarm ends.
+    reports : number of consecutive reports that raise it.
     """
 
     interval_ns: int
@@ -42,7 +42,7 @@ class RetrainRules:
 
 @dataclass(frozen=True, slots=True)
 class DriftSeen:
-    """A drift report, when it was seen; `share` of what decides in the served bundle has moved."""
+    """A drift report and when it was seen; `share` is the moved share of the served bundle's importance."""
 
     at_ns: int
     share: float
@@ -50,7 +50,7 @@ class DriftSeen:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A training."""
+    """A training run."""
 
     at_ns: int
 
@@ -60,7 +60,7 @@ Event = DriftSeen | Trained
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether to train, for which cause, and why or why not."""
+    """Decision to retrain or not, with its cause and reason."""
 
     retrain: bool
     cause: Cause | None
@@ -70,12 +70,12 @@ class Decision:
 def decide(
     events: Sequence[Event], now_ns: int, rules: RetrainRules, because: Sequence[Cause] = tuple(Cause)
 ) -> Decision:
-    """Whether to train again now.
+    """Decide about retraining now.
 
     Parameters
     ----------
-    events : in the order in which they happened.
-    because : causes that are asked about; the schedule is looked at first.
+    events : in chronological order.
+    because : causes to consider; the schedule comes first.
 
     >>> rules = RetrainRules(interval_ns=100, cooldown_ns=10, on_share=0.5, off_share=0.3, reports=2)
     >>> decide([Trained(0), DriftSeen(1, 0.9)], 20, rules).retrain
@@ -106,7 +106,7 @@ def decide(
 
 
 def _drift(events: Sequence[Event], rules: RetrainRules) -> tuple[bool, str]:
-    """Whether the alarm is on after the last event, and the state in words."""
+    """Alarm state after the last event (True if on), and the state in words."""
     last = max((place for place, event in enumerate(events) if isinstance(event, Trained)), default=-1)
     shares = [event.share for event in events[last + 1 :] if isinstance(event, DriftSeen)]
     alarm, in_a_row = False, 0

@@ -10,12 +10,12 @@ class PromotionRules:
     Attributes
     ----------
     champion_tolerance : how far below 0 the lower bound of the lead over the champion may lie, PR-AUC.
-    regime_tolerance : how far below the champion's a regime's PR-AUC may be.
-    min_regimes : regimes of volatility in which both must have a PR-AUC at all.
-    calibration_tolerance : how far above the champion's the calibration error may be.
+    regime_tolerance : how far a regime's PR-AUC may be below the champion's.
+    min_regimes : volatility regimes in which both must have a defined PR-AUC.
+    calibration_tolerance : how far the calibration error may be above the champion's.
     max_pr_auc : above it a leak is suspected.
     max_p99_us : microseconds for one row, 99% quantile.
-    min_days : distinct UTC days among the judged rows.
+    min_days : distinct UTC days among the evaluated rows.
     """
 
     champion_tolerance: float

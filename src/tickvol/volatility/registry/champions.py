@@ -1,8 +1,8 @@
-"""Who serves: the only place that moves the alias `champion`, and the ledger that says who served when and why.
+"""The champion: the only place that moves the alias `champion`, and the ledger of which version served when and why.
 
-The ledger is written before the alias is moved, so no change is without an entry; where moving fails, the next entry
-says so. The registered model carries the ledger's last hash as a tag, and nothing is appended to a ledger that does not
-end there: whoever cuts the ledger and forges its head must reach MLflow too.
+The ledger is written before the alias is moved, so no change lacks an entry; if the move fails, the next entry records
+it. The registered model carries the ledger's last hash as a tag, and nothing is appended to a ledger that does not end
+in it: truncating the ledger and forging its end would require a change in MLflow too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,29 +23,29 @@ DECLINED = "declined"
 FAILED = "failed"
 
 _CHANGES = (BOOTSTRAP, PROMOTED, ROLLED_BACK, FAILED)
-"""After these `content["version"]` serves; a failed change names who goes on."""
+"""After these `content["version"]` serves; a failed change names the version that continues to serve."""
 
 _TAG = "ledger_head"
 
 
 def champions_ledger(settings: MlflowConfig) -> Ledger:
-    """The ledger of the configured model."""
+    """Champions ledger of the configured model."""
     return Ledger(settings.ledger_dir / f"{settings.registered_model}.champions.jsonl")
 
 
 def changing(settings: MlflowConfig) -> AbstractContextManager[None]:
-    """One at a time looks who serves and changes it; others wait."""
+    """Lock for reading and changing the champion; others wait."""
     path = champions_ledger(settings).path
     return exclusive(path.with_name(f"{path.name}.changing"))
 
 
 def note(settings: MlflowConfig, kind: str, content: Mapping[str, Any]) -> Entry:
-    """Append what changed nothing.
+    """Append an entry that records no change of champion.
 
     Raises
     ------
     LedgerBroken
-        When the ledger does not hold, or is not the one that MLflow saw.
+        When the ledger is invalid, or is not the one that MLflow saw.
     """
     entry = _append(settings, kind, content)
     with mlflow_client(settings) as client:
@@ -54,14 +54,14 @@ def note(settings: MlflowConfig, kind: str, content: Mapping[str, Any]) -> Entry
 
 
 def make_champion(settings: MlflowConfig, version: str, *, kind: str, content: Mapping[str, Any]) -> Entry:
-    """Let a version serve, inside of `changing`; who served until now becomes `previous`, but not after a bootstrap.
+    """Make a version the champion, inside of `changing`; the former champion becomes `previous`, except in a bootstrap.
 
-    A bootstrap follows nobody, or the simulated market, which is nothing to go back to.
+    A bootstrap follows no champion, or one of the simulated market, which is no target for a rollback.
 
     Raises
     ------
     LedgerBroken
-        When the change cannot be written down; nothing is changed then.
+        When the change cannot be recorded; nothing is changed then.
     """
     model, served = settings.registered_model, aliases(settings).get(CHAMPION)
 
@@ -76,12 +76,12 @@ def make_champion(settings: MlflowConfig, version: str, *, kind: str, content: M
 
 
 def roll_back(settings: MlflowConfig, *, at: str, reason: str) -> Entry:
-    """Let the previous champion serve again; afterwards there is none to go back to.
+    """Make the previous champion serve again; afterwards there is no version left to roll back to.
 
     Raises
     ------
     InputError
-        When there is no previous champion, or it serves already.
+        When there is no previous champion, or it already serves.
     """
     model = settings.registered_model
     with changing(settings):
@@ -102,7 +102,7 @@ def roll_back(settings: MlflowConfig, *, at: str, reason: str) -> Entry:
 
 
 def _change(settings: MlflowConfig, kind: str, content: Mapping[str, Any], move: Callable[[Any], None]) -> Entry:
-    """Write a change down, then make it; where that fails, another entry says who goes on."""
+    """Record a change, then make it; if that fails, another entry names the version that continues to serve."""
     entry = _append(settings, kind, content)
     try:
         with mlflow_client(settings) as client:
@@ -110,7 +110,7 @@ def _change(settings: MlflowConfig, kind: str, content: Mapping[str, Any], move:
             move(client)
     except TrackingUnavailable as error:
         serves = content["served_before"]
-        with suppress(TrackingUnavailable):  # where MLflow is gone nothing was moved
+        with suppress(TrackingUnavailable):  # if MLflow is unreachable nothing was moved
             serves = aliases(settings).get(CHAMPION)
         failed = {"at": content["at"], "version": serves, "reason": str(error)}
         entry = champions_ledger(settings).append(FAILED, failed)
@@ -131,13 +131,13 @@ def _witness(settings: MlflowConfig, client: Any, entry: Entry) -> None:
 
 
 def served_by_ledger(entries: Sequence[Entry]) -> str | None:
-    """The version that serves as the ledger says; None where nobody does."""
+    """Serving version according to the ledger; None if there is none."""
     changes = [entry.content.get("version") for entry in entries if entry.kind in _CHANGES]
     return None if not changes or changes[-1] is None else str(changes[-1])
 
 
 def rolled_back(entries: Sequence[Entry], version: str, bundle_hash: str) -> str | None:
-    """When and why a version, or another one of the same bundle, was rolled back last; None where none was."""
+    """Time and reason of the last rollback of a version, or of another one with the same bundle; None without one."""
     promoted = [entry.content for entry in entries if entry.kind == PROMOTED]
     same = {version} | {str(content["version"]) for content in promoted if content.get("bundle_hash") == bundle_hash}
     found = None
@@ -150,14 +150,14 @@ def rolled_back(entries: Sequence[Entry], version: str, bundle_hash: str) -> str
 
 
 def require_witnessed(settings: MlflowConfig, entries: Sequence[Entry]) -> None:
-    """Check the ledger against the hash that MLflow keeps, that of its end.
+    """Check the ledger against the hash of its last entry that MLflow keeps.
 
-    Behind it may stand a change that MLflow failed, and the entry that says so.
+    It may be followed by a change that MLflow failed to make, and the entry that records the failure.
 
     Raises
     ------
     LedgerBroken
-        When MLflow names an entry that the ledger does not hold, or others were put behind it.
+        When MLflow names an entry that the ledger does not hold, or further entries follow it.
     """
     if not aliases(settings):
         return

@@ -1,4 +1,4 @@
-"""The ledger of retraining: drift reports that were seen, decisions, trainings and what became of them."""
+"""The retraining ledger: drift reports seen, decisions, training runs and their results."""
 
 from collections.abc import Sequence
 
@@ -16,18 +16,18 @@ CHALLENGED = "challenged"
 
 
 def retrainings_ledger(settings: MlflowConfig) -> Ledger:
-    """The ledger of the configured model."""
+    """Retraining ledger of the configured model."""
     return Ledger(settings.ledger_dir / f"{settings.registered_model}.retraining.jsonl")
 
 
 def events_of(champions: Sequence[Entry], retrainings: Sequence[Entry], bundle: str | None) -> list[Event]:
-    """What a decision looks at, in order of time: the first version, drift reports, and trainings that were begun.
+    """Events that a decision depends on, in time order: the first version, drift reports, and training runs started.
 
-    A training counts from its beginning, so that one which fails is not tried again at once.
+    A training run counts from its start, so that a failing one is not retried at once.
 
     Parameters
     ----------
-    bundle : hash of the one that serves; reports of others do not count.
+    bundle : hash of the serving bundle; reports on other bundles do not count.
     """
     found: list[Event] = [Trained(_at(entry)) for entry in champions if entry.kind == BOOTSTRAP]
     for entry in retrainings:
@@ -39,12 +39,12 @@ def events_of(champions: Sequence[Entry], retrainings: Sequence[Entry], bundle: 
 
 
 def is_known(retrainings: Sequence[Entry], report_sha256: str) -> bool:
-    """Whether a drift report was seen before."""
+    """True if a drift report was seen before."""
     return any(entry.kind == DRIFT and entry.content["report_sha256"] == report_sha256 for entry in retrainings)
 
 
 def counted_until_ns(retrainings: Sequence[Entry], bundle: str) -> int | None:
-    """Where the rows of the newest report of a bundle that counted end; None where none did."""
+    """End of the rows of the bundle's newest report that counted; None without one."""
     of_bundle = [entry for entry in retrainings if entry.kind == DRIFT and entry.content["bundle"] == bundle]
     return max((int(entry.content["current_to_ns"]) for entry in of_bundle), default=None)
 

@@ -1,4 +1,4 @@
-"""Training in MLflow: one run of a command, one nested run a detector, and the registry's aliases (never stages)."""
+"""Training in MLflow: one run per command, one nested run per detector, and the registry's aliases (never stages)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _REQUIREMENTS = ["tickvol"]
-"""Given to `log_model`, which otherwise spends seconds on finding out what is imported."""
+"""Passed to `log_model`, which otherwise spends seconds on inferring the imports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorRecord:
-    """A trained detector as it is logged.
+    """A trained detector to be logged.
 
     Attributes
     ----------
-    directory : where its bundle was saved.
-    metrics : flat names to figures; undefined ones are left out, since the store cannot hold them.
+    directory : saved bundle.
+    metrics : flat names to values; undefined ones are left out, since the store cannot hold them.
     figures : file names to figures.
     """
 
@@ -53,7 +53,7 @@ def log_training(
     best: Bundle,
     at: str,
 ) -> Registered:
-    """Log everything of one command and register its best bundle.
+    """Log everything of one training command and register its best bundle.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def log_training(
     Raises
     ------
     TrackingUnavailable
-        When MLflow cannot be reached, or fails on the way.
+        When MLflow cannot be reached or fails meanwhile.
     """
     experiment = connect(settings)
     import mlflow
@@ -108,7 +108,7 @@ def _log_detector(record: DetectorRecord, experiment: str) -> str:
 
 
 def register(settings: MlflowConfig, uri: str, *, simulated: bool, at: str) -> Registered:
-    """Make a logged model a new version: `challenger`, and `champion` where there is none that may stay.
+    """Register a logged model as a new version: `challenger`, and `champion` if there is none that may stay.
 
     A champion trained on the simulated market gives way to the first version trained on real data. Every other change
     of the champion is a promotion or a rollback.
@@ -135,7 +135,7 @@ def register(settings: MlflowConfig, uri: str, *, simulated: bool, at: str) -> R
 
 
 def resolve_alias(settings: MlflowConfig, alias: str = CHAMPION) -> Path:
-    """Directory of the bundle that an alias of the registry names; `Bundle.load` checks it.
+    """Directory of the bundle that a registry alias names; `Bundle.load` verifies it.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def resolve_alias(settings: MlflowConfig, alias: str = CHAMPION) -> Path:
 
 
 def alias_source(settings: MlflowConfig, alias: str = CHAMPION) -> str:
-    """Where the artifacts lie that an alias names, without fetching them: it changes when the alias moves.
+    """Location of the artifacts that an alias names, without fetching them: it changes when the alias moves.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A search in MLflow: one run, with a nested run for each trial."""
+"""Hyperparameter searches in MLflow: one run, with a nested run for each trial."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -13,19 +13,19 @@ class SearchTrial(Protocol):
 
     @property
     def number(self) -> int:
-        """From 0."""
+        """Number of the trial, from 0."""
 
     @property
     def value(self) -> float | None:
-        """What it came to; None where it was pruned or failed."""
+        """Result of the trial; None if it was pruned or failed."""
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """The numbers tried."""
+        """Parameters tried."""
 
     @property
     def state(self) -> Any:
-        """How it ended, with a `name`."""
+        """Final state, with a `name`."""
 
 
 def log_search(settings: MlflowConfig, name: str, trials: Sequence[SearchTrial], provenance: Provenance) -> None:
@@ -34,7 +34,7 @@ def log_search(settings: MlflowConfig, name: str, trials: Sequence[SearchTrial],
     Raises
     ------
     TrackingUnavailable
-        When MLflow cannot be reached, or fails on the way.
+        When MLflow cannot be reached or fails meanwhile.
     """
     experiment = connect(settings)
     import mlflow

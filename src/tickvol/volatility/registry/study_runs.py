@@ -1,4 +1,4 @@
-"""A study in MLflow: one run, with a nested run for each candidate."""
+"""Studies in MLflow: one run, with a nested run for each candidate."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,12 @@ def log_study(
     results: Sequence[FoldResult],
     figures: "Mapping[str, Figure]",
 ) -> None:
-    """Log a study's document, its figures and, nested, the figures of each candidate.
+    """Log a study's document, its figures and, nested, the metrics of each candidate.
 
     Raises
     ------
     TrackingUnavailable
-        When MLflow cannot be reached, or fails on the way.
+        When MLflow cannot be reached or fails meanwhile.
     """
     experiment = connect(settings)
     import mlflow

@@ -1,4 +1,4 @@
-"""The ledgers of trials and of openings of the sealed block: every training counts, failed and pruned ones too."""
+"""Ledgers of trials and of openings of the sealed block: every training run counts, even failed and pruned ones."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,19 +17,19 @@ SEALED = "sealed.jsonl"
 
 
 def trial_of(source: str, horizon_s: int, table: FeatureTable) -> dict[str, Any]:
-    """What tells the trials of one question apart from those of another."""
+    """Keys that identify the trials of one question."""
     return {"source": source, "horizon_s": horizon_s, "simulated": table.simulated}
 
 
 class Trial:
-    """A training under way."""
+    """A training run in progress."""
 
     def __init__(self) -> None:
         self.figures: dict[str, Any] = {}
         self.state = "complete"
 
     def ended(self, bundles: Sequence[Bundle]) -> None:
-        """Take down what it came to."""
+        """Record the results of a training run."""
         self.figures = {
             bundle.name: {
                 "bundle_hash": bundle.version,
@@ -40,17 +40,17 @@ class Trial:
         }
 
     def scored(self, value: float | None, *, pruned: bool = False) -> None:
-        """Take down the value of a search's trial."""
+        """Record the value of a search trial."""
         self.figures = {"value": value}
         self.state = "pruned" if pruned else "complete"
 
 
 class TrialLedger:
-    """Trials and openings, in two files of one directory.
+    """Ledger of trials and openings, in two files of one directory.
 
     Parameters
     ----------
-    clock : tells the time that entries are dated with, ISO 8601.
+    clock : returns the time of an entry, ISO 8601.
     """
 
     def __init__(self, directory: Path, clock: Callable[[], str]) -> None:
@@ -60,11 +60,11 @@ class TrialLedger:
 
     @contextmanager
     def trial(self, about: Mapping[str, Any], provenance: Provenance, candidates: Sequence[str]) -> Iterator[Trial]:
-        """Write a training down when it ends, whichever way it ends.
+        """Record a training run when it ends, successfully or not.
 
         Parameters
         ----------
-        about : source, horizon_s, simulated and what else tells it apart.
+        about : source, horizon_s, simulated and other identifying keys.
         candidates : detectors that were trained; each counts as a trial.
         """
         trial, started = Trial(), self._now()
@@ -88,11 +88,11 @@ class TrialLedger:
             )
 
     def count(self, source: str, horizon_s: int, *, simulated: bool) -> int:
-        """How many candidates were tried on a source at a horizon: distinct ones by configuration, data and name.
+        """Number of distinct candidates tried on a source at a horizon, by configuration, data and name.
 
         Parameters
         ----------
-        simulated : whether to count those of simulated markets, or those of real ones.
+        simulated : True to count those of simulated markets, False those of real ones.
         """
         tried = {
             (entry.content["provenance"]["config_hash"], entry.content["provenance"]["data_fingerprint"], name)
@@ -104,15 +104,15 @@ class TrialLedger:
         return len(tried)
 
     def opened(self, about: Mapping[str, Any]) -> int:
-        """Write down that the sealed block is being opened; on disk when this returns. Gives the opening's number."""
+        """Record the opening of the sealed block; on disk when this returns. Returns the opening's number."""
         return self._sealed.append("opened", {"date": self._now(), **about}).number
 
     def sealed_result(self, opening: int, result: Mapping[str, Any]) -> None:
-        """Write down what an opening came to."""
+        """Record the result of an opening."""
         self._sealed.append("result", {"opening": opening, "date": self._now(), **result})
 
     def openings(self, source: str) -> list[dict[str, Any]]:
-        """All openings of a source's sealed block so far, with their results; None where one came to nothing."""
+        """All openings of a source's sealed block so far, with their results; these are None where there are none."""
         entries = self._sealed.entries()
         results = {entry.content["opening"]: dict(entry.content) for entry in entries if entry.kind == "result"}
         nothing = {"bundle_hash": None, "pr_auc": None, "lead": None}

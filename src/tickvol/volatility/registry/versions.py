@@ -1,4 +1,4 @@
-"""Versions of the registered model: by alias or number, their bundles, and what was trained beside them."""
+"""Versions of the registered model by alias or number, their bundles, and the detectors trained with them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from tickvol.volatility.models.bundle import Bundle
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
-"""The champion before the present one, kept to go back to."""
+"""The former champion, kept as the rollback target."""
 
 _PARENT = "mlflow.parentRunId"
 
@@ -31,7 +31,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorRun:
-    """A detector as one training logged it: its run, where its bundle is, and what was logged with it."""
+    """A detector as logged by a training run: its run, the location of its bundle, and its logged values."""
 
     run_id: str
     name: str
@@ -42,12 +42,12 @@ class DetectorRun:
 
 @contextmanager
 def mlflow_client(settings: MlflowConfig) -> Iterator[Any]:
-    """A client of the configured store; what it says is absent is left to the caller, other faults are told.
+    """Client of the configured store; not-found errors are left to the caller, other errors are raised as unavailable.
 
     Raises
     ------
     TrackingUnavailable
-        When MLflow cannot be reached, or fails on the way.
+        When MLflow cannot be reached or fails meanwhile.
     """
     connect(settings)
     import mlflow
@@ -64,7 +64,7 @@ def _absent(error: Any) -> bool:
 
 
 def find_version(settings: MlflowConfig, name: str) -> Version:
-    """The version that an alias names, or of that number.
+    """Version by alias or number.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def find_version(settings: MlflowConfig, name: str) -> Version:
 
 
 def aliases(settings: MlflowConfig) -> dict[str, str]:
-    """Version by alias; empty where nothing was registered."""
+    """Version by alias; empty if nothing was registered."""
     from mlflow.exceptions import MlflowException
 
     with mlflow_client(settings) as client:
@@ -108,11 +108,11 @@ def aliases(settings: MlflowConfig) -> dict[str, str]:
 
 
 def directory_of(source: str, named: str) -> Path:
-    """Directory of the bundle of a logged model, downloaded where the store is elsewhere; `Bundle.load` checks it.
+    """Directory of a logged model's bundle, downloaded if the store is remote; `Bundle.load` verifies it.
 
     Parameters
     ----------
-    named : what messages open with.
+    named : start of the error messages.
 
     Raises
     ------
@@ -133,29 +133,29 @@ def directory_of(source: str, named: str) -> Path:
 
 
 def bundle_of(settings: MlflowConfig, version: Version) -> Bundle:
-    """The bundle of a version, checked."""
+    """Bundle of a version, verified."""
     return Bundle.load(directory_of(version.source, f"models:/{settings.registered_model}/{version.number}"))
 
 
 def bundle_hash_of(settings: MlflowConfig, version: Version) -> str | None:
-    """Hash of the bundle of a version as its run logged it; None where it did not."""
+    """Hash of the bundle of a version as its run logged it; None if it did not."""
     with mlflow_client(settings) as client:
         found = client.get_run(version.run_id).data.params.get("bundle_hash")
     return None if found is None else str(found)
 
 
 def baselines_beside(settings: MlflowConfig, version: Version) -> list[Bundle]:
-    """The baselines of the training that made a version."""
+    """Baselines of the training run that made a version."""
     runs = detector_runs(settings, version.run_id, siblings=True)
     return [Bundle.load(directory_of(run.source, run.name)) for run in runs if run.params.get("baseline") == "True"]
 
 
 def detector_runs(settings: MlflowConfig, run_id: str, *, siblings: bool = False) -> list[DetectorRun]:
-    """Detectors of a run, in order of name: of a training all, of a detector's own run that one.
+    """Detectors of a run by name: all for a training run, one for a detector's own run.
 
     Parameters
     ----------
-    siblings : of a detector's own run, also those that were trained with it.
+    siblings : for a detector's own run, include the detectors that were trained with it.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def run_of_bundle(settings: MlflowConfig, bundle_hash: str) -> str:
 
 
 def training_params(settings: MlflowConfig, run_id: str) -> dict[str, str]:
-    """Parameters of a training, by its own run or that of one of its detectors."""
+    """Parameters of a training run, by its own run id or by one of its detectors'."""
     with mlflow_client(settings) as client:
         run = client.get_run(run_id)
         parent = run.data.tags.get(_PARENT)

@@ -1,7 +1,7 @@
 """Figures of an evaluation: PR curves, calibration, leads with intervals, scores against spikes.
 
-Each gives a Matplotlib figure that no global state knows of; whoever asks saves it. Models are drawn in colour,
-baselines in grey, the best baseline in black.
+Each function returns a Matplotlib figure outside pyplot's global state; the caller saves it. Models are drawn in
+colour, baselines in grey, the best baseline in black.
 """
 
 import io
@@ -27,14 +27,14 @@ _DPI = 110
 
 
 def png(figure: "Figure") -> bytes:
-    """The figure as PNG without date or software inside: the same figure gives the same bytes."""
+    """The figure as PNG without date or software metadata: the same figure gives the same bytes."""
     page = io.BytesIO()
     figure.savefig(page, format="png", dpi=_DPI, metadata={"Software": None})
     return page.getvalue()
 
 
 def pr_figure(rows: JudgedRows, detectors: Sequence[ScoredDetector], best_baseline: str | None) -> "Figure":
-    """Precision against recall at every threshold, with the prevalence as the line of no skill."""
+    """Precision against recall at every threshold, with the prevalence as the no-skill line."""
     figure, axes = canvas(7.0, 5.0)
     for detector, style in _styled(detectors, best_baseline):
         if judgeable(rows.positive, detector.margin):
@@ -50,7 +50,7 @@ def pr_figure(rows: JudgedRows, detectors: Sequence[ScoredDetector], best_baseli
 def calibration_figure(
     bins: Mapping[str, Sequence[Mapping[str, float]]], detectors: Sequence[ScoredDetector], best_baseline: str | None
 ) -> "Figure":
-    """Share of spikes against mean probability in bins of equal mass; on the diagonal a probability means what it says.
+    """Reliability diagram: share of spikes against mean probability in bins of equal mass; calibrated on the diagonal.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def calibration_figure(
 
 
 def lead_figure(figures: Mapping[str, Mapping[str, Any]], best_baseline: str | None) -> "Figure":
-    """Lead in PR-AUC over the best baseline with its 95% interval; hollow where there is no interval.
+    """Lead in PR-AUC over the best baseline with its 95% interval; hollow markers have no interval.
 
     Parameters
     ----------
@@ -94,9 +94,10 @@ def lead_figure(figures: Mapping[str, Mapping[str, Any]], best_baseline: str | N
 
 
 def timeline_figure(rows: JudgedRows, detector: ScoredDetector, *, horizon_s: int, cooldown_s: int) -> "Figure":
-    """Probability over time with spikes shaded and alarms marked, a panel for each product.
+    """Probability over time with spikes shaded and alarms marked, one panel per product.
 
-    Silences of the recording are left out (a vertical line each), so that sessions of different days fit one axis.
+    Breaks in the recording are left out (marked by a vertical line each), so that sessions of different days fit one
+    axis.
     """
     shown = np.unique(rows.product)
     figure, panels = _panels(11.0, 1.0 + 2.2 * len(shown), len(shown))
@@ -161,7 +162,7 @@ def _styled(
 
 
 def canvas(width: float, height: float) -> "tuple[Figure, Axes]":
-    """A figure with one pair of axes, of these inches."""
+    """A figure with one pair of axes, size in inches."""
     figure, panels = _panels(width, height, 1)
     return figure, panels[0]
 

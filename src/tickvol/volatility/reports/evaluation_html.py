@@ -1,4 +1,4 @@
-"""The evaluation report as one HTML page: tables from the JSON, figures as data URIs."""
+"""The evaluation report as one self-contained HTML page: tables from the JSON, figures as data URIs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ _PART = (("rows", "rows"), ("spike rows", "positives"), ("prevalence", "prevalen
 
 
 def render(report: Mapping[str, Any], figures: Sequence[tuple[str, bytes]]) -> str:
-    """The page.
+    """Render the page.
 
     Parameters
     ----------

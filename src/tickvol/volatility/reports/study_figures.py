@@ -1,4 +1,4 @@
-"""Figures of candidates over folds, as one would put them before a sceptic."""
+"""Figures of walk-forward studies."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ _SHOWN_BASELINES = 2
 def study_figures(
     document: Mapping[str, Any], rows: JudgedRows, detectors: Sequence[ScoredDetector]
 ) -> "list[tuple[str, Figure]]":
-    """Caption and figure, in the order to show."""
+    """Captions and figures, in display order."""
     best = document["best_baseline"]
     ranked = [name for name, figures in candidates_of(document) if figures["baseline"]][:_SHOWN_BASELINES]
     shown = [one for one in detectors if not one.baseline or one.name in ranked]
@@ -77,7 +77,7 @@ def learning_figure(document: Mapping[str, Any]) -> "Figure":
 
 
 def operating_figure(document: Mapping[str, Any]) -> "Figure":
-    """Share of events caught at the rates of false alarms that are asked about."""
+    """Share of events caught at the configured false-alarm rates."""
     figure, axes = canvas(7.0, 4.2)
     colours = iter(MODEL_COLOURS)
     for name, figures in candidates_of(document):
@@ -99,7 +99,7 @@ def operating_figure(document: Mapping[str, Any]) -> "Figure":
 
 
 def conformal_figure(document: Mapping[str, Any]) -> "Figure":
-    """Missed share of each day that holds spikes, with a fixed and with an adaptive threshold."""
+    """Share of missed spikes per day, for days that hold spikes, with a fixed and an adaptive threshold."""
     figure, axes = canvas(8.0, 4.0)
     folds = document["conformal"]
     for kind, colour in (("fixed", "#aaaaaa"), ("adaptive", MODEL_COLOURS[0])):

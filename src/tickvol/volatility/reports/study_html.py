@@ -1,4 +1,4 @@
-"""Studies over folds as one HTML page."""
+"""Walk-forward studies as one self-contained HTML page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,12 +25,12 @@ _METHOD = (
 
 
 def render(document: Mapping[str, Any], figures: Sequence[Sequence[tuple[str, bytes]]]) -> str:
-    """The page.
+    """Render the page.
 
     Parameters
     ----------
     document : as `tickvol walk-forward` writes it.
-    figures : caption and PNG of each figure, for each study that was judged.
+    figures : caption and PNG of each figure, for each study that was evaluated.
     """
     judged = [study for study in document["studies"] if study["not_judged_because"] is None]
     blocks: list[Block] = [
@@ -102,7 +102,7 @@ def _study(study: Mapping[str, Any]) -> list[Block]:
 
 
 def verdict_of(study: Mapping[str, Any]) -> Verdict:
-    """What may be said of the selected candidate, and of the sealed block."""
+    """Verdict on the selected candidate, and on the sealed block."""
     chosen = study["detectors"]["selected"]
     after = chosen["lead_after_trials"]
     if after is None:
@@ -202,7 +202,7 @@ def _folds(study: Mapping[str, Any]) -> Table:
 
 
 def _operating(study: Mapping[str, Any]) -> Table:
-    """A row for each candidate, the same figures for each bearable rate."""
+    """A row for each candidate, the same metrics for each maximum false-alarm rate."""
     rates = [point["at_most"] for point in study["detectors"]["selected"]["operating_points"]]
     header = ["candidate", *(f"{rate:g} an hour: {name}" for rate in rates for name in ("caught", "early", "lead (s)"))]
     body = [

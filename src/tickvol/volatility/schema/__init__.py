@@ -1,1 +1,1 @@
-"""Feature rows, feature tables and the specifications of features and labels."""
+"""Feature rows, feature tables, and the specifications of features and labels."""

@@ -1,11 +1,11 @@
-"""The feature row: one declared order of columns, each with its unit. `docs/feature_spec.md` holds the formulas."""
+"""The feature row: the declared order of columns, each with its unit. `docs/feature_spec.md` holds the formulas."""
 
 import msgspec
 
 from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 SCHEMA_VERSION = 2
-"""Raised whenever a column's name, place, unit or formula changes."""
+"""Incremented whenever a column's name, position, unit or formula changes."""
 
 KEY_COLUMNS = ("product_id", "bar_end_ns")
 
@@ -41,11 +41,11 @@ _CLOCKS = (
 )
 
 CLOCK_NAMES = tuple(column.name for column in _CLOCKS)
-"""Features that follow from `bar_end_ns` alone and know nothing of the market."""
+"""Features that follow from `bar_end_ns` alone and carry no market information."""
 
 
 def feature_columns(spec: FeatureSpec) -> tuple[Column, ...]:
-    """All features of a spec, in the order in which every row, file and model holds them.
+    """All features of a spec, in the order used by every row, file and model.
 
     >>> [c.name for c in feature_columns(FeatureSpec())][:3]
     ['mid', 'bar_log_return', 'log_return_10']

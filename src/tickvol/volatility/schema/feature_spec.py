@@ -1,4 +1,4 @@
-"""Bars and windows: the numbers that define every feature, and the look-back that follows from them."""
+"""Bars and windows: the parameters that define every feature, and the look-back that follows from them."""
 
 import hashlib
 import math
@@ -12,16 +12,16 @@ MAX_WINDOW_BARS = 100_000
 
 
 class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bars, windows and rules of the unknown.
+    """Bars, windows and rules for missing data.
 
     Attributes
     ----------
     bar_ms : bar length; bar k covers the event times [k*bar, (k+1)*bar).
-    grace_ms : a bar closes when the largest event time seen is this far beyond its end.
-    max_carry_s : how long the last quote stands for bars without ticks.
-    max_silence_s : bars without any record in a longer silence are missing.
+    grace_ms : a bar closes when the highest event time seen is this far beyond its end.
+    max_carry_s : how long the last quote is carried forward into bars without ticks.
+    max_silence_s : bars within a longer stretch without any record are missing.
     windows_s : window lengths, ascending, multiples of the bar.
-    reference_window_s : the window whose realized volatility `vol_zscore` and `typical_vol` look at; one of
+    reference_window_s : the window whose realized volatility `vol_zscore` and `typical_vol` are based on; one of
         `windows_s`.
     min_coverage : a window with a smaller known share gives NaN.
     half_lives_s : half-lives of the exponential weights of `ewma_vol` and `tick_intensity`, ascending.
@@ -107,21 +107,21 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def memory_bars(self) -> int:
         """Bars that a row can depend on: statistics of the reference window look back further than the longest window.
 
-        `vol_zscore` and `typical_vol` see realized volatilities of one longest window ago, each of them a reference
-        window further back; a bipower term needs two returns and a return two mids.
+        `vol_zscore` and `typical_vol` use realized volatilities from up to one longest window ago, each covering a
+        reference window before that; a bipower term needs two returns, and a return two mids.
         """
         return self.bars(self.longest_window_s) + self.bars(self.reference_window_s) + 3
 
     @property
     def lookback_s(self) -> int:
-        """Seconds of log before a row (or a late record) that decide it; start this much earlier and nothing changes.
+        """Seconds of log that a row (or a late record) depends on; starting this much earlier gives identical rows.
 
-        Besides `memory_bars` a first bar may carry a quote of `max_carry_s` ago and may end a silence.
+        In addition to `memory_bars`, the first bar may carry a quote from `max_carry_s` ago and may end a silence.
         """
         bars_s = math.ceil(self.memory_bars * self.bar_ms / 1000)
         margin_s = math.ceil((self.grace_ms + 2 * self.bar_ms) / 1000)
         return max(bars_s, self.duplicate_memory_s) + self.max_carry_s + self.max_silence_s + margin_s
 
     def fingerprint(self) -> str:
-        """SHA-256 of the spec; rows of different fingerprints must not be mixed."""
+        """SHA-256 of the spec; rows with different fingerprints must not be mixed."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()

@@ -1,4 +1,4 @@
-"""Feature rows as columns in memory: what storage reads and what labels, models and reports take."""
+"""Feature rows as columns in memory: read from storage, used by labels, models and reports."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -14,16 +14,16 @@ from tickvol.volatility.schema.feature_spec import FeatureSpec
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """Feature rows of several products, sorted by (product, bar_end_ns), each key once.
+    """Feature rows of several products, sorted by (product, bar_end_ns), keys unique.
 
     Attributes
     ----------
     spec : bars and windows that made the rows.
     products : names that `product` indexes, ascending.
     product : (n,) int32, index into `products`.
-    bar_end_ns : (n,) int64, end of the row's bar, ns since the epoch; the row knows what happened before it.
-    values : (n, k) float64, in the order of `feature_names(spec)`; unknown is NaN.
-    simulated : whether any row stems from the simulated market; its figures then say nothing about real markets.
+    bar_end_ns : (n,) int64, end of the row's bar, ns since the epoch; the row depends only on what happened before it.
+    values : (n, k) float64, in the order of `feature_names(spec)`; NaN where unknown.
+    simulated : True if any row stems from the simulated market; metrics then say nothing about real markets.
     """
 
     spec: FeatureSpec
@@ -48,7 +48,7 @@ class FeatureTable:
         Raises
         ------
         SchemaMismatch
-            When the spec makes no such feature.
+            When the spec does not define such a feature.
         """
         try:
             return self.values[:, self.names.index(name)]
@@ -56,11 +56,11 @@ class FeatureTable:
             raise SchemaMismatch(f"feature {name!r}: not made by windows_s {self.spec.windows_s}") from None
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "FeatureTable":
-        """The rows of a mask or of ascending indices."""
+        """Rows selected by a mask or by ascending indices."""
         return replace(self, product=self.product[rows], bar_end_ns=self.bar_end_ns[rows], values=self.values[rows])
 
     def runs(self) -> NDArray[np.intp]:
-        """(n,) number of the contiguous run that each row belongs to: same product, bars without a hole.
+        """(n,) index of the contiguous run that each row belongs to: same product, consecutive bars.
 
         >>> table = FeatureTable(FeatureSpec(), ("A-B",), np.zeros(3, np.int32),
         ...                      np.array([1, 2, 4], np.int64) * 1_000_000_000, np.zeros((3, 86)))
@@ -74,10 +74,10 @@ class FeatureTable:
 
 
 def settled_end_ns(table: FeatureTable) -> int:
-    """The newest bar end that every product has reached which still goes on: rows up to it will not become more.
+    """Newest bar end that every active product has reached: no further rows will be added up to it.
 
-    A featurizer at work writes products one after the other, each as far as it has come. A product without a row in the
-    look-back before the newest one does not count, as it has ended.
+    A running featurizer writes products one after the other, each as far as it has come. A product without a row in the
+    look-back before the newest row has ended and does not count.
 
     >>> table = FeatureTable(FeatureSpec(), ("A-B", "C-D"), np.array([0, 0, 1], np.int32),
     ...                      np.array([1, 2, 1], np.int64) * 1_000_000_000, np.zeros((3, 86)))
@@ -90,7 +90,7 @@ def settled_end_ns(table: FeatureTable) -> int:
 
 
 def table_fingerprint(table: FeatureTable) -> str:
-    """SHA-256 over spec, keys and values: the identity of the data that a model saw."""
+    """SHA-256 over spec, keys and values: identifies the data a model was trained on."""
     digest = hashlib.sha256(table.spec.fingerprint().encode())
     digest.update("\n".join(table.products).encode())
     for array in (table.product, table.bar_end_ns, table.values):

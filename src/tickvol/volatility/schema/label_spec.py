@@ -1,4 +1,4 @@
-"""What is asked of the future: the specification of a label."""
+"""Specification of a label."""
 
 import enum
 

@@ -1,1 +1,1 @@
-"""From feature rows to predictions and outcomes on Kafka."""
+"""The scorer: from feature rows to predictions and outcomes on Kafka."""

@@ -1,4 +1,4 @@
-"""Which bundle is served: the configured directory, else the one that the registry's champion alias names."""
+"""The bundle to serve: the configured directory, else the one that the registry's champion alias names."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tickvol.volatility.settings.profile import VolatilityConfig
 
 
 def bundle_directory(config: VolatilityConfig) -> Path:
-    """Where the bundle to serve lies; MLflow is asked only where `serving.bundle_dir` is empty.
+    """Directory of the bundle to serve; MLflow is queried only if `serving.bundle_dir` is empty.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The bundle that is to be served, looked at again and again by whoever must not stop when it changes."""
+"""Polling for a new bundle to serve, for processes that must not stop when it changes."""
 
 import hashlib
 import logging
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 class BundleWatch:
-    """What `bundle_directory` leads to, read only when its mark has changed.
+    """The bundle of `bundle_directory`, loaded only when its mark has changed.
 
-    The mark is the hash of `bundle.json`, or where the artifacts of the registry's champion lie.
+    The mark is the hash of `bundle.json`, or the location of the artifacts of the registry's champion.
     """
 
     def __init__(self, config: VolatilityConfig) -> None:
@@ -27,12 +27,12 @@ class BundleWatch:
         self._mark = ""
 
     def changed(self) -> Bundle | None:
-        """The bundle, checked and asked once for practice, if it is another than at the last call; else None.
+        """Verify and test the bundle if it differs from the last call's, and return it; else None.
 
         Raises
         ------
         TickvolError
-            When there is none, it cannot be used, or its features are of another spec than the configuration's.
+            When there is none, it is unusable, or its features have another spec than the configuration's.
         """
         mark = self._look()
         if mark == self._mark:
@@ -62,11 +62,11 @@ class BundleWatch:
 
 
 class ServedBundle:
-    """The bundle at hand; a thread exchanges it, and one that cannot be used never takes a good one's place.
+    """The current bundle; a thread replaces it, and an unusable bundle never replaces a good one.
 
     Attributes
     ----------
-    changes, failures : how often another bundle was taken, and how often one could not be.
+    changes, failures : number of bundle replacements, and of failed attempts.
     """
 
     def __init__(self, config: VolatilityConfig) -> None:
@@ -80,16 +80,16 @@ class ServedBundle:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is one."""
+        """True if a bundle is loaded."""
         return self._bundle is not None
 
     def now(self) -> Bundle:
-        """The bundle; there must be one."""
+        """The current bundle; there must be one."""
         assert self._bundle is not None
         return self._bundle
 
     def open(self) -> None:
-        """Take the first one.
+        """Load the first bundle.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class ServedBundle:
         self._take(self._watch.changed())
 
     def wait(self, stopped: Callable[[], bool]) -> None:
-        """Look until there is one, or someone asks to stop."""
+        """Poll until there is a bundle, or a stop is requested."""
         while not self.is_there and not stopped():
             self._look()
             waited_s = 0.0
@@ -108,11 +108,11 @@ class ServedBundle:
                 self._over.wait(0.2)
 
     def follow(self) -> None:
-        """From now on take each other one within `scoring.reload_interval_s`."""
+        """Start to poll for replacements every `scoring.reload_interval_s`."""
         threading.Thread(target=self._run, daemon=True, name="bundle").start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop polling."""
         self._over.set()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""What a scorer has done, counted so that it adds up."""
+"""Counters of a scorer; they add up."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from tickvol.bus.loop_counts import LoopCounts
 
 @dataclass(slots=True)
 class ScorerCounts(LoopCounts):
-    """Rows by what was said of them and what became of them; only what is committed counts.
+    """Rows by prediction and outcome; only committed work counts.
 
     Attributes
     ----------
     rows : by product.
     signals : CALM, WATCH, ALERT or unscorable; as many as rows.
     outcomes : spike, calm or unknown.
-    rejected : messages that are no feature row, by reason; each is a dead letter.
+    rejected : messages that are not feature rows, by reason; each is a dead-letter record.
     graded, ungraded : outcomes of predictions that were made in time, and others by reason (late, unscorable, unknown).
-    spikes, probability, squared_error : sums over the graded ones, of spikes, of their probabilities, and of
+    spikes, probability, squared_error : sums over the graded predictions: spikes, probabilities, and
         (probability - spike)^2.
-    delay_s : by product, clock of the newest prediction minus the receipt of what closed its bar.
+    delay_s : by product, time of the newest prediction minus receive time of the record that closed its bar.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -35,7 +35,7 @@ class ScorerCounts(LoopCounts):
     delay_s: dict[str, float] = field(default_factory=dict)
 
     def add(self, other: "ScorerCounts") -> None:
-        """Add what another counted of rows and outcomes."""
+        """Add another's counts of rows and outcomes."""
         for name in ("rows", "signals", "outcomes", "rejected", "ungraded"):
             getattr(self, name).update(getattr(other, name))
         for name in ("graded", "spikes", "probability", "squared_error"):
@@ -43,7 +43,7 @@ class ScorerCounts(LoopCounts):
         self.delay_s = {**self.delay_s, **other.delay_s}
 
     def summary(self) -> Sequence[str]:
-        """Counts that add up, a line each."""
+        """Counts that add up, one line each."""
         rejected, grades = self.rejected.total(), f"{self.graded} graded, {self.ungraded.total()} not"
         return [
             f"rows        {self.rows.total()}{_by_name(self.rows)} + {rejected} rejected{_by_name(self.rejected)}",

@@ -1,8 +1,8 @@
-"""The scorer on Kafka: each feature row has one prediction, and each prediction one outcome, through every crash.
+"""The scorer on Kafka: exactly one prediction per feature row and one outcome per prediction, through every crash.
 
-The loop is that of `exactly_once.py`. What waits for its outcome is not stored anywhere: beside each offset a note says
-since when rows wait, and after a start or a failure the topic of features is read again from there in silence, with the
-predictions that these rows have got, since an outcome is told by its prediction's own terms.
+The loop is `bus/exactly_once.py`. Rows waiting for their outcome are not stored: a note with each offset names the
+earliest such row of each product. After a start or failure, the features topic is re-read from there without producing,
+together with the predictions made for these rows, because an outcome is determined by the terms of its prediction.
 """
 
 import contextlib
@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 MADE_POLL_S = 0.2
 CHOICES = (
-    "`tickvol kafka rebuild` makes the topics anew from the archive, predictions and outcomes with them; these are made"
-    " late then and grade nothing"
+    "`tickvol kafka rebuild` recreates the topics from the archive, including predictions and outcomes; these are late"
+    " then and not graded"
 )
 
 
@@ -43,7 +43,7 @@ class ScoreRun(ExactlyOnce):
 
     Attributes
     ----------
-    counts : what was done so far; may be read by other threads.
+    counts : progress so far; may be read by other threads.
     """
 
     def __init__(self, config: VolatilityConfig, bundles: ServedBundle, *, until_end: bool) -> None:
@@ -70,7 +70,7 @@ class ScoreRun(ExactlyOnce):
 
     @property
     def is_stopped(self) -> bool:
-        """Whether someone has asked to end."""
+        """True if a stop was requested."""
         return self._stopped
 
 
@@ -91,7 +91,7 @@ class _Scoring(Work):
         self._made: dict[Key, PredictionMessage] = {}
 
     def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
-        """Rewind to the earliest row that waits for its outcome."""
+        """Rewind to the earliest row waiting for its outcome."""
         self._since_ns = {state.number: self._waiting_since(state) for state in states}
         places = {}
         for state in states:
@@ -104,17 +104,17 @@ class _Scoring(Work):
         return places
 
     def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
-        """Rows whose prediction is made already."""
+        """Rebuild the state from rows that already have a prediction."""
         self._scorer.remember(messages, lambda key: self._waits(partition, key), self._made_for)
 
     def end_silence(self, partition: int) -> None:
-        """The predictions that were read are with the rows now."""
+        """Drop the re-read predictions, which are now stored with their rows."""
         del self._since_ns[partition]
         if not self._since_ns:
             self._made.clear()
 
     def take(self, partition: int, messages: Sequence[Any]) -> list[Outgoing]:
-        """Predictions by the bundle of this moment, and outcomes."""
+        """Predictions of the current bundle, and outcomes."""
         said = self._scorer.take(messages, self._bundles.now())
         self._taken.add(said.counts)
         written = [Outgoing(self._predictions, partition, message) for message in said.predictions]
@@ -122,18 +122,18 @@ class _Scoring(Work):
         return written + [Outgoing(self._kafka.topic_deadletter, None, letter) for letter in said.letters]
 
     def note(self, partition: int) -> str:
-        """Since when rows of each product wait."""
+        """Note for the committed offset: earliest waiting row of each product."""
         count = self._kafka.partitions
         own = {name: since for name, since in self._scorer.since_ns().items() if partition_of(name, count) == partition}
         return Note(self._fingerprint, own).encode()
 
     def committed(self) -> None:
-        """Count."""
+        """Update the counts."""
         self._counts.add(self._taken)
         self._taken = ScorerCounts()
 
     def drop(self) -> None:
-        """Forget everything that was seen."""
+        """Reset to the initial state."""
         self._taken = ScorerCounts()
         self._scorer.reset()
         self._made.clear()
@@ -144,7 +144,7 @@ class _Scoring(Work):
         return since_ns is not None and key[1] >= since_ns
 
     def _read_made(self) -> None:
-        """The predictions of all rows that wait for their outcome."""
+        """Read the predictions of all rows waiting for their outcome."""
         since = [since_ns for by_product in self._since_ns.values() for since_ns in by_product.values()]
         if not since:
             return
@@ -155,14 +155,14 @@ class _Scoring(Work):
                         self._note_made(message)
 
     def _note_made(self, message: Stored) -> None:
-        with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):  # what others put there is none
+        with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):  # foreign messages are ignored
             made = decode_prediction(message.value or b"")
             key = (made.product_id, made.bar_end_ns)
             if self._waits(message.partition, key):
-                self._made.setdefault(key, made)  # ours came first: nobody else knew of the row
+                self._made.setdefault(key, made)  # the first is ours: nobody else knew of the row
 
     def _made_for(self, key: Key) -> PredictionMessage:
-        """The prediction of a row whose offset is committed; its mark may be some ms behind that of the offset."""
+        """Prediction of a row whose offset is committed; its commit marker may arrive some ms after the offset's."""
         until = time.monotonic() + self._kafka.request_timeout_ms / 1000
         while key not in self._made:
             if time.monotonic() > until:
@@ -172,7 +172,7 @@ class _Scoring(Work):
         return self._made[key]
 
     def _waiting_since(self, state: Partition) -> Mapping[str, int]:
-        """The earliest row of each product that has no outcome yet, as the note says."""
+        """Earliest row of each product without an outcome, from the note."""
         topic = self._features
         lost = state.loss(topic)
         if state.committed is None:
@@ -188,7 +188,7 @@ class _Scoring(Work):
             raise LogLost(f"{topic}-{state.number}: was committed without a note of ours. {CHOICES}") from None
         if note.features != self._fingerprint:
             raise SchemaMismatch(
-                f"{topic}-{state.number}: was consumed with other feature settings; take a new scoring.group_id with"
-                " new topics, or make the topics anew by `tickvol kafka rebuild`"
+                f"{topic}-{state.number}: was consumed with other feature settings; use a new scoring.group_id with"
+                " new topics, or recreate the topics by `tickvol kafka rebuild`"
             )
         return note.open_since_ns

@@ -26,7 +26,7 @@ SCORER_METRICS = (
 
 
 def scorer_values(counts: ScorerCounts, *, bundle_loaded: bool, bundle_changes: int, bundle_failures: int) -> Values:
-    """What a run has counted so far."""
+    """Metric values of a run so far."""
     outcomes = {"committed": counts.transactions, "aborted": counts.aborted}
     values: dict[str, dict[tuple[str, ...], float]] = {
         "predictions_total": by_label(counts.signals),

@@ -1,4 +1,4 @@
-"""Predictions and outcomes of the topics, joined by their key, as columns."""
+"""Predictions and outcomes of the topics as columns, joined by key."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -22,12 +22,12 @@ Key = tuple[str, int]
 
 
 def read_said(config: VolatilityConfig, window_s: float) -> tuple[Said, int]:
-    """What was said of the last `window_s` seconds of event time, and the horizon of its label in seconds.
+    """Predictions and outcomes of the last `window_s` seconds of event time, and the label's horizon in seconds.
 
     Raises
     ------
     NotEnoughData
-        Where there is no prediction.
+        When there is no prediction.
     BrokerUnavailable, TopicMismatch
         As `TopicReader`.
     """
@@ -49,7 +49,7 @@ def read_said(config: VolatilityConfig, window_s: float) -> tuple[Said, int]:
 
 
 def _collect(reader: TopicReader, since_ms: int, decode: Callable[[bytes], Any], found: dict[Key, Any]) -> None:
-    """Messages of the rows since then; what is none is left to `tickvol kafka-consume-check`."""
+    """Collect the messages of rows since then; invalid ones are left to `tickvol kafka-consume-check`."""
     for messages in reader.whole(since_ms=since_ms):
         for message in messages:
             if message.timestamp_ms <= since_ms:

@@ -1,4 +1,4 @@
-"""Feature rows to predictions, and once their horizon has passed to outcomes, as `tickvol score` makes them."""
+"""Feature rows to predictions and, once their horizon has passed, to outcomes, as in `tickvol score`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ from tickvol.volatility.settings.profile import VolatilityConfig
 from tickvol.volatility.topics import read_feature_row
 
 Key = tuple[str, int]
-"""Product and `bar_end_ns`: what identifies a row, its prediction and its outcome."""
+"""Product and `bar_end_ns`, which identify a row, its prediction and its outcome."""
 
 
 @dataclass(slots=True)
 class Said:
-    """What messages of one partition gave."""
+    """Results from messages of one partition."""
 
     predictions: list[Message] = field(default_factory=list)
     outcomes: list[Message] = field(default_factory=list)
@@ -34,11 +34,11 @@ class Said:
 
 
 class RowScorer:
-    """Rows of any number of products; its state is a function of the rows that have no outcome yet.
+    """Scorer for rows of any number of products; its state is a function of the rows without an outcome.
 
     Parameters
     ----------
-    now_ns : the clock that says when a prediction was made.
+    now_ns : clock for the time of a prediction.
     """
 
     def __init__(self, config: VolatilityConfig, now_ns: Callable[[], int]) -> None:
@@ -50,30 +50,30 @@ class RowScorer:
         self._open: dict[Key, PredictionMessage] = {}
 
     def reset(self) -> None:
-        """Forget everything that was seen."""
+        """Reset to the initial state."""
         self._maturing.clear()
         self._open.clear()
 
     def since_ns(self) -> dict[str, int]:
-        """The earliest row of each product that has no outcome yet."""
+        """Earliest row of each product without an outcome."""
         found = {name: maturing.since_ns for name, maturing in self._maturing.items()}
         return {name: since for name, since in found.items() if since is not None}
 
     def remember(
         self, messages: Sequence[Any], waits: Callable[[Key], bool], made: Callable[[Key], PredictionMessage]
     ) -> None:
-        """Rebuild the state from rows that were done already.
+        """Rebuild the state from rows that were processed already.
 
         Parameters
         ----------
-        waits : whether a row is not before the earliest of its product that had no outcome.
-        made : the prediction that a row has got.
+        waits : True for a row that is not before its product's earliest row without an outcome.
+        made : returns the prediction made for a row.
         """
         rows, _ = self._read([_stored(message) for message in messages], wanted=waits)
         self._mature(rows, [made((row.product_id, row.bar_end_ns)) for row in rows])
 
     def take(self, messages: Sequence[Any], bundle: Bundle) -> Said:
-        """Predictions of the next rows, and outcomes of those that mature with them."""
+        """Predictions of the next rows, and outcomes of the rows that mature with them."""
         stored = [_stored(message) for message in messages]
         rows, rejected = self._read(stored, wanted=lambda key: True)
         said = Said(letters=[self._letter(message, reason) for message, reason in rejected])
@@ -90,7 +90,7 @@ class RowScorer:
     def _read(
         self, stored: Sequence[Stored], *, wanted: Callable[[Key], bool]
     ) -> tuple[list[FeatureMessage], list[tuple[Stored, str]]]:
-        """Rows beyond the last one of their product, sorted by product; and what is none of these with the reason."""
+        """Rows after the last one of their product, sorted by product; and rejected messages with the reason."""
         rows: list[FeatureMessage] = []
         rejected: list[tuple[Stored, str]] = []
         last = {name: maturing.last_ns for name, maturing in self._maturing.items()}
@@ -148,7 +148,7 @@ class RowScorer:
     def _mature(
         self, rows: Sequence[FeatureMessage], predictions: Sequence[PredictionMessage]
     ) -> list[tuple[PredictionMessage, Matured]]:
-        """Outcomes that come with these rows, product by product."""
+        """Outcomes that mature with these rows, product by product."""
         if not rows:
             return []
         table, found = self._table(rows), []

@@ -1,4 +1,4 @@
-"""Sections of learning: labels, models, folds, leak check, promotion, retraining."""
+"""Learning sections: labels, models, folds, leak check, promotion, retraining."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
 
 
 class LabelsConfig(Section):
-    """What counts as a spike."""
+    """Definition of a spike."""
 
     kind: LabelKind
     horizon_s: PositiveInt
@@ -25,12 +25,12 @@ class LabelsConfig(Section):
     min_positives: PositiveInt
 
     def spec(self) -> LabelSpec:
-        """The pure part, as labels and models take it."""
+        """The `LabelSpec` for labels and models."""
         return LabelSpec(kind=self.kind, horizon_s=self.horizon_s, quantile=self.quantile)
 
 
 class ModelsConfig(Section):
-    """Training."""
+    """Training of detectors."""
 
     artifacts_dir: Path
     model_type: ModelType
@@ -55,7 +55,7 @@ class ModelsConfig(Section):
 
     @property
     def usual_bundle(self) -> Path:
-        """Where the bundle lies that commands take when none is named."""
+        """Path of the bundle that commands use by default."""
         return self.artifacts_dir / ("forecast" if self.model_type == "all" else self.model_type)
 
     @model_validator(mode="after")
@@ -65,14 +65,14 @@ class ModelsConfig(Section):
         return self
 
     def spec(self, labels: LabelsConfig, *, calibration: CalibrationChoice | None = None) -> TrainingSpec:
-        """The pure part, as training takes it, with another calibration where one is given."""
+        """The `TrainingSpec` for training, with another calibration if given."""
         own = {n: getattr(self, n) for n in TrainingSpec.__struct_fields__ if n in type(self).model_fields}
         own |= {"calibration": calibration or self.calibration}
         return TrainingSpec(min_positives=labels.min_positives, **own)
 
 
 class EvaluationConfig(Section):
-    """How detectors are judged."""
+    """Evaluation of detectors."""
 
     report_json: Path
     report_html: Path
@@ -84,7 +84,7 @@ class EvaluationConfig(Section):
 
 
 class FoldsConfig(Section):
-    """Where folds of one source lie, and what rate of false alarms is borne there."""
+    """Cut times of one source's folds, and its acceptable false-alarm rates."""
 
     folds: Annotated[int, Field(ge=2)]
     first_share: Share
@@ -93,7 +93,7 @@ class FoldsConfig(Section):
 
 
 class WalkForwardConfig(Section):
-    """Candidates compared over folds, and the block that is sealed."""
+    """Candidates compared over folds, and the sealed block."""
 
     report_json: Path
     report_html: Path
@@ -106,7 +106,7 @@ class WalkForwardConfig(Section):
     candles: FoldsConfig
 
     def rules(self, source: Literal["ticks", "candles"]) -> FoldRules:
-        """The pure part, as folds are cut by."""
+        """The `FoldRules` by which folds are cut."""
         chosen: FoldsConfig = getattr(self, source)
         return FoldRules(
             folds=chosen.folds,
@@ -117,7 +117,7 @@ class WalkForwardConfig(Section):
 
 
 class LeakcheckConfig(Section):
-    """What counts as a leak."""
+    """Limits of the leak checks."""
 
     report_json: Path
     log_cuts: PositiveInt
@@ -130,7 +130,7 @@ class LeakcheckConfig(Section):
     duplicate_tolerance: Annotated[float, Field(ge=0, lt=1)]
 
     def rules(self, *, max_pr_auc: float, seed: int) -> LeakRules:
-        """The pure part, as the checks take it."""
+        """The `LeakRules` for the checks."""
         own = [name for name in LeakRules.__struct_fields__ if name in type(self).model_fields]
         return LeakRules(max_pr_auc=max_pr_auc, seed=seed, **{name: getattr(self, name) for name in own})
 
@@ -146,13 +146,13 @@ class PromotionConfig(Section):
     min_days: PositiveInt
 
     def rules(self, evaluation: EvaluationConfig) -> PromotionRules:
-        """The pure part, as gates take it."""
+        """The `PromotionRules` for the gates."""
         own = self.model_dump()
         return PromotionRules(max_pr_auc=evaluation.max_pr_auc, **own)
 
 
 class RetrainConfig(Section):
-    """When to train again."""
+    """Conditions for retraining."""
 
     interval_h: Positive
     cooldown_h: Positive
@@ -173,7 +173,7 @@ class RetrainConfig(Section):
         return self
 
     def rules(self) -> RetrainRules:
-        """The pure part, as the decision takes it."""
+        """The `RetrainRules` for the decision."""
         hour_ns = 3600 * NS_PER_S
         return RetrainRules(
             interval_ns=round(self.interval_h * hour_ns),

@@ -1,4 +1,4 @@
-"""The sections that the volatility system reads, and the market profile that learning works on."""
+"""The sections read by the volatility system, and the market profile used for learning."""
 
 import hashlib
 import json
@@ -32,13 +32,13 @@ Source = Literal["ticks", "candles"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketProfile:
-    """One market as learning sees it: bars and windows, label, rules, and where data, bundles and models live.
+    """Market profile for learning: bars and windows, label, rules, and locations of data, bundles and models.
 
     Attributes
     ----------
-    source : which market it is.
+    source : the market's data source, ticks or candles.
     spec : bars and windows of its features.
-    candle_spec : bars and windows of closed candles, whatever this market is.
+    candle_spec : bars and windows of closed candles, whatever the source.
     """
 
     source: Source
@@ -55,7 +55,7 @@ class MarketProfile:
     candles: CandlesConfig
 
     def fingerprint(self) -> str:
-        """SHA-256 over what decides results: features, labels, models and evaluation rules, not file locations."""
+        """SHA-256 over what determines results: features, labels, models and evaluation rules, not file locations."""
         sections: dict[str, BaseModel] = {
             "labels": self.labels,
             "models": self.models,
@@ -77,7 +77,7 @@ class MarketProfile:
 
 
 class VolatilityConfig(BaseModel):
-    """The sections that the volatility system reads, its own and shared ones."""
+    """The sections read by the volatility system, its own and shared ones."""
 
     products: Products
     kafka: KafkaConfig

@@ -1,4 +1,4 @@
-"""Sections of the stream: features of ticks and of candles, scoring, drift."""
+"""Stream sections: features of ticks and of candles, scoring, drift."""
 
 import math
 from pathlib import Path
@@ -45,12 +45,12 @@ class FeaturesConfig(Section):
         return self
 
     def spec(self) -> FeatureSpec:
-        """The pure part, as the engine takes it."""
+        """The `FeatureSpec` for the engine."""
         return FeatureSpec(**{name: getattr(self, name) for name in FeatureSpec.__struct_fields__})
 
 
 class CandlesConfig(Section):
-    """Closed candles in the place of ticks: their bars, windows, horizon and dataset."""
+    """Closed candles instead of ticks: their bars, windows, horizon and dataset."""
 
     dataset_dir: Path
     artifacts_dir: Path
@@ -75,7 +75,7 @@ class CandlesConfig(Section):
         return self
 
     def spec(self) -> FeatureSpec:
-        """As the engine takes it; a closed candle needs no grace and nothing is carried."""
+        """The `FeatureSpec` for the engine; closed candles need no grace and nothing is carried forward."""
         own = ("bar_ms", "windows_s", "reference_window_s", "half_lives_s", "min_coverage")
         return FeatureSpec(
             grace_ms=0,
@@ -87,7 +87,7 @@ class CandlesConfig(Section):
 
 
 class ScoringConfig(Section):
-    """The live scorer and the report of its performance."""
+    """The live scorer and its performance report."""
 
     topic_predictions: TopicName
     topic_outcomes: TopicName
@@ -103,7 +103,7 @@ class ScoringConfig(Section):
 
 
 class MonitoringConfig(Section):
-    """Drift reports and what of them is an alarm."""
+    """Drift reports and their alarm levels."""
 
     report_dir: Path
     drift_method: Literal["wasserstein", "jensenshannon", "kl_div", "psi", "ks"]

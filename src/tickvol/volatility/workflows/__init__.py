@@ -1,1 +1,1 @@
-"""Training, evaluation, leak check and promotion as the commands share them."""
+"""Training, evaluation, leak check and promotion workflows shared by the commands."""

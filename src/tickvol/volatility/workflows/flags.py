@@ -1,4 +1,4 @@
-"""Flags that the commands of training share, and what they select."""
+"""Flags shared by the training commands, and the market and rows they select."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 def add_candles(parser: argparse.ArgumentParser) -> None:
-    """Add `--candles`: closed candles take the place of ticks."""
-    parser.add_argument("--candles", action="store_true", help="closed candles in place of ticks: section `candles`")
+    """Add `--candles`: use closed candles instead of ticks."""
+    parser.add_argument("--candles", action="store_true", help="use closed candles instead of ticks: section `candles`")
 
 
 def profile_of(config: "VolatilityConfig", options: argparse.Namespace) -> "MarketProfile":
-    """The market that `--candles` selects."""
+    """Market selected by `--candles`."""
     return config.profile("candles" if options.candles else "ticks")
 
 
 def add_rows(parser: argparse.ArgumentParser) -> None:
     """Add the flags that select rows."""
     parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; default: features.dataset_dir")
-    parser.add_argument("--products", nargs="+", metavar="P", help="use only these; default: all of the dataset")
+    parser.add_argument("--products", nargs="+", metavar="P", help="only these products; default: all of the dataset")
     parser.add_argument(
-        "--until", metavar="TIME", help="rows of bars that end by then; default: as far as all products have come"
+        "--until", metavar="TIME", help="last bar end to use; default: the newest that all products have reached"
     )
 
 
@@ -35,16 +35,16 @@ def training_rows(
     products: Sequence[str] | None = None,
     until_ns: int | None = None,
 ) -> "FeatureTable":
-    """The rows that a training takes, so that a later run finds the same ones in a dataset that has grown.
+    """Rows of a training run, selected so that a later run finds the same ones in a dataset that has grown.
 
-    Of candles those before their sealed block, which only `tickvol open-sealed` looks at. A dataset of ticks is what a
-    user serves from, and is trained on to its end: the newest time that all products have reached, or `until_ns`.
+    For candles these are the rows before the sealed block, which only `tickvol open-sealed` uses. A dataset of ticks
+    is also what is served from and is used to its end: the newest time that all products have reached, or `until_ns`.
 
     Parameters
     ----------
     features : dataset; None for the profile's.
     products : None for all of the dataset.
-    until_ns : last end of a bar, inclusive.
+    until_ns : last bar end, inclusive.
     """
     from tickvol.volatility.dataset import read_features
     from tickvol.volatility.schema.feature_table import settled_end_ns
@@ -58,7 +58,7 @@ def training_rows(
 
 
 def selected_rows(profile: "MarketProfile", options: argparse.Namespace) -> "FeatureTable":
-    """The rows that the flags of `add_rows` select."""
+    """Rows selected by the flags of `add_rows`."""
     from tickvol.core.times import parse_time_ns
 
     until_ns = None if options.until is None else parse_time_ns("--until", options.until)

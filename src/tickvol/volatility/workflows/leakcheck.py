@@ -1,4 +1,4 @@
-"""The leak check of a training: all checks, cheap ones first, and the report that a gate of promotion reads."""
+"""The leak check of a training run: all checks, cheap ones first, and the report that a promotion gate reads."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +27,12 @@ def check_leaks(
     report_json: Path,
     tell: Callable[[str], None],
 ) -> None:
-    """Train as `train` does, saving nothing, run all checks, and write the report.
+    """Train as `train` does without saving, run all checks, and write the report.
 
     Parameters
     ----------
-    log : the log that the features were computed from; without files its checks are not made.
-    tell : takes each result as soon as it is there.
+    log : the log that the features were computed from; without files the checks on the log are not made.
+    tell : receives each result as soon as it is available.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def _checks(
 def _document(
     profile: MarketProfile, prepared: Prepared, bundles: Sequence[Bundle], results: Sequence[CheckResult]
 ) -> dict[str, Any]:
-    """Data, configuration and bundles that were checked, and the results, for the gate."""
+    """Results with the data, configuration and bundles that were checked, for the gate."""
     manifest = bundles[0].manifest
     return {
         "schema_version": 1,

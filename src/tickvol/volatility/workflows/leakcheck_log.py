@@ -1,4 +1,4 @@
-"""The checks of `tickvol leakcheck` that need the log: read it, compute its rows, change its future."""
+"""The checks of `tickvol leakcheck` on the log: read it, recompute its rows, change its future."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFiles:
-    """Recorded frames, and how they are read; no paths: no log."""
+    """Recorded frames and their reading rules; no paths: no log."""
 
     paths: tuple[Path, ...]
     ingestion: IngestionConfig
@@ -33,7 +33,7 @@ class LogFiles:
 
 
 def log_checks(log: LogFiles, dataset: FeatureTable, rules: LeakRules) -> Iterator[CheckResult]:
-    """Another future of the log, and the dataset against the log; not checked without files."""
+    """Check another future of the log, and the dataset against the log; not checked without files."""
     if not log.paths:
         for name in (FUTURE, SERVED):
             yield CheckResult(name=name, passed=None, reason="name the log of the dataset by --data-file")
@@ -45,7 +45,7 @@ def log_checks(log: LogFiles, dataset: FeatureTable, rules: LeakRules) -> Iterat
 
 
 def engine_rows(spec: FeatureSpec, products: Sequence[str]) -> Compute:
-    """Rows of the one engine, sorted as a dataset is; `products` ascend."""
+    """Function that computes rows with the engine, sorted as in a dataset; `products` ascend."""
     import numpy as np
 
     def compute(records: RecordColumns) -> FeatureTable:
@@ -57,7 +57,7 @@ def engine_rows(spec: FeatureSpec, products: Sequence[str]) -> Compute:
 
 
 def read_records(log: LogFiles, spec: FeatureSpec, products: Sequence[str]) -> RecordColumns:
-    """The log of recorded frames, as replay gives it to the engine.
+    """The log of recorded frames, as replay passes it to the engine.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Rows of a recorded log, computed once more, against those of a dataset: equal to the bit, or something is wrong."""
+"""Parity of a recorded log's recomputed rows with a dataset's: any difference in a bit is an error."""
 
 from collections.abc import Sequence
 
@@ -16,17 +16,17 @@ from tickvol.volatility.workflows.leakcheck_log import LogFiles
 
 
 def log_parity(spec: FeatureSpec, products: Sequence[str], table: FeatureTable, log: LogFiles) -> tuple[int, int]:
-    """How many rows of the log lie in the dataset's time, and how many of them are not the dataset's.
+    """Number of the log's rows within the dataset's time, and of those that differ from the dataset's.
 
-    A look-back of each product is left out from where both have begun: which of them begins in the middle does not know
-    what came before.
+    After the point where both have begun, one look-back of each product is left out: the one that starts mid-way lacks
+    the earlier history.
 
     Raises
     ------
     InputError
         When a file cannot be read.
     SchemaMismatch
-        When the configuration makes other features than the dataset's.
+        When the configuration defines other features than the dataset's.
     """
     if spec != table.spec:
         raise SchemaMismatch(

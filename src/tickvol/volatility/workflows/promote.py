@@ -1,4 +1,4 @@
-"""From a challenger to a verdict of the gates, and from there to the ledger, as `promote` and `retrain` share it."""
+"""Promotion workflow: from a challenger to the gates' verdict and the ledger, shared by `promote` and `retrain`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -39,7 +39,7 @@ from tickvol.volatility.workflows.terms import judging_rules, leak_rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A candidate, who serves, the evidence and what the gates say of it."""
+    """A candidate, the serving version, the evidence and the gates' results."""
 
     candidate: Version
     champion: Version | None
@@ -49,11 +49,11 @@ class Judged:
 
     @property
     def passed(self) -> bool:
-        """Whether every gate is passed."""
+        """True if every gate is passed."""
         return all(gate.passed for gate in self.gates)
 
     def document(self) -> dict[str, Any]:
-        """Who, judged on what and how: the content of a ledger's entry."""
+        """Content of the ledger entry: candidate, champion, evidence and gates."""
         ours, theirs, compared = self.evidence.challenger, self.evidence.champion, self.evidence.comparison
         return {
             "candidate": self.candidate.number,
@@ -78,19 +78,19 @@ class Judged:
 def judge_candidate(
     profile: MarketProfile, name: str, table: FeatureTable, log: LogFiles | None, products: Sequence[str]
 ) -> Judged | None:
-    """Evidence and gates of a version; None where it is the one that serves.
+    """Evidence and gates of a version; None if it is the serving one.
 
     Parameters
     ----------
     name : alias or number of the version.
-    table : rows to judge on; those that either was trained on are left out.
-    log : recorded frames whose features must be the table's; None for none.
+    table : rows to evaluate on; those that either was trained on are left out.
+    log : recorded frames whose features must equal the table's; None for none.
     products : of the log.
 
     Raises
     ------
     LedgerBroken
-        Before anything is judged, when no verdict could be written down.
+        Before anything is evaluated, when no verdict could be recorded.
     """
     entries = champions_ledger(profile.mlflow).entries()
     require_witnessed(profile.mlflow, entries)
@@ -130,7 +130,7 @@ def judge_candidate(
 
 
 def _rival(profile: MarketProfile, champion: Version) -> Bundle | str:
-    """Its bundle; where this program cannot read it, why: then only `--force` goes past the gates that compare."""
+    """The champion's bundle, or the reason why it cannot be read: then only `--force` passes the comparing gates."""
     try:
         return bundle_of(profile.mlflow, champion)
     except (InputError, SchemaMismatch) as error:
@@ -157,7 +157,7 @@ class _LeakReport(msgspec.Struct):
 
 
 def read_leakcheck(profile: MarketProfile) -> LeakCheck | str:
-    """The report of the leak check, or why there is none."""
+    """Report of the leak check, or the reason why there is none."""
     path = profile.leakcheck.report_json
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_LeakReport)
@@ -177,7 +177,7 @@ def read_leakcheck(profile: MarketProfile) -> LeakCheck | str:
 
 
 def told(judged: Judged) -> list[str]:
-    """The gates, a line each."""
+    """One line per gate."""
     ours, compared, champion = judged.evidence.challenger, judged.evidence.comparison, judged.champion
     serving = "nobody serves" if champion is None else f"version {champion.number} serves"
     lines = [
@@ -189,27 +189,27 @@ def told(judged: Judged) -> list[str]:
 
 
 def failed_in_words(judged: Judged) -> str:
-    """Which gates shut and why, one line each."""
+    """Failed gates with their reasons, one line each."""
     return "\n".join(f"{gate.name}: {gate.reason}" for gate in judged.gates if not gate.passed)
 
 
 def settle(profile: MarketProfile, judged: Judged, *, at: str, by: str, force: str | None = None) -> bool:
-    """Promote where the gates are passed or the reason to pass them by is given, refuse otherwise; either is written.
+    """Promote if all gates are passed or a reason to force it is given, else refuse; either is recorded.
 
     Parameters
     ----------
-    by : what asked for it.
-    force : the reason to promote in spite of a shut gate.
+    by : origin of the request.
+    force : the reason to promote despite failed gates.
 
     Returns
     -------
     bool
-        Whether the candidate serves now.
+        True if the candidate serves now.
 
     Raises
     ------
     InputError
-        When another version became champion since the candidate was judged beside the former one.
+        When another version became champion since the candidate was compared with the former one.
     """
     content = {"at": at, "by": by, "forced": None if judged.passed else force, **judged.document()}
     with changing(profile.mlflow):

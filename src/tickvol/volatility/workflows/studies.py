@@ -1,4 +1,4 @@
-"""One study of `tickvol walk-forward`: a source and a horizon, carried out, logged and put into words."""
+"""One study of `tickvol walk-forward`, a source and a horizon: run, logged and printed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -32,19 +32,19 @@ from tickvol.volatility.workflows.terms import judging_rules, leak_rules, proven
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What a plan gave: its document, and caption and PNG of each figure."""
+    """Result of a plan: its document, and caption and PNG of each figure."""
 
     document: dict[str, Any]
     figures: list[tuple[str, bytes]]
 
 
 def named_candidates(models: Sequence[str] | None) -> tuple[str, ...]:
-    """Baselines first, then the models named, all where none is.
+    """Baselines first, then the named models, or all models if none is named.
 
     Raises
     ------
     UsageError
-        For a name that no candidate has.
+        For an unknown name.
     """
     asked = MODELS if models is None else tuple(models)
     unknown = [name for name in asked if name not in MODELS]
@@ -56,12 +56,12 @@ def named_candidates(models: Sequence[str] | None) -> tuple[str, ...]:
 def planned(
     config: VolatilityConfig, sources: Sequence[Source] | None, horizons_s: Sequence[int] | None
 ) -> "list[Plan]":
-    """A plan for each horizon of each source; of ticks those named or configured, candles have one.
+    """A plan for each horizon of each source: the named or configured horizons for ticks, a single one for candles.
 
     Raises
     ------
     UsageError
-        When none of the datasets exists, or a horizon is named where only candles are asked for.
+        When none of the datasets exists, or a horizon is named although only candles are requested.
     """
     profiles: dict[Source, MarketProfile] = {"ticks": config.profile(), "candles": config.profile("candles")}
     places = {source: own.dataset_dir for source, own in profiles.items()}
@@ -72,7 +72,7 @@ def planned(
             "`tickvol replay --klines FILE...`"
         )
     if horizons_s and "ticks" not in wanted:
-        raise UsageError(f"horizon: {horizons_s[0]}: is of ticks; that of candles is candles.horizon_s")
+        raise UsageError(f"horizon: {horizons_s[0]}: is of ticks; candles use candles.horizon_s")
     plans = []
     for source in dict.fromkeys(wanted):
         own, table = profiles[source], read_features(places[source])
@@ -82,25 +82,25 @@ def planned(
 
 
 def one_horizon(config: VolatilityConfig, source: Source, named_s: int | None) -> list[int] | None:
-    """For `planned`: the horizon that was named, else that of the configuration; None for candles: they have theirs."""
+    """Horizons for `planned`: the named one, else the configured one; None for candles, which have their own."""
     return None if named_s is None and source == "candles" else [named_s or config.labels.horizon_s]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows are asked which question."""
+    """Rows and label of one study."""
 
     profile: MarketProfile
     table: FeatureTable
     horizon_s: int
 
     def carry_out(self, names: Sequence[str], *, track: bool, tell: Callable[[str], None]) -> Study:
-        """Train all candidates on all folds and judge them together; where data are too few the document says so.
+        """Train all candidates on all folds and evaluate them together; if data are too few the document says so.
 
         Raises
         ------
         SuspectedLeak
-            When a candidate is too good to be believed.
+            When a candidate is implausibly good.
         """
         try:
             return self._carried_out(names, track=track, tell=tell)
@@ -126,11 +126,11 @@ class Plan:
         return Study(document, [(caption, png(figure)) for caption, figure in figures])
 
     def folds(self) -> tuple[list[PreparedFold], list[str]]:
-        """As `prepare_folds`."""
+        """Prepared folds, as in `prepare_folds`."""
         return prepare_folds(self.table, self.label, self.profile.walk_forward.rules(self.source), self.training)
 
     def run(self, prepared: PreparedFold, names: Sequence[str]) -> FoldResult:
-        """Train candidates on a fold, look for leaks and write the trial down.
+        """Train candidates on a fold, check for leaks and record the trial.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Plan:
         return result
 
     def judged(self, results: Sequence[FoldResult]) -> tuple[dict[str, Any], JudgedRows, tuple[ScoredDetector, ...]]:
-        """The document of folds that were run, and the rows and scores behind it."""
+        """Document of the folds run, and the rows and scores behind it."""
         chosen = self.profile.walk_forward
         of_source: FoldsConfig = getattr(chosen, self.source)
         trials = self.ledger.count(self.source, self.horizon_s, simulated=self.table.simulated)
@@ -165,7 +165,7 @@ class Plan:
 
     @property
     def source(self) -> Source:
-        """The market's source."""
+        """Data source of the market."""
         return self.profile.source
 
     @property
@@ -175,17 +175,17 @@ class Plan:
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the ledger names its trials."""
+        """Keys of its trials in the ledger."""
         return trial_of(self.source, self.horizon_s, self.table)
 
     @property
     def ledger(self) -> TrialLedger:
-        """Trials and openings."""
+        """Ledger of trials and openings."""
         return TrialLedger(self.profile.mlflow.ledger_dir, clock=now_iso)
 
     @property
     def label(self) -> LabelSpec:
-        """The label of the configuration at this horizon."""
+        """The configured label at this horizon."""
         return msgspec.structs.replace(self.profile.labels.spec(), horizon_s=self.horizon_s)
 
     @cached_property
@@ -195,16 +195,16 @@ class Plan:
 
     @property
     def training(self) -> TrainingSpec:
-        """How candidates are trained."""
+        """Training parameters of the candidates."""
         return self.profile.models.spec(self.profile.labels, calibration=self.profile.walk_forward.calibration)
 
     @property
     def rules(self) -> JudgingRules:
-        """How this study is judged."""
+        """Evaluation rules of this study."""
         return judging_rules(self.profile, self.table.spec, self.horizon_s)
 
     def table_of(self, document: dict[str, Any]) -> list[str]:
-        """The table of all candidates as lines of text."""
+        """Table of all candidates as lines of text."""
         sample = document["sample"]
         about = (
             f"{self.name}: {sample['rows']} rows of {len(document['folds'])} folds, {sample['events']} events, "

@@ -1,4 +1,4 @@
-"""Rules, provenance and overrides that training, leak check, studies and promotion share."""
+"""Rules, provenance and overrides shared by training, leak check, studies and promotion."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from tickvol.volatility.settings.profile import MarketProfile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """Values that take the place of the configuration's; None leaves those."""
+    """Values that override the configuration's; None keeps those."""
 
     seed: int | None = None
     label: str | None = None
@@ -28,7 +28,7 @@ class Overrides:
 
 
 def overridden(profile: MarketProfile, overrides: Overrides) -> MarketProfile:
-    """The profile with the overrides in it, so that its hash is that of what runs.
+    """The profile with the overrides applied, so that its hash matches the actual run.
 
     Raises
     ------
@@ -47,12 +47,12 @@ def overridden(profile: MarketProfile, overrides: Overrides) -> MarketProfile:
 
 
 def leak_rules(profile: MarketProfile) -> LeakRules:
-    """Thresholds of the leak checks: their own section, the evaluation's highest PR-AUC, the seed of training."""
+    """Limits of the leak checks: their own section, the evaluation's highest PR-AUC, the training seed."""
     return profile.leakcheck.rules(max_pr_auc=profile.evaluation.max_pr_auc, seed=profile.models.seed)
 
 
 def fitter(training: TrainingSpec, made: Provenance) -> Fit:
-    """A function that trains one detector on whatever rows the checks prepare."""
+    """Function that trains one detector on the rows prepared by the checks."""
     return lambda name, prepared: train_detector(name, prepared, training, made)
 
 
@@ -64,7 +64,7 @@ def provenance(profile: MarketProfile, table: FeatureTable) -> Provenance:
 
 
 def judging_rules(profile: MarketProfile, spec: FeatureSpec, horizon_s: int) -> JudgingRules:
-    """Rules of the evaluation for a horizon, with blocks of the look-back of a spec plus the horizon."""
+    """Evaluation rules for a horizon; the block length is the spec's look-back plus the horizon."""
     chosen = profile.evaluation
     return JudgingRules(
         horizon_s=horizon_s,

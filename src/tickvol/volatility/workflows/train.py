@@ -1,4 +1,4 @@
-"""Training of all detectors on the same splits: bundles, ledger of trials, leak checks, MLflow."""
+"""Training of all detectors on the same splits: bundles, trial ledger, leak checks, MLflow."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ def train(profile: MarketProfile, table: FeatureTable, *, track: bool, tell: Cal
 
     Parameters
     ----------
-    track : whether MLflow logs and registers the run.
-    tell : takes the report, a line at a time.
+    track : True to log and register the run in MLflow.
+    tell : receives the report, one line at a time.
 
     Returns
     -------
     Bundle
-        The best on validation.
+        The best one on validation.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def _about(prepared: Prepared) -> list[str]:
 
 
 def comparison(bundles: Sequence[Bundle], best: Bundle) -> list[str]:
-    """The table of all detectors, and in words which is best on validation."""
+    """Table of all detectors, and in words the best one on validation."""
     metrics = [bundle.manifest.metrics for bundle in bundles]
     shares = {part: metrics[0][part]["prevalence"] or 0.0 for part in ("validation", "test")}
     lines = [

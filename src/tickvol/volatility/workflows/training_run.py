@@ -1,4 +1,4 @@
-"""What one training writes to MLflow: parameters, metrics by product and regime, figures, bundles."""
+"""MLflow record of a training run: parameters, metrics by product and regime, figures, bundles."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def log_run(profile: MarketProfile, prepared: Prepared, bundles: Sequence[Bundle], best: Bundle) -> list[str]:
-    """Log and register; returns what to tell the user.
+    """Log and register a training run; returns lines for the user.
 
     Raises
     ------
     TrackingUnavailable
-        When MLflow cannot be reached; bundles on disk are whole then.
+        When MLflow cannot be reached; bundles on disk are complete then.
     """
     selection = select(prepared.table, bundles)
     rows, scored = selection.rows, selection.detectors
@@ -74,7 +74,7 @@ def _timeline(profile: MarketProfile, rows: JudgedRows, detector: ScoredDetector
 
 
 def _params(profile: MarketProfile, prepared: Prepared, best: Bundle) -> Mapping[str, Any]:
-    """Names as in the configuration, so that a run can be compared with the file."""
+    """Parameters named as in the configuration, so that a run can be compared with the file."""
     manifest = best.manifest
     params: dict[str, Any] = {
         f"{section}.{key}": value
@@ -102,7 +102,7 @@ def _params(profile: MarketProfile, prepared: Prepared, best: Bundle) -> Mapping
 
 
 def logged_metrics(selection: Selection) -> dict[str, dict[str, float | None]]:
-    """What is logged of each detector, by its name: the figures of its bundle, and those by product and regime."""
+    """Logged metrics of each detector, by its name: those of its bundle, and those by product and regime."""
     return {
         detector.name: _flat(selection.bundles[detector.name]) | _by_group(selection.rows, detector)
         for detector in selection.detectors
@@ -116,7 +116,7 @@ def _flat(bundle: Bundle) -> dict[str, float | None]:
 
 
 def _by_group(rows: JudgedRows, detector: ScoredDetector) -> dict[str, float | None]:
-    """PR-AUC and prevalence on test, by product and by regime of volatility."""
+    """PR-AUC and prevalence on test, by product and by volatility regime."""
     groups = {f"product.{name}": rows.product == place for place, name in enumerate(rows.products)}
     groups |= {f"regime.{name}": rows.regime == place for place, name in enumerate(REGIMES)}
     flat: dict[str, float | None] = {}
