@@ -93,7 +93,7 @@ def _ours() -> dict[str, float]:
     config = load_config(ROOT / "config.yaml", env_file=None)
     collect_garbage_rarely()
     with tempfile.TemporaryDirectory() as directory:
-        run = KafkaRun(config, config.products, Path(directory) / "features", until_end=True, accept_hole=False)
+        run = KafkaRun(config, config.products, Path(directory) / "features", until_end=True, accept_gap=False)
         started = time.perf_counter()
         run.work()
         seconds = time.perf_counter() - started

@@ -66,7 +66,7 @@ def run_command(
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        return reader_went_away()
+        return handle_closed_stdout()
     except OSError as error:
         print(f"{parser.prog}: {error.filename or 'input/output'}: {error.strerror or error}", file=sys.stderr)
         return 1
@@ -77,7 +77,7 @@ def run_command(
         return 1
 
 
-def reader_went_away() -> int:
+def handle_closed_stdout() -> int:
     """Handle a closed standard output (`tickvol ... | head`): print nothing, exit 1."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

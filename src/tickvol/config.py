@@ -97,7 +97,7 @@ def load_config(
         for name, value in values.items()
         if name not in sections
     ]
-    problems += [f"{name}: {value}: must be a number or a text" for name, value in _truths(values)]
+    problems += [f"{name}: {value}: must be a number or a text" for name, value in _booleans(values)]
     problems += _unknown_variables(variables, sections)
     problems += _written_secrets(values, chosen)
     known = {name: value for name, value in values.items() if name in sections}
@@ -159,12 +159,12 @@ def _unknown_variables(variables: Mapping[str, str], sections: Collection[str]) 
     ]
 
 
-def _truths(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, bool]]:
+def _booleans(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, bool]]:
     """Booleans in the YAML, such as yes and true, which would pass for the number 1."""
     found: list[tuple[str, bool]] = []
     for name, value in values.items():
         if isinstance(value, dict):
-            found += _truths(value, f"{prefix}{name}.")
+            found += _booleans(value, f"{prefix}{name}.")
         elif isinstance(value, bool):
             found.append((f"{prefix}{name}", value))
     return found

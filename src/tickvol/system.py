@@ -59,7 +59,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """Result of a check, with its reason and the figures behind it."""
 
     name: str
@@ -82,7 +82,7 @@ class Check:
     name: str
     step: str
     verdicts: tuple[str, ...]
-    judge: Callable[[int, RunCommand], Iterable[Verdict]]
+    judge: Callable[[int, RunCommand], Iterable[CheckResult]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ class Route(NamedTuple):
         return "GET" if self.request is None else "POST"
 
 
-class Answering(Protocol):
+class RequestHandler(Protocol):
     """An opened system behind its routes."""
 
     def answer(self, name: str, asked: Any) -> bytes:
@@ -158,4 +158,4 @@ class System:
     topics: Callable[[Any], "Sequence[TopicSpec]"] | None = None
     jobs: Callable[[Any], JobPlan] | None = None
     routes: Callable[[], Sequence[Route]] | None = None
-    open_routes: Callable[[Any], Answering] | None = None
+    open_routes: Callable[[Any], RequestHandler] | None = None

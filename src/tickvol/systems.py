@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tickvol.system import Answering, JobPlan, Route, System
+from tickvol.system import JobPlan, RequestHandler, Route, System
 from tickvol.volatility.system import VOLATILITY
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def routes(systems: Sequence[System] = SYSTEMS) -> tuple[Route, ...]:
     return tuple(route for system in systems if system.routes is not None for route in system.routes())
 
 
-def open_routes(config: "Config", systems: Sequence[System] = SYSTEMS) -> dict[str, Answering]:
+def open_routes(config: "Config", systems: Sequence[System] = SYSTEMS) -> dict[str, RequestHandler]:
     """Every route's name with the opened system behind it.
 
     Raises
@@ -48,7 +48,7 @@ def open_routes(config: "Config", systems: Sequence[System] = SYSTEMS) -> dict[s
     TickvolError
         When a system cannot answer.
     """
-    opened: dict[str, Answering] = {}
+    opened: dict[str, RequestHandler] = {}
     for system in systems:
         if system.routes is not None and system.open_routes is not None:
             opened |= dict.fromkeys((route.name for route in system.routes()), system.open_routes(config))

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tickvol.alerts.dispatcher import AlertDispatcher, Sink
-from tickvol.alerts.hysteresis import Reading, Rule
-from tickvol.alerts.ledger import Ledger
+from tickvol.alerts.hysteresis import AlertRule, Measurement
+from tickvol.alerts.ledger import AlertLedger
 from tickvol.alerts.notifications import Alert, Digest, Notice, Severity, Subject
-from tickvol.alerts.routing import Route
+from tickvol.alerts.routing import SinkRoute
 from tickvol.core.errors import NotDelivered
 
 SECOND = 10**9
@@ -16,12 +16,14 @@ NOON_NS = 1_775_390_400 * SECOND  # 2026-04-05T12:00:00Z
 ALL = frozenset(Severity)
 
 
-def rule(severity: Severity = Severity.WARNING, *, name: str = "drift", up: float = 1.0, down: float = 0.8) -> Rule:
-    return Rule(name, severity, raise_above=up, clear_below=down)
+def rule(
+    severity: Severity = Severity.WARNING, *, name: str = "drift", up: float = 1.0, down: float = 0.8
+) -> AlertRule:
+    return AlertRule(name, severity, raise_above=up, clear_below=down)
 
 
-def reading(value: float | None, at_ns: int = NOON_NS, feature: str = "vol_zscore") -> Reading:
-    return Reading(Subject(feature=feature, detector="logistic"), value, {"value": value}, f"it is {value}", at_ns)
+def reading(value: float | None, at_ns: int = NOON_NS, feature: str = "vol_zscore") -> Measurement:
+    return Measurement(Subject(feature=feature, detector="logistic"), value, {"value": value}, f"it is {value}", at_ns)
 
 
 class Clock:
@@ -56,12 +58,12 @@ def new_dispatcher(
     sinks: Mapping[str, Sink],
     clock: Clock,
     *,
-    routes: Sequence[Route] | None = None,
+    routes: Sequence[SinkRoute] | None = None,
     repeat_after_ns: int = HOUR,
 ) -> AlertDispatcher:
-    ways = routes if routes is not None else [Route(name, ALL) for name in sinks]
+    ways = routes if routes is not None else [SinkRoute(name, ALL) for name in sinks]
     factories = {name: lambda sink=sink: sink for name, sink in sinks.items()}
-    return AlertDispatcher(Ledger(path), ways, factories, now_ns=clock, repeat_after_ns=repeat_after_ns)
+    return AlertDispatcher(AlertLedger(path), ways, factories, now_ns=clock, repeat_after_ns=repeat_after_ns)
 
 
 def down() -> NotDelivered:

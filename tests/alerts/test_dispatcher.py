@@ -19,7 +19,7 @@ from tickvol.alerts.book import Fate
 from tickvol.alerts.dispatcher import Visit
 from tickvol.alerts.notifications import AlertState, Digest, Severity
 from tickvol.alerts.quiet_hours import QuietHours
-from tickvol.alerts.routing import Route
+from tickvol.alerts.routing import SinkRoute
 from tickvol.core.errors import DeliveryRefused
 
 NIGHT = QuietHours.parse("22:00-07:00", UTC)
@@ -110,7 +110,7 @@ def test_a_sink_that_is_no_longer_configured_keeps_what_it_was_to_get_until_it_i
 
 def test_severities_go_where_the_routes_say(tmp_path: Path) -> None:
     loud, all_of_it = Box(), Box()
-    routes = [Route("loud", frozenset({Severity.CRITICAL})), Route("all", ALL)]
+    routes = [SinkRoute("loud", frozenset({Severity.CRITICAL})), SinkRoute("all", ALL)]
     desk = new_dispatcher(tmp_path / "ledger", {"loud": loud, "all": all_of_it}, Clock(), routes=routes)
     for severity in Severity:
         desk.observe(rule(severity, name=severity), [reading(2.0)])
@@ -121,7 +121,7 @@ def test_severities_go_where_the_routes_say(tmp_path: Path) -> None:
 
 def test_quiet_hours_hold_all_but_critical_and_end_with_one_digest(tmp_path: Path) -> None:
     box, clock = Box(), Clock(NOON_NS + 10 * HOUR)  # 22:00
-    routes = [Route("box", ALL, dict.fromkeys(Severity, NIGHT))]
+    routes = [SinkRoute("box", ALL, dict.fromkeys(Severity, NIGHT))]
     desk = new_dispatcher(tmp_path / "ledger", {"box": box}, clock, routes=routes)
     for number, severity in enumerate((Severity.WARNING, Severity.INFO, Severity.CRITICAL)):
         clock.now_ns += number
@@ -142,7 +142,7 @@ def test_quiet_hours_hold_all_but_critical_and_end_with_one_digest(tmp_path: Pat
 def test_a_clearing_after_the_quiet_hours_comes_behind_the_digest_with_its_raise(tmp_path: Path) -> None:
     box, clock = Box(), Clock(NOON_NS + 11 * HOUR)
     desk = new_dispatcher(
-        tmp_path / "ledger", {"box": box}, clock, routes=[Route("box", ALL, dict.fromkeys(Severity, NIGHT))]
+        tmp_path / "ledger", {"box": box}, clock, routes=[SinkRoute("box", ALL, dict.fromkeys(Severity, NIGHT))]
     )
     desk.observe(rule(), [reading(2.0)])
     clock.now_ns += 9 * HOUR
@@ -155,7 +155,7 @@ def test_what_failed_in_the_evening_is_not_tried_again_at_night(tmp_path: Path) 
     box, clock = Box(), Clock(NOON_NS + 10 * HOUR - 1)
     box.errors = [down()]
     desk = new_dispatcher(
-        tmp_path / "ledger", {"box": box}, clock, routes=[Route("box", ALL, dict.fromkeys(Severity, NIGHT))]
+        tmp_path / "ledger", {"box": box}, clock, routes=[SinkRoute("box", ALL, dict.fromkeys(Severity, NIGHT))]
     )
     desk.observe(rule(), [reading(2.0)])
     desk.observe(rule(Severity.CRITICAL, name="worse"), [reading(2.0)])
@@ -192,7 +192,7 @@ def test_quiet_hours_failures_and_restarts_lose_nothing(path: list) -> None:
     with tempfile.TemporaryDirectory() as place:
         ledger = Path(place) / "ledger"
         boxes, clock = {"quiet": Box(), "open": Box()}, Clock()
-        routes = [Route("quiet", ALL, {Severity.INFO: NIGHT, Severity.WARNING: LUNCH}), Route("open", ALL)]
+        routes = [SinkRoute("quiet", ALL, {Severity.INFO: NIGHT, Severity.WARNING: LUNCH}), SinkRoute("open", ALL)]
         desk, made = new_dispatcher(ledger, boxes, clock, routes=routes), []
         for severity, feature, value, minutes, action in path:
             clock.now_ns += minutes * MINUTE
@@ -252,7 +252,7 @@ def test_processes_that_observe_at_once_raise_each_alert_once(tmp_path: Path) ->
 
 
 def test_while_another_process_delivers_nothing_is_sent_twice(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(desk_module, "LOCK_PATIENCE_S", 0.0)
+    monkeypatch.setattr(desk_module, "LOCK_TIMEOUT_S", 0.0)
     box = Box()
     desk = new_dispatcher(tmp_path / "ledger", {"box": box}, Clock())
     desk.observe(rule(), [reading(2.0)])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.alerts.samples import HOUR, NOON_NS, SECOND, reading, rule
-from tickvol.alerts.hysteresis import Rule, decide
+from tickvol.alerts.hysteresis import AlertRule, decide
 from tickvol.alerts.notifications import Alert, AlertState, Severity
 
 values = st.one_of(st.none(), st.just(float("nan")), st.floats(-1, 3))
@@ -87,4 +87,4 @@ def test_a_clear_goes_where_its_raise_went_although_the_rule_has_changed() -> No
 
 def test_levels_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ValueError, match="clear_below"):
-        Rule("drift", Severity.INFO, raise_above=0.5, clear_below=0.6)
+        AlertRule("drift", Severity.INFO, raise_above=0.5, clear_below=0.6)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.alerts.samples import NOON_NS, Box, Clock, new_dispatcher, reading, rule
 from tickvol.alerts.hysteresis import decide
-from tickvol.alerts.ledger import Ledger
+from tickvol.alerts.ledger import AlertLedger
 from tickvol.alerts.line_file import LineFile
 from tickvol.alerts.notifications import Alert, decode_notice, encode_notice
 from tickvol.core.errors import DiskFull
@@ -79,7 +79,7 @@ def test_only_the_owner_reads_ledger_and_sink(path: Path, alert: Alert) -> None:
 
 
 def test_no_ledger_is_an_empty_book(path: Path) -> None:
-    assert Ledger(path).refresh().entries == {}
+    assert AlertLedger(path).refresh().entries == {}
     assert not path.exists()
 
 

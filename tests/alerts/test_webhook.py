@@ -20,11 +20,11 @@ from tests.support import ROOT
 from tests.support.receivers import unanswering_port
 from tickvol.alerts.hysteresis import decide
 from tickvol.alerts.notifications import Alert, decode_notice, notice_key
-from tickvol.alerts.webhook import Patience, Webhook
+from tickvol.alerts.webhook import RetryPolicy, Webhook
 from tickvol.core.errors import DeliveryRefused, NotDelivered
 
 SECRET = b"a secret that both know"
-QUICK = Patience(timeout_s=0.3, max_attempts=3, initial_backoff_s=0.5, max_backoff_s=2.0, multiplier=2.0, jitter=0.5)
+QUICK = RetryPolicy(timeout_s=0.3, max_attempts=3, initial_backoff_s=0.5, max_backoff_s=2.0, multiplier=2.0, jitter=0.5)
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def alert() -> Alert:
     return made
 
 
-def new_webhook(port: int, waits: list[float] | None = None, patience: Patience = QUICK, draw: float = 0.0) -> Webhook:
+def new_webhook(
+    port: int, waits: list[float] | None = None, patience: RetryPolicy = QUICK, draw: float = 0.0
+) -> Webhook:
     return Webhook(
         f"http://127.0.0.1:{port}/hook?token=t",
         SECRET,

@@ -17,7 +17,7 @@ from tests.support.trained import bundles, market
 from tickvol.apps.drift import main
 from tickvol.volatility.dataset import DatasetWriter
 from tickvol.volatility.drift import summary as drift_summary
-from tickvol.volatility.drift.evidently_report import EvidentlyRun, Verdict
+from tickvol.volatility.drift.evidently_report import EvidentlyRun, FeatureDrift
 
 LOGISTIC = bundles()[-1]
 FILES = ("evidently_report.html", "evidently_report.json", "drift_summary.json")
@@ -52,7 +52,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdicts without Evidently, which takes seconds for 56 features."""
 
     def judged(reference: Any, current: Any, rules: Any, notes: Any) -> EvidentlyRun:
-        calm = Verdict(rules.method, 0.0, rules.threshold, drifted=False)
+        calm = FeatureDrift(rules.method, 0.0, rules.threshold, drifted=False)
         return EvidentlyRun("<html>", "{}", dict.fromkeys(reference, calm), drifted=False)
 
     monkeypatch.setattr(drift_summary, "run_evidently", judged)

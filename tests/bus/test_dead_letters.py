@@ -27,7 +27,7 @@ def content_of(message):
     [("a.ndjson:17", ("a.ndjson late", 17)), ("ticks.raw-0@5", ("ticks.raw-0 late", 5)), ("elsewhere", ("", None))],
 )
 def test_a_dead_letter_is_known_by_source_and_reason(source, identity):
-    content = content_of(stored(messages.letter_message(source, "late", T0, b"\xff")))
+    content = content_of(stored(messages.dead_letter_message(source, "late", T0, b"\xff")))
     assert (content.kind, content.group, content.number) == ("late", *identity)
 
 

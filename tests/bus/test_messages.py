@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tickvol.bus.client import MAX_MESSAGE_BYTES
-from tickvol.bus.messages import decode_letter, letter_message
+from tickvol.bus.messages import dead_letter_message, decode_dead_letter
 
 MB = 1 << 20
 
@@ -26,9 +26,9 @@ MB = 1 << 20
     ids=["short", "text", "zeros", "control", "quotes", "bytes", "many_bytes", "long_line", "longest_line"],
 )
 def test_a_dead_letter_holds_as_much_as_fits_and_says_when_it_is_not_all(content, whole):
-    message = letter_message("20260405T223513Z_20260405T22Z.ndjson:4", "not_json", 1, content)
+    message = dead_letter_message("20260405T223513Z_20260405T22Z.ndjson:4", "not_json", 1, content)
     assert len(message.value) + len(message.key) < MAX_MESSAGE_BYTES
-    letter = decode_letter(message.value)
+    letter = decode_dead_letter(message.value)
     if whole:
         assert letter.cut_from is None
         assert letter.content() == content

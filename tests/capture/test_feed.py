@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.capture.certificates import self_signed
 from tickvol.capture.feed import Feed, FeedSpec
-from tickvol.capture.live_counts import CaptureFigures, TrackerSpec
+from tickvol.capture.live_counts import CaptureCounts, TrackerSpec
 from tickvol.capture.reconnect import ConnectLimiter
 from tickvol.core.backoff import Backoff
 from tickvol.eventlog.archive_lines import ArchiveLine
@@ -38,7 +38,7 @@ class Capture:
     def __init__(self, directory, url, *, products=PRODUCTS, stop_on_close=True, silence_s=5.0, max_bytes=1 << 20):
         tracker = TrackerSpec(PRODUCTS, 1 << 20, grace_ms=250, max_ahead_s=5.0)
         self.directory = directory
-        self.figures = CaptureFigures(tracker)
+        self.figures = CaptureCounts(tracker)
         self.archive = RawArchive(ArchiveSpec(directory, 30, 1), self.figures.add)
         self.backoff = Backoff(initial_s=0.01, maximum_s=0.05, multiplier=2, jitter=0.5, random=lambda: 0.0)
         self.feed = Feed(

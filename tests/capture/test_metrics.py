@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from tickvol.capture.feed import Feed, FeedCounts, FeedSpec
-from tickvol.capture.live_counts import CaptureFigures, TrackerSpec
+from tickvol.capture.live_counts import CaptureCounts, TrackerSpec
 from tickvol.capture.metrics import INGESTOR_METRICS, scrape, spool
-from tickvol.capture.publish_counts import PublishFigures
+from tickvol.capture.publish_counts import PublishCounts
 from tickvol.capture.reconnect import ConnectLimiter
 from tickvol.core.backoff import Backoff
 from tickvol.eventlog.raw_archive import ArchiveCounts, ArchiveSpec, RawArchive
@@ -56,7 +56,7 @@ def test_age_of_the_last_frame_goes_on_over_connections_and_begins_with_the_capt
 
 
 class _Publisher:
-    figures = PublishFigures(connected=True, records=5, letters=1)
+    figures = PublishCounts(connected=True, records=5, letters=1)
     restarts = 2
 
 
@@ -72,7 +72,7 @@ class _Capture:
         self.settled_on = []
         self.archive = RawArchive(ArchiveSpec(directory, 30, 1))
         self.feed, self.publisher = _Feed(), publisher
-        self.figures = CaptureFigures(TrackerSpec(("BTC-USD",), 1 << 20, 250, 5.0))
+        self.figures = CaptureCounts(TrackerSpec(("BTC-USD",), 1 << 20, 250, 5.0))
         self.figures.settle = lambda: self.settled_on.append(threading.get_ident())
 
 

@@ -5,7 +5,7 @@ import gzip
 
 from tests.eventlog import wire
 from tickvol.eventlog import archive_follow
-from tickvol.eventlog.archive_follow import Place
+from tickvol.eventlog.archive_follow import LinePosition
 from tickvol.eventlog.archive_reader import LineReader, MergedLog, archive_files, open_frames
 from tickvol.eventlog.archive_upkeep import pack
 from tickvol.eventlog.frame_columns import Kind, Reject
@@ -69,9 +69,9 @@ def test_the_line_that_a_capture_is_writing_is_left_to_whoever_follows(tmp_path)
     with path.open("rb") as written:
         fcntl.flock(written, fcntl.LOCK_EX)
         _, items = follow(tmp_path)
-        assert items[-1][0] == Place(NAME, 59)
+        assert items[-1][0] == LinePosition(NAME, 59)
     _, items = follow(tmp_path)  # nobody writes it any more: the capture was killed in the middle of the line
-    assert items[-1][0] == Place(NAME, 60)
+    assert items[-1][0] == LinePosition(NAME, 60)
     assert items[-1][1].frames.reason[-1] == Reject.TORN_LINE
 
 

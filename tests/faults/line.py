@@ -22,7 +22,7 @@ from kafka import TopicPartition
 from tests.faults.received import ticks_received
 from tests.support.brokers import ROOT, config_of, make_topics
 from tickvol.bus.client import new_consumer
-from tickvol.bus.messages import decode_letter, decode_record
+from tickvol.bus.messages import decode_dead_letter, decode_record
 from tickvol.config import load_config
 from tickvol.core.records import Gap, Tick
 from tickvol.eventlog.archive_reader import MergedLog, archive_files, source_names
@@ -197,7 +197,7 @@ class Line:
             assert not differing, f"{product_id}: {len(differing)} differ, first {differing[0]}"
             twice += len(published[product_id]) - len(records)
             self.records += len(once)
-        letters = [decode_letter(message.value) for message in self.messages(self.kafka.topic_deadletter)]
+        letters = [decode_dead_letter(message.value) for message in self.messages(self.kafka.topic_deadletter)]
         assert {(letter.source, letter.reason) for letter in letters if "@" not in letter.source} == rejected
         self._check_received(published, {letter.source for letter in letters})
         return twice

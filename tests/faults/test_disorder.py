@@ -9,7 +9,7 @@ import pytest
 from tests.faults import figures
 from tests.faults.line import PRODUCTS, assert_same_tree, wait_for
 from tests.kafka.conftest import ROOT
-from tickvol.bus.messages import decode_letter
+from tickvol.bus.messages import decode_dead_letter
 from tickvol.core.records import Gap, Tick
 
 pytestmark = pytest.mark.kafka
@@ -65,7 +65,7 @@ def late_ticks(records):
 
 
 def letters(line):
-    return [decode_letter(message.value) for message in line.messages(line.kafka.topic_deadletter)]
+    return [decode_dead_letter(message.value) for message in line.messages(line.kafka.topic_deadletter)]
 
 
 def within_the_grace(line, seed, minutes):

@@ -17,7 +17,7 @@ from tests.kafka import poison
 from tests.kafka.filling import producing, put
 from tests.support.brokers import make_topics
 from tickvol.bus.client import new_consumer
-from tickvol.bus.messages import decode_letter, record_message
+from tickvol.bus.messages import decode_dead_letter, record_message
 from tickvol.config import load_config
 from tickvol.core.records import Tick
 from tickvol.volatility.featurizer.record_featurizer import RecordFeaturizer
@@ -89,7 +89,7 @@ def run(line, messages, ticks_per_s):
         wait_for(lambda: line.lag() == 0, 60, "caught up")
         line.end(featurizer)
         watcher.check_once_in_order()
-    letters = [decode_letter(message.value) for message in line.messages(line.kafka.topic_deadletter)]
+    letters = [decode_dead_letter(message.value) for message in line.messages(line.kafka.topic_deadletter)]
     assert Counter((letter.source, letter.reason) for letter in letters) == Counter(poisoner.expected)
     assert {reason for _, reason in poisoner.expected} == set(KINDS)
     line.foreign = {source for source, _ in poisoner.expected}

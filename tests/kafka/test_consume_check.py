@@ -155,8 +155,10 @@ def test_a_transaction_that_is_still_open_ends_what_can_be_read(log, capsys):
 
 
 def test_dead_letters_are_counted_by_reason_and_repeats_known(log, capsys):
-    letters = [messages.letter_message(f"a.ndjson:{line}", "bad_field", T0, b"\xff") for line in (1, 2, 900)]
-    write(log, log.topic_deadletter, [*letters, letters[0], messages.letter_message("a.ndjson:1", "late", T0, b"x")])
+    letters = [messages.dead_letter_message(f"a.ndjson:{line}", "bad_field", T0, b"\xff") for line in (1, 2, 900)]
+    write(
+        log, log.topic_deadletter, [*letters, letters[0], messages.dead_letter_message("a.ndjson:1", "late", T0, b"x")]
+    )
     code, report = check(capsys, "--topic", log.topic_deadletter, "--from-beginning")
     assert (code, report["by_kind"], report["duplicates"]) == (0, {"bad_field": 4, "late": 1}, 1)
     assert report["sequence"]["missing"] == 0

@@ -34,7 +34,7 @@ def write(kafka, topic, sent):
 
 
 def letter(source, reason, content):
-    return messages.letter_message(source, reason, T0, content)
+    return messages.dead_letter_message(source, reason, T0, content)
 
 
 def run(capsys, *arguments):

@@ -18,7 +18,7 @@ from tests.kafka.filling import (
 )
 from tests.parity.test_follow_parity import tree, write_archive
 from tickvol.apps import replay
-from tickvol.bus.messages import decode_letter, event_time_ns, record_message
+from tickvol.bus.messages import decode_dead_letter, event_time_ns, record_message
 from tickvol.core.records import Tick
 from tickvol.volatility.dataset import read_features
 
@@ -87,7 +87,9 @@ def test_topic_and_dataset_equal_a_replay_of_the_archive_and_of_the_topic(
         monkeypatch.setenv(name, value)
     assert replay.main(["--from-kafka", "--out", str(tmp_path / "topic.parquet")]) == 0
     assert tree(tmp_path / "topic.parquet") == tree(whole)
-    letters = [decode_letter(message.value) for message in topic_messages(kafka_config, kafka_config.topic_deadletter)]
+    letters = [
+        decode_dead_letter(message.value) for message in topic_messages(kafka_config, kafka_config.topic_deadletter)
+    ]
     on_disk = b"".join(tree(tmp_path / "topic.deadletters").values()).splitlines()
     assert len(on_disk) == len(letters)
     assert {letter.reason for letter in letters} == {"late"}

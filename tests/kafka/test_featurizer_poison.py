@@ -10,7 +10,7 @@ from tests.kafka.featurizers import featurize_to_end
 from tests.kafka.filling import fill, producing, put, topic_messages
 from tests.kafka.test_featurizer import archive, assert_rows_once, env  # noqa: F401
 from tests.parity.test_follow_parity import tree
-from tickvol.bus.messages import decode_letter, event_time_ns, record_message
+from tickvol.bus.messages import decode_dead_letter, event_time_ns, record_message
 from tickvol.core.records import Gap
 
 pytestmark = pytest.mark.kafka
@@ -34,7 +34,9 @@ def test_poison_of_every_kind_is_in_the_dead_letters_and_changes_no_row(env, kaf
     said = featurize_to_end(env, tmp_path / "live.parquet", tmp_path / "log")
     assert tree(tmp_path / "live.parquet") == tree(whole)
     assert_rows_once(kafka_config, whole)
-    letters = [decode_letter(message.value) for message in topic_messages(kafka_config, kafka_config.topic_deadletter)]
+    letters = [
+        decode_dead_letter(message.value) for message in topic_messages(kafka_config, kafka_config.topic_deadletter)
+    ]
     found = Counter(letter.reason for letter in letters)
     assert found - Counter(late=17) == expected
     assert f"+ {expected.total()} rejected" in said

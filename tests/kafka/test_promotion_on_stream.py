@@ -24,7 +24,7 @@ from tickvol.config import load_config
 from tickvol.core.records import Record
 from tickvol.volatility.dataset import read_features
 from tickvol.volatility.drift import summary as drift_summary
-from tickvol.volatility.drift.evidently_report import EvidentlyRun, Verdict
+from tickvol.volatility.drift.evidently_report import EvidentlyRun, FeatureDrift
 from tickvol.volatility.drift.performance_figures import performance_figures, read_performance
 from tickvol.volatility.drift.served_drift import ServedDrift
 from tickvol.volatility.labels.spikes import label_values, spikes
@@ -94,7 +94,7 @@ def env(kafka_env, kafka_config, tmp_path, monkeypatch):
         monkeypatch.setattr(f"tickvol.volatility.workflows.training_run.{name}", lambda *_, **__: Figure())
 
     def judged(reference, current, rules, notes):
-        drifted = Verdict(rules.method, 1.0, rules.threshold, drifted=True)
+        drifted = FeatureDrift(rules.method, 1.0, rules.threshold, drifted=True)
         return EvidentlyRun("<html>", "{}", dict.fromkeys(reference, drifted), drifted=True)
 
     monkeypatch.setattr(drift_summary, "run_evidently", judged)

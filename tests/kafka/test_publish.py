@@ -18,7 +18,7 @@ from tests.faults.line import Line, distinct, wait_for
 from tests.kafka.filling import topic_messages
 from tests.support.brokers import ROOT
 from tickvol.bus.client import new_admin
-from tickvol.bus.messages import decode_letter, decode_record
+from tickvol.bus.messages import decode_dead_letter, decode_record
 from tickvol.bus.recreate import recreate_topics
 from tickvol.capture.publish_progress import ProgressFile
 from tickvol.capture.publisher import Publisher
@@ -356,7 +356,7 @@ def test_a_line_larger_than_a_message_is_a_letter_and_stops_nothing(config, tmp_
     assert held(config) == [0, 1, 2]
     assert figures.letters == 1
     (letter,) = [
-        decode_letter(message.value) for message in topic_messages(config.kafka, config.kafka.topic_deadletter)
+        decode_dead_letter(message.value) for message in topic_messages(config.kafka, config.kafka.topic_deadletter)
     ]
     assert (letter.source, letter.cut_from) == (f"{FIRST}:4", 5_000_000)
 
@@ -370,7 +370,9 @@ def test_a_damaged_file_is_told_and_kept_although_sent_files_go(config, tmp_path
         publish(config, tmp_path, delete_sent=True)
         assert (tmp_path / f"{FIRST}.gz").exists()
     assert not (tmp_path / f"{SECOND_FILE}.gz").exists()
-    letters = [decode_letter(message.value) for message in topic_messages(config.kafka, config.kafka.topic_deadletter)]
+    letters = [
+        decode_dead_letter(message.value) for message in topic_messages(config.kafka, config.kafka.topic_deadletter)
+    ]
     assert "unreadable" in {letter.reason for letter in letters}
 
 

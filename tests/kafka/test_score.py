@@ -14,7 +14,7 @@ from tests.kafka.scored import column, keys_of, put_rows, row_messages, said, sc
 from tests.support.brokers import config_of, environment_of, make_topics, topics_of
 from tests.support.trained import bundles, market
 from tickvol.bus.client import new_admin
-from tickvol.bus.messages import Message, decode_letter
+from tickvol.bus.messages import Message, decode_dead_letter
 from tickvol.bus.recreate import group_members, recreate_topics
 from tickvol.volatility.labels.spikes import label_values, spikes
 from tickvol.volatility.schema.label_spec import Outcome
@@ -184,7 +184,7 @@ def test_what_is_no_row_of_ours_is_a_dead_letter_and_silences_nobody(env, kafka_
     ]
     put_rows(kafka, [row, row, Message(b"BTC-USD", b"{", 5), *others, *ROWS[1:300]])
     score_to_end(env, tmp_path / "log")
-    letters = [decode_letter(message.value) for message in topic_messages(kafka, kafka.topic_deadletter)]
+    letters = [decode_dead_letter(message.value) for message in topic_messages(kafka, kafka.topic_deadletter)]
     reasons = ["bad_field", "bad_timestamp", "not_json", "other_features", "repeated_row"]
     assert sorted(letter.reason for letter in letters) == reasons
     predictions, outcomes = said(kafka)

@@ -15,7 +15,7 @@ from tickvol.core.errors import ConfigError
 from tickvol.orchestration import assets
 from tickvol.orchestration.commands import run_command
 from tickvol.orchestration.definitions import define
-from tickvol.orchestration.in_process import Outcome, run_job
+from tickvol.orchestration.in_process import JobResult, run_job
 from tickvol.volatility.jobs.plan import jobs, steps
 from tickvol.volatility.models.bundle import Bundle
 
@@ -24,7 +24,7 @@ LEAKCHECK = ("leakcheck", "--until", "2026-04-05T04:00:00Z")
 """Up to the last row of the saved bundles, however far the dataset has come since."""
 
 
-def run(name: str, commands: Commands, instance: dg.DagsterInstance, now_ns: int = NOW_NS) -> Outcome:
+def run(name: str, commands: Commands, instance: dg.DagsterInstance, now_ns: int = NOW_NS) -> JobResult:
     return run_job(define(PATH, commands, now_ns=lambda: now_ns), name, instance)
 
 

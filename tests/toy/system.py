@@ -7,7 +7,7 @@ import msgspec
 
 from tickvol.bus.consume import Group, GroupConsumer, Partition
 from tickvol.bus.contents import Content, decoded, each, envelope_fault
-from tickvol.bus.exactly_once import ExactlyOnce, Place, Work
+from tickvol.bus.exactly_once import ExactlyOnce, ResumePoint, Work
 from tickvol.bus.loop_counts import LoopCounts
 from tickvol.bus.messages import NS_PER_MS, Message, decode_record
 from tickvol.bus.reading import Stored, TopicReader
@@ -55,10 +55,10 @@ class Counting(Work):
         self.topic = topic
         self.totals: dict[int, dict[str, int]] = {}
 
-    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
+    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, ResumePoint]:
         self.totals = {state.number: msgspec.json.decode(state.note or "{}") for state in states}
         starts = [state.begin if state.committed is None else state.committed for state in states]
-        return {state.number: Place(start, start) for state, start in zip(states, starts, strict=True)}
+        return {state.number: ResumePoint(start, start) for state, start in zip(states, starts, strict=True)}
 
     def take(self, partition: int, messages: Sequence[Any]) -> list[Outgoing]:
         made = []

@@ -59,7 +59,7 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class Entry:
+class TrackedNotice:
     """A notification and its deliveries by sink."""
 
     key: str
@@ -71,7 +71,7 @@ class Book:
     """A fold over the ledger's lines; the same lines give the same book."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, TrackedNotice] = {}
         self._last: dict[tuple[str, str], Alert] = {}
 
     def add(self, line: Line) -> None:
@@ -84,7 +84,7 @@ class Book:
             delivery.tries += line.fate in (Fate.DELIVERED, Fate.FAILED, Fate.REFUSED)
 
     def _made(self, line: Made) -> None:
-        entry = self.entries.setdefault(line.key, Entry(line.key, line.notice))
+        entry = self.entries.setdefault(line.key, TrackedNotice(line.key, line.notice))
         entry.deliveries |= {sink: Delivery(Fate.DUE) for sink in line.due}
         entry.deliveries |= {sink: Delivery(Fate.HELD) for sink in line.held}
         for key in self.entries.keys() & set(line.of):
@@ -102,7 +102,7 @@ class Book:
         raised = (alert for alert in self._last.values() if alert.state is AlertState.RAISED)
         return [alert for alert in raised if name is None or alert.name == name]
 
-    def with_fate(self, *fates: Fate, sink: str | None = None) -> Iterator[tuple[Entry, str]]:
+    def with_fate(self, *fates: Fate, sink: str | None = None) -> Iterator[tuple[TrackedNotice, str]]:
         """Notifications and sinks whose delivery is in one of these states, in order of creation."""
         for entry in self.entries.values():
             for name, delivery in entry.deliveries.items():

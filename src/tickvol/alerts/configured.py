@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from tickvol.alerts.dispatcher import AlertDispatcher, Sink, Visit
-from tickvol.alerts.ledger import Ledger
+from tickvol.alerts.ledger import AlertLedger
 from tickvol.alerts.line_file import LineFile
-from tickvol.alerts.routing import Route
+from tickvol.alerts.routing import SinkRoute
 from tickvol.alerts.settings import AlertsConfig, WebhookConfig
-from tickvol.alerts.webhook import Patience, Webhook
+from tickvol.alerts.webhook import RetryPolicy, Webhook
 from tickvol.bus.settings import KafkaConfig
 from tickvol.core.errors import UsageError
 from tickvol.core.times import NS_PER_S
@@ -36,7 +36,7 @@ def open_dispatcher(alerts: AlertsConfig, kafka: KafkaConfig) -> Iterator[AlertD
             webhook = new_webhook(alerts.webhook)
             sinks[WEBHOOK] = lambda: webhook
         yield AlertDispatcher(
-            Ledger(alerts.ledger),
+            AlertLedger(alerts.ledger),
             routes(alerts),
             sinks,
             now_ns=time.time_ns,
@@ -44,13 +44,13 @@ def open_dispatcher(alerts: AlertsConfig, kafka: KafkaConfig) -> Iterator[AlertD
         )
 
 
-def routes(alerts: AlertsConfig) -> list[Route]:
+def routes(alerts: AlertsConfig) -> list[SinkRoute]:
     """Routes: the severities that each sink takes and its quiet hours."""
     taken = {TOPIC: alerts.topic_severities, FILE: alerts.file_severities}
     if alerts.webhook.url.get_secret_value():
         taken[WEBHOOK] = alerts.webhook_severities
     quiet = alerts.quiet_hours()
-    return [Route(sink, taken[sink], quiet if sink in alerts.quiet_sinks else {}) for sink in taken if taken[sink]]
+    return [SinkRoute(sink, taken[sink], quiet if sink in alerts.quiet_sinks else {}) for sink in taken if taken[sink]]
 
 
 def new_webhook(about: WebhookConfig) -> Webhook:
@@ -66,14 +66,14 @@ def new_webhook(about: WebhookConfig) -> Webhook:
     return Webhook(
         about.url.get_secret_value(),
         about.secret.get_secret_value().encode(),
-        Patience(**{name: getattr(about, name) for name in Patience.__dataclass_fields__}),
+        RetryPolicy(**{name: getattr(about, name) for name in RetryPolicy.__dataclass_fields__}),
         now_s=time.time,
         sleep=time.sleep,
         random=random.random,
     )
 
 
-def told(visits: Sequence[Visit]) -> list[str]:
+def delivery_lines(visits: Sequence[Visit]) -> list[str]:
     """One line per sink: what was delivered, what is left and why."""
     lines = []
     for visit in visits:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tickvol.alerts.book import OPEN, Book, Fate, Made, Tried
-from tickvol.alerts.hysteresis import Reading, Rule, decide
-from tickvol.alerts.ledger import Ledger, Writer
+from tickvol.alerts.hysteresis import AlertRule, Measurement, decide
+from tickvol.alerts.ledger import AlertLedger, Writer
 from tickvol.alerts.notifications import Alert, Notice, digest_of, notice_key
-from tickvol.alerts.routing import Route, destinations
+from tickvol.alerts.routing import SinkRoute, destinations
 from tickvol.core.errors import Busy, DeliveryRefused, WorkError
 from tickvol.storage.files import exclusive
 
 logger = logging.getLogger(__name__)
 
-LOCK_PATIENCE_S = 10.0
+LOCK_TIMEOUT_S = 10.0
 
 
 class Sink(Protocol):
@@ -59,8 +59,8 @@ class AlertDispatcher:
 
     def __init__(
         self,
-        ledger: Ledger,
-        routes: Sequence[Route],
+        ledger: AlertLedger,
+        routes: Sequence[SinkRoute],
         sinks: Mapping[str, Callable[[], Sink]],
         *,
         now_ns: Callable[[], int],
@@ -82,7 +82,7 @@ class AlertDispatcher:
         """Lines of the ledger that could not be read."""
         return self._ledger.unreadable
 
-    def observe(self, rule: Rule, readings: Sequence[Reading]) -> list[Alert]:
+    def observe(self, rule: AlertRule, readings: Sequence[Measurement]) -> list[Alert]:
         """Judge readings and record the alerts that they cause; `deliver` sends them.
 
         Digests that are due are created first; otherwise a clearing would precede the digest that contains its raise.
@@ -105,13 +105,13 @@ class AlertDispatcher:
 
         A sink that fails is skipped until the next call, so that a clearing cannot overtake its raise; a sink that
         refuses a notification for good gets the next one. One process delivers at a time; if another process is still
-        delivering after `LOCK_PATIENCE_S`, open notifications stay open.
+        delivering after `LOCK_TIMEOUT_S`, open notifications stay open.
         """
         lock = self._ledger.path.with_name(f".{self._ledger.path.name}.delivering")
         busy = Busy("another process is delivering")
         details: dict[str, tuple[int, str | None]]
         try:
-            with exclusive(lock, refusal=busy, timeout_s=LOCK_PATIENCE_S, mode=0o600):
+            with exclusive(lock, refusal=busy, timeout_s=LOCK_TIMEOUT_S, mode=0o600):
                 with self._ledger.writing() as writer:
                     self._keep_quiet_hours(writer)
                 details = {sink: self._visit(sink) for sink in self._open_sinks()}

@@ -8,7 +8,7 @@ from tickvol.alerts.notifications import Alert, AlertState, Figure, Severity, Su
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AlertRule:
     """A named alert: raised above one level and cleared below a lower one; between them nothing changes.
 
     Raises
@@ -28,7 +28,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Measurement:
     """A value for a rule to judge.
 
     Attributes
@@ -45,7 +45,9 @@ class Reading:
     event_time_ns: int
 
 
-def decide(last: Alert | None, rule: Rule, reading: Reading, *, now_ns: int, repeat_after_ns: int) -> Alert | None:
+def decide(
+    last: Alert | None, rule: AlertRule, reading: Measurement, *, now_ns: int, repeat_after_ns: int
+) -> Alert | None:
     """The alert that a reading causes; None if it causes none.
 
     Parameters
@@ -72,7 +74,9 @@ def decide(last: Alert | None, rule: Rule, reading: Reading, *, now_ns: int, rep
     return None
 
 
-def _made(severity: Severity, state: AlertState, repeat: int, rule: Rule, reading: Reading, now_ns: int) -> Alert:
+def _made(
+    severity: Severity, state: AlertState, repeat: int, rule: AlertRule, reading: Measurement, now_ns: int
+) -> Alert:
     return Alert(
         name=rule.name,
         severity=severity,

@@ -24,7 +24,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Line).decode
 
 
-class Ledger:
+class AlertLedger:
     """The file at `path`, created at the first write; `book` is the state folded from its lines so far."""
 
     def __init__(self, path: Path) -> None:
@@ -67,9 +67,9 @@ class Ledger:
 
 
 class Writer:
-    """Adds lines while `Ledger.writing` holds the lock."""
+    """Adds lines while `AlertLedger.writing` holds the lock."""
 
-    def __init__(self, ledger: Ledger, file: FileIO) -> None:
+    def __init__(self, ledger: AlertLedger, file: FileIO) -> None:
         self._ledger = ledger
         self._file = file
 

@@ -8,7 +8,7 @@ from tickvol.alerts.quiet_hours import QuietHours
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class SinkRoute:
     """Severities that a sink takes, and its quiet hours.
 
     Attributes
@@ -27,7 +27,7 @@ class Route:
         return severity is not Severity.CRITICAL and hours is not None and hours.hold(at_ns)
 
 
-def destinations(routes: Sequence[Route], severity: Severity, at_ns: int) -> tuple[list[str], list[str]]:
+def destinations(routes: Sequence[SinkRoute], severity: Severity, at_ns: int) -> tuple[list[str], list[str]]:
     """Sinks that get an alert at once, and sinks that hold it back."""
     takers = [route for route in routes if severity in route.severities]
     held = [route.sink for route in takers if route.waits(severity, at_ns)]

@@ -27,7 +27,7 @@ class WebhookConfig(Section):
     jitter: Annotated[float, Field(ge=0, le=1)]
 
     @model_validator(mode="after")
-    def _url_is_one(self) -> "WebhookConfig":
+    def _check_url(self) -> "WebhookConfig":
         url = self.url.get_secret_value()
         try:
             holds = re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+(/[\x21-\x7e]*)?", url) and urlsplit(url).port != 0
@@ -57,7 +57,7 @@ class AlertsConfig(Section):
     webhook: WebhookConfig
 
     @model_validator(mode="after")
-    def _hours_hold(self) -> "AlertsConfig":
+    def _check_hours(self) -> "AlertsConfig":
         self.quiet_hours()
         return self
 

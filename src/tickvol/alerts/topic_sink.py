@@ -16,7 +16,7 @@ from tickvol.core.errors import DeliveryRefused, TopicMismatch
 from tickvol.core.times import NS_PER_MS
 
 KEY_HEADER = "idempotency_key"
-_ROOM_BYTES = 1 << 16
+_OVERHEAD_BYTES = 1 << 16
 """Space for key, headers and batch."""
 
 
@@ -82,7 +82,7 @@ class AlertTopic:
             If it exceeds the maximum message size.
         """
         message = notice_message(notice)
-        if len(message.value) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
+        if len(message.value) > MAX_MESSAGE_BYTES - _OVERHEAD_BYTES:
             raise DeliveryRefused(f"{self._topic}: {len(message.value)} bytes exceed its maximum message size")
         with reaching(self._kafka):
             self._producer.send(

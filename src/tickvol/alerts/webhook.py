@@ -25,7 +25,7 @@ _RETRY_STATUSES = frozenset({429, *range(500, 1000)})
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """Retry policy: timeout of an attempt, number of attempts and the waits between them."""
 
     timeout_s: float
@@ -64,7 +64,7 @@ class Webhook:
         self,
         url: str,
         secret: bytes,
-        patience: Patience,
+        patience: RetryPolicy,
         *,
         now_s: Callable[[], float],
         sleep: Callable[[float], None],

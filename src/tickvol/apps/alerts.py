@@ -9,7 +9,7 @@ from tickvol.alerts.notifications import Severity
 from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
-    from tickvol.alerts.book import Entry
+    from tickvol.alerts.book import TrackedNotice
     from tickvol.alerts.dispatcher import AlertDispatcher, Visit
     from tickvol.config import Config
 
@@ -54,12 +54,12 @@ def _alerts(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace, dispatcher: "AlertDispatcher") -> int:
-    from tickvol.alerts.hysteresis import Reading, Rule
+    from tickvol.alerts.hysteresis import AlertRule, Measurement
     from tickvol.alerts.notifications import Subject
 
-    rule = Rule("test", Severity(options.severity), raise_above=0.5, clear_below=0.5)
+    rule = AlertRule("test", Severity(options.severity), raise_above=0.5, clear_below=0.5)
     for value, reason in ((1.0, "a test of the sinks; nothing is wrong"), (0.0, "the test is over")):
-        reading = Reading(Subject(detector="test"), value, {"value": value}, reason, time.time_ns())
+        reading = Measurement(Subject(detector="test"), value, {"value": value}, reason, time.time_ns())
         print(f"made       {len(dispatcher.observe(rule, [reading]))}: {reason}")
     return _end(dispatcher.deliver())
 
@@ -73,9 +73,9 @@ def _flush(options: argparse.Namespace, dispatcher: "AlertDispatcher") -> int:
 
 
 def _end(visits: "Sequence[Visit]") -> int:
-    from tickvol.alerts.configured import is_settled, told
+    from tickvol.alerts.configured import delivery_lines, is_settled
 
-    print("\n".join(told(visits)))
+    print("\n".join(delivery_lines(visits)))
     return 0 if is_settled(visits) else 1
 
 
@@ -125,7 +125,7 @@ def _sinks(config: "Config") -> dict[str, str]:
     }
 
 
-def _line(entry: "Entry") -> str:
+def _line(entry: "TrackedNotice") -> str:
     from tickvol.alerts.notifications import Alert
 
     notice = entry.notice
@@ -146,7 +146,7 @@ def _fate(delivery: Any) -> str:
     return f"{delivery.fate} ({delivery.detail})"
 
 
-def _as_json(entry: "Entry") -> dict[str, Any]:
+def _as_json(entry: "TrackedNotice") -> dict[str, Any]:
     import dataclasses
 
     deliveries = {sink: dataclasses.asdict(delivery) for sink, delivery in entry.deliveries.items()}

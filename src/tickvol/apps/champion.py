@@ -31,7 +31,7 @@ def _champion(options: argparse.Namespace) -> int:
 
     from tickvol.config import load_config
     from tickvol.core.errors import LedgerBroken
-    from tickvol.volatility.registry.champions import champions_ledger, require_witnessed, served_by_ledger
+    from tickvol.volatility.registry.champions import champions_ledger, require_anchored, served_by_ledger
     from tickvol.volatility.registry.versions import CHAMPION, aliases
 
     settings = profile_of(load_config(options.config), options).mlflow
@@ -41,7 +41,7 @@ def _champion(options: argparse.Namespace) -> int:
         print(json.dumps({"kind": entry.kind, **entry.content}) if options.json else _line(entry))
     if reading.problem is not None:
         raise LedgerBroken(f"{reading.problem}; entries from there on are not shown")
-    require_witnessed(settings, reading.entries)
+    require_anchored(settings, reading.entries)
     served, named = aliases(settings).get(CHAMPION), served_by_ledger(reading.entries)
     if served != named:
         print(

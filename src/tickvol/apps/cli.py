@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from tickvol import __version__
-from tickvol.command import reader_went_away
+from tickvol.command import handle_closed_stdout
 
 COMMANDS = {
     "ws-ingest": "capture the exchange's feed into the raw archive",
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        return reader_went_away()
+        return handle_closed_stdout()
 
 
 def _run(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from tickvol.command import command_parser, run_command
 from tickvol.core.times import NS_PER_S
 
 if TYPE_CHECKING:
-    from tickvol.bus.dead_letters import Letter
+    from tickvol.bus.dead_letters import StoredDeadLetter
     from tickvol.config import Config
     from tickvol.core.records import Record
 
@@ -64,13 +64,13 @@ def _deadletters(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace, config: "Config") -> int:
-    from tickvol.bus.dead_letters import read_letters
+    from tickvol.bus.dead_letters import read_dead_letters
 
-    book = read_letters(config.kafka, limit=options.limit, reason=options.reason)
+    book = read_dead_letters(config.kafka, limit=options.limit, reason=options.reason)
     newest = book.newest[::-1]
     if options.json:
         counts = {"repeats": book.repeats, "resubmitted": book.resubmitted, "unreadable": book.unreadable}
-        _print_json({"by_reason": dict(book.by_reason), **counts, "newest": [_told(letter) for letter in newest]})
+        _print_json({"by_reason": dict(book.by_reason), **counts, "newest": [_as_json(letter) for letter in newest]})
         return 0
     print(f"letters     {book.by_reason.total()}, {book.resubmitted} of them sent in again; {book.repeats} repeats")
     for reason, count in book.by_reason.most_common():
@@ -85,12 +85,12 @@ def _list(options: argparse.Namespace, config: "Config") -> int:
 
 
 def _show(options: argparse.Namespace, config: "Config") -> int:
-    from tickvol.bus.dead_letters import read_letter
+    from tickvol.bus.dead_letters import find_dead_letter
 
     for letter_id in options.ids:
-        letter = read_letter(config.kafka, letter_id)
+        letter = find_dead_letter(config.kafka, letter_id)
         if options.json:
-            _print_json(_told(letter))
+            _print_json(_as_json(letter))
         else:
             about = letter.letter
             print(f"id          {letter.place}\nsource      {about.source}\nreason      {about.reason}")
@@ -106,13 +106,13 @@ def _show(options: argparse.Namespace, config: "Config") -> int:
 
 
 def _resubmit(options: argparse.Namespace, config: "Config") -> int:
-    from tickvol.bus.dead_letters import read_letter
+    from tickvol.bus.dead_letters import find_dead_letter
     from tickvol.capture.resubmit import records_again
     from tickvol.core.errors import InputError
 
     refused = 0
     for letter_id in options.ids:
-        letter = read_letter(config.kafka, letter_id)
+        letter = find_dead_letter(config.kafka, letter_id)
         content = letter.letter.content()
         if options.file:
             content = options.file.read_bytes().removesuffix(b"\n")
@@ -134,7 +134,7 @@ def _resubmit(options: argparse.Namespace, config: "Config") -> int:
     return 1 if refused else 0
 
 
-def _check_again(letter: "Letter", *, again: bool) -> None:
+def _check_again(letter: "StoredDeadLetter", *, again: bool) -> None:
     from tickvol.core.errors import InputError
 
     if letter.letter.of is not None:
@@ -165,16 +165,16 @@ def _late(records: "Sequence[Record]", config: "Config") -> list[str]:
     return lines
 
 
-def _send(letter: "Letter", records: "Sequence[Record]", content: bytes, config: "Config") -> None:
+def _send(letter: "StoredDeadLetter", records: "Sequence[Record]", content: bytes, config: "Config") -> None:
     """Records first, then the fate: a crash between them repeats records, which the log bears, and hides none."""
     from tickvol.bus.client import new_producer, reaching
     from tickvol.bus.dead_letters import CLIENT_ID, RESUBMITTED
-    from tickvol.bus.messages import letter_message, record_message
+    from tickvol.bus.messages import dead_letter_message, record_message
 
     kafka = config.kafka
-    fate = letter_message(letter.letter.source, RESUBMITTED, time.time_ns(), content, of=str(letter.place))
+    fate = dead_letter_message(letter.letter.source, RESUBMITTED, time.time_ns(), content, of=str(letter.place))
     producer = new_producer(kafka, client_id=CLIENT_ID, delivery_timeout_ms=kafka.request_timeout_ms)
-    patience_s = 2 * kafka.request_timeout_ms / 1000
+    timeout_s = 2 * kafka.request_timeout_ms / 1000
     try:
         with reaching(kafka):
             for topic, messages in (
@@ -183,19 +183,19 @@ def _send(letter: "Letter", records: "Sequence[Record]", content: bytes, config:
             ):
                 sent = [producer.send(topic, value=value, key=key, timestamp_ms=at) for key, value, at in messages]
                 for future in sent:
-                    future.get(timeout=patience_s)
+                    future.get(timeout=timeout_s)
     finally:
         producer.close(timeout=0)
 
 
-def _told(letter: "Letter") -> dict[str, Any]:
+def _as_json(letter: "StoredDeadLetter") -> dict[str, Any]:
     import msgspec
 
     about = {"id": str(letter.place), "resubmitted": letter.resubmitted, "bytes": _size(letter)}
     return about | msgspec.to_builtins(letter.letter)  # type: ignore[no-any-return]
 
 
-def _size(letter: "Letter") -> int:
+def _size(letter: "StoredDeadLetter") -> int:
     return len(letter.letter.content())
 
 

@@ -94,8 +94,8 @@ def _drift(options: argparse.Namespace) -> int:
         if options.alert and bundle is not None and len(table):
             since_ns = int(table.bar_end_ns.max()) - monitoring.recent_s * NS_PER_S
             with open_dispatcher(config.alerts, config.kafka) as dispatcher:
-                told = raise_performance_alerts(config, dispatcher, bundle, options.performance, since_ns)
-            print("\n".join(told))
+                lines = raise_performance_alerts(config, dispatcher, bundle, options.performance, since_ns)
+            print("\n".join(lines))
         raise
     report = drift_report(
         sides,
@@ -109,7 +109,7 @@ def _drift(options: argparse.Namespace) -> int:
     )
     directory: Path = options.report_dir or monitoring.report_dir
     _write(directory, report)
-    print("\n".join(_told(report.summary, directory)))
+    print("\n".join(_summary_lines(report.summary, directory)))
     if options.alert and served is not None:
         with open_dispatcher(config.alerts, config.kafka) as dispatcher:
             to_ns = report.summary.current.to_ns
@@ -188,9 +188,9 @@ def _write(directory: Path, report: "DriftReport") -> None:
     write_report(directory / "drift_summary.json", summary + b"\n")
 
 
-def _told(summary: "DriftSummary", directory: Path) -> list[str]:
+def _summary_lines(summary: "DriftSummary", directory: Path) -> list[str]:
     from tickvol.core.times import iso
-    from tickvol.volatility.drift.alarms import told_of_served
+    from tickvol.volatility.drift.alarms import served_drift_lines
 
     lines = [summary.note] if summary.note else []
     lines.append(f"compared   {summary.comparison}")
@@ -210,5 +210,5 @@ def _told(summary: "DriftSummary", directory: Path) -> list[str]:
     if len(drifted) > _SHOWN:
         lines.append(f"  and {len(drifted) - _SHOWN} more")
     if summary.served is not None:
-        lines += told_of_served(summary.served)
+        lines += served_drift_lines(summary.served)
     return [*lines, f"written    {directory}: evidently_report.html, evidently_report.json, drift_summary.json"]

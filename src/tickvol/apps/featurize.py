@@ -98,7 +98,7 @@ def _from_kafka(options: argparse.Namespace, config: "Config", products: Sequenc
         products,
         target,
         until_end=options.until_end,
-        accept_hole=options.start == "earliest",
+        accept_gap=options.start == "earliest",
         on_summary=lambda lines: print("\n".join(lines)),
     )
     print(f"dataset     {target}\nrejected    topic {config.kafka.topic_deadletter}")

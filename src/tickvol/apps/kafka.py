@@ -141,22 +141,22 @@ def _status(options: argparse.Namespace) -> int:
 
     config = load_config(options.config)
     kafka = config.kafka.model_copy(update={"request_timeout_ms": min(config.kafka.request_timeout_ms, _QUICK_MS)})
-    told: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap_servers, "answers": False, "problem": None}
-    told |= {"pid": None, "version": None, "uptime_s": None, "data_bytes": None, "topics": [], "group": None}
+    status: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap_servers, "answers": False, "problem": None}
+    status |= {"pid": None, "version": None, "uptime_s": None, "data_bytes": None, "topics": [], "group": None}
     try:
         with contextlib.suppress(UsageError):  # a broker elsewhere: only what it answers itself can be told
-            _local_told(_local_broker(kafka), told)
+            _add_local_status(_local_broker(kafka), status)
         with contextlib.closing(new_admin(kafka)) as admin:
             topics = topics_status(admin, kafka, all_topics(config), config.features.group_id)
     except BrokerUnavailable as error:
-        told["problem"] = str(error)
+        status["problem"] = str(error)
     else:
-        told |= {"answers": True, **_topics_told(topics, config.features.group_id)}
-    print(json.dumps(told, indent=2) if options.json else "\n".join(_status_lines(told)))
-    return 0 if told["answers"] else 1
+        status |= {"answers": True, **_topics_status(topics, config.features.group_id)}
+    print(json.dumps(status, indent=2) if options.json else "\n".join(_status_lines(status)))
+    return 0 if status["answers"] else 1
 
 
-def _local_told(broker: "LocalBroker", told: dict[str, Any]) -> None:
+def _add_local_status(broker: "LocalBroker", status: dict[str, Any]) -> None:
     import time
 
     from tickvol.broker.jars import KAFKA_VERSION
@@ -165,13 +165,13 @@ def _local_told(broker: "LocalBroker", told: dict[str, Any]) -> None:
     process = broker.process()
     if process is not None:
         uptime_s = max(0, round(time.time() - process.create_time()))
-        told |= {"pid": process.pid, "version": KAFKA_VERSION, "uptime_s": uptime_s}
-        told["data_bytes"] = directory_bytes(broker.data)
+        status |= {"pid": process.pid, "version": KAFKA_VERSION, "uptime_s": uptime_s}
+        status["data_bytes"] = directory_bytes(broker.data)
     if not broker.answers(_QUICK_MS / 1000):
         raise BrokerUnavailable(f"{broker.bootstrap_servers}: nothing answers; `tickvol kafka start` starts a broker")
 
 
-def _topics_told(topics: "list[TopicStatus]", group_id: str) -> dict[str, Any]:
+def _topics_status(topics: "list[TopicStatus]", group_id: str) -> dict[str, Any]:
     lags = [partition.lag for topic in topics for partition in topic.partitions if partition.lag is not None]
     listed = [
         {
@@ -192,22 +192,22 @@ def _topics_told(topics: "list[TopicStatus]", group_id: str) -> dict[str, Any]:
     return {"topics": listed, "group": {"id": group_id, "lag": sum(lags) if lags else None}}
 
 
-def _status_lines(told: dict[str, Any]) -> list[str]:
-    state = "answers" if told["answers"] else "does not answer"
-    lines = [f"broker     {told['bootstrap_servers']}: {state}"]
-    if told["pid"] is not None:
-        lines.append(f"process    pid {told['pid']}, Kafka {told['version']}, for {told['uptime_s']} s")
-        lines.append(f"data       {told['data_bytes'] / 1e6:.1f} MB")
-    elif not told["answers"]:
+def _status_lines(status: dict[str, Any]) -> list[str]:
+    state = "answers" if status["answers"] else "does not answer"
+    lines = [f"broker     {status['bootstrap_servers']}: {state}"]
+    if status["pid"] is not None:
+        lines.append(f"process    pid {status['pid']}, Kafka {status['version']}, for {status['uptime_s']} s")
+        lines.append(f"data       {status['data_bytes'] / 1e6:.1f} MB")
+    elif not status["answers"]:
         lines.append("process    not running")
-    if told["problem"]:
-        return [*lines, f"problem    {told['problem']}"]
-    for topic in told["topics"]:
+    if status["problem"]:
+        return [*lines, f"problem    {status['problem']}"]
+    for topic in status["topics"]:
         ends = " ".join(f"{partition['partition']}:{partition['end_offset']}" for partition in topic["partitions"])
         lines.append(f"topic      {topic['name']}  {ends or 'missing; `tickvol kafka topics` makes it'}")
-    lag = told["group"]["lag"]
+    lag = status["group"]["lag"]
     behind = "has committed nothing yet" if lag is None else f"is {lag} records behind"
-    return [*lines, f"group      {told['group']['id']} {behind}"]
+    return [*lines, f"group      {status['group']['id']} {behind}"]
 
 
 def _local_broker(kafka: "KafkaConfig") -> "LocalBroker":

@@ -29,7 +29,7 @@ predictions and outcomes. `tickvol score` makes these again, but late, so that t
 No featurizer and no scorer may run meanwhile and nothing may publish the archive. A capture goes on: what it receives
 meanwhile is published by its own publisher afterwards. Interrupted anywhere it can be started again."""
 
-LOCK_PATIENCE_S = 3.0
+LOCK_TIMEOUT_S = 3.0
 MARGIN_S = 3.0
 POLL_S = 0.2
 _LOOKED_AT = 100
@@ -94,7 +94,7 @@ def _lock(raw_dir: Path) -> "Iterator[ProgressFile]":
 
     progress = ProgressFile(raw_dir)
     try:
-        until = time.monotonic() + LOCK_PATIENCE_S  # a publisher that just fails lets it go by itself
+        until = time.monotonic() + LOCK_TIMEOUT_S  # a publisher that just fails lets it go by itself
         while not progress.lock():
             if time.monotonic() > until:
                 raise WorkError(
@@ -113,14 +113,14 @@ def _wait_for_empty_group(
     from tickvol.bus.recreate import group_members
 
     until = time.monotonic() + settings.session_timeout_ms / 1000 + MARGIN_S
-    told = False
+    reported = False
     while members := group_members(admin, config.kafka, settings.group_id):
         if time.monotonic() > until:
             raise WorkError(
                 f"{section}.group_id: {settings.group_id}: instance {', '.join(members)} is alive; stop it first"
             )
-        if not told:
-            told = True
+        if not reported:
+            reported = True
             print(f"group      {settings.group_id}: waits for the session of {', '.join(members)} to end", flush=True)
         time.sleep(POLL_S)
 

@@ -47,14 +47,14 @@ def _performance(options: argparse.Namespace) -> int:
     from tickvol.core.errors import UsageError
     from tickvol.volatility.evaluation.live_report import live_report
     from tickvol.volatility.evaluation.rolling import RollingRules
-    from tickvol.volatility.scorer.performance_rows import read_said
+    from tickvol.volatility.scorer.performance_rows import read_live_predictions
 
     config = load_config(options.config)
     hours = config.scoring.window_hours if options.hours is None else options.hours
     if not 0 < hours < float("inf"):
         raise UsageError(f"--hours: {hours:g}: must be above 0")
     window_s = hours * 3600
-    said, horizon_s = read_said(config, window_s)
+    said, horizon_s = read_live_predictions(config, window_s)
     spec, chosen = config.features.spec(), config.evaluation
     rules = RollingRules(
         bar_ns=spec.bar_ns,

@@ -12,7 +12,7 @@ from tickvol.volatility.workflows.flags import add_candles, profile_of
 
 if TYPE_CHECKING:
     from tickvol.volatility.settings.profile import MarketProfile
-    from tickvol.volatility.workflows.promote import Judged
+    from tickvol.volatility.workflows.promote import GateDecision
 
 _DESCRIPTION = """Judge the challenger beside the champion on rows that neither was trained on, through named gates
 (docs/promotion.md), and let it serve where all of them are passed. The former champion stays as `previous`.
@@ -48,7 +48,7 @@ def _promote(options: argparse.Namespace) -> int:
     from tickvol.config import load_config
     from tickvol.volatility.dataset import read_features
     from tickvol.volatility.workflows.leakcheck_log import LogFiles
-    from tickvol.volatility.workflows.promote import failed_in_words, judge_candidate, settle, told
+    from tickvol.volatility.workflows.promote import failed_in_words, gate_lines, judge_candidate, settle
 
     _check(options)
     config = load_config(options.config)
@@ -61,7 +61,7 @@ def _promote(options: argparse.Namespace) -> int:
     if judged is None:
         print(f"{options.candidate} serves already: nothing to do")
         return 0
-    print("\n".join(told(judged)))
+    print("\n".join(gate_lines(judged)))
     if options.dry_run:
         outcome = "promoted" if judged.passed or options.force else "refused"
         print(f"dry run     would be {outcome}; nothing was changed")
@@ -85,7 +85,7 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--ask: standard input is no terminal; leave it out to let the gates decide")
 
 
-def _agreed(profile: "MarketProfile", judged: "Judged") -> bool:
+def _agreed(profile: "MarketProfile", judged: "GateDecision") -> bool:
     """Ask; a no is written down."""
     from tickvol.volatility.registry.champions import DECLINED, note
 

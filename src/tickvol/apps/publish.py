@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tickvol.command import command_parser, run_command
 
 if TYPE_CHECKING:
-    from tickvol.capture.publish_counts import PublishFigures
+    from tickvol.capture.publish_counts import PublishCounts
 
 DESCRIPTION = """Send the raw archive's records to ingestion.topic and what was rejected to kafka.topic_deadletter.
 
@@ -61,7 +61,7 @@ def _publish(options: argparse.Namespace) -> int:
         batch_size=config.features.batch_size,
         follow=lambda: options.follow and not (pipe is not None and _is_closed(pipe)),
         stopped=lambda: stop.asked,
-        on_figures=_show if options.figures else lambda _: None,
+        on_counts=_show if options.figures else lambda _: None,
         delete_sent=options.delete_sent,
     )
     collect_garbage_rarely()
@@ -91,13 +91,13 @@ def _is_closed(pipe: int) -> bool:
     return bool(select.select([pipe], [], [], 0)[0]) and not os.read(pipe, 1)
 
 
-def _show(figures: "PublishFigures") -> None:
+def _show(figures: "PublishCounts") -> None:
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(figures.as_json().decode() + "\n")
         sys.stdout.flush()
 
 
-def _summary(figures: "PublishFigures", *, complete: bool) -> list[str]:
+def _summary(figures: "PublishCounts", *, complete: bool) -> list[str]:
     rejected = ", ".join(f"{name} {count}" for name, count in sorted(figures.rejected.items())) or "none"
     gaps = ", ".join(f"{name} {count}" for name, count in sorted(figures.gaps.items())) or "none"
     return [

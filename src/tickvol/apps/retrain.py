@@ -51,12 +51,12 @@ def _retrain(options: argparse.Namespace) -> int:
 
 def _decide(config: "Config", options: argparse.Namespace) -> "Decision":
     from tickvol.core.errors import InputError
-    from tickvol.volatility.jobs.retraining import decide_now, note_drift
+    from tickvol.volatility.jobs.retraining import decide_now, record_drift
     from tickvol.volatility.promotion.retraining import Cause, Decision
 
     at = now_iso()
     try:
-        note_drift(config, at, print)
+        record_drift(config, at, print)
     except InputError as error:  # the schedule does not wait for a report
         print(f"tickvol retrain: {error}", file=sys.stderr)
     if options.force:
@@ -112,7 +112,7 @@ def _train(options: argparse.Namespace, config: "Config") -> "Version | None":
 def _judge(config: "Config", options: argparse.Namespace, challenger: "Version", *, by: str) -> bool:
     """Whether the challenger serves now."""
     from tickvol.volatility.dataset import read_features
-    from tickvol.volatility.workflows.promote import failed_in_words, judge_candidate, settle, told
+    from tickvol.volatility.workflows.promote import failed_in_words, gate_lines, judge_candidate, settle
 
     profile = config.profile()
     table = read_features(options.judge_features or options.features or profile.dataset_dir)
@@ -120,7 +120,7 @@ def _judge(config: "Config", options: argparse.Namespace, challenger: "Version",
     if judged is None:
         print(f"version {challenger.number} serves: the first of its kind")
         return True
-    print("\n".join(told(judged)))
+    print("\n".join(gate_lines(judged)))
     if settle(profile, judged, at=now_iso(), by=by):
         print(f"promoted    version {challenger.number} is champion; `tickvol rollback` goes back")
         return True

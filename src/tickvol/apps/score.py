@@ -37,12 +37,12 @@ def _score(options: argparse.Namespace) -> int:
     from tickvol.config import load_config
     from tickvol.core.memory import collect_garbage_rarely
     from tickvol.metrics.server import serve_metrics
-    from tickvol.volatility.scorer.bundle_watch import ServedBundle
+    from tickvol.volatility.scorer.bundle_watch import CurrentBundle
     from tickvol.volatility.scorer.kafka_worker import ScoreRun
     from tickvol.volatility.scorer.metrics import SCORER_METRICS, scorer_values
 
     config = load_config(options.config)
-    bundles = ServedBundle(config)
+    bundles = CurrentBundle(config)
     run = ScoreRun(config, bundles, until_end=options.until_end)
     run.stop_on_signals()
     collect_garbage_rarely()

@@ -133,11 +133,11 @@ class Objective:
 
     def _validation(self, prepared: Any, training: "TrainingSpec") -> float:
         from tickvol.volatility.evaluation.metrics import average_precision
-        from tickvol.volatility.models.candidates import Rows, fit_detector
+        from tickvol.volatility.models.candidates import FitRows, fit_detector
         from tickvol.volatility.models.training import margins
 
         sample, split = prepared.sample, prepared.split
-        rows = Rows(sample.take(split.train), sample.take(split.validation))
+        rows = FitRows(sample.take(split.train), sample.take(split.validation))
         detector = fit_detector(self._candidate, rows, prepared.table.spec, training)
         value = average_precision(prepared.positive[split.validation], margins(detector, prepared, split.validation))
         return 0.0 if value is None else value

@@ -45,7 +45,7 @@ def _walk_forward(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     names = named_candidates(options.models)
     studies: list[Study] = [
-        plan.carry_out(names, track=not options.no_tracking, tell=print)
+        plan.run_study(names, track=not options.no_tracking, tell=print)
         for plan in planned(config, options.source, options.horizons)
     ]
     document: dict[str, Any] = {

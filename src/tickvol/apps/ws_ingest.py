@@ -61,13 +61,13 @@ def _work(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     products, ingestion = _with_flags(config, options)
     from tickvol.capture.capture import Capture
-    from tickvol.capture.live_counts import CaptureFigures, TrackerSpec, warm_up
+    from tickvol.capture.live_counts import CaptureCounts, TrackerSpec, warm_up
     from tickvol.eventlog.raw_archive import ArchiveSpec, RawArchive
     from tickvol.eventlog.receive_clock import ReceiveClock, last_receive_time_ns
 
     tracker = TrackerSpec(products, ingestion.max_line_bytes, config.features.grace_ms, ingestion.max_ahead_s)
     warm_up(tracker)
-    figures = CaptureFigures(tracker)
+    figures = CaptureCounts(tracker)
     clock = ReceiveClock(last_receive_time_ns(ingestion.raw_dir))
     archive_spec = ArchiveSpec(
         ingestion.raw_dir, ingestion.raw_keep_days, ingestion.min_free_disk_mb, spool=ingestion.sink != "file"

@@ -50,10 +50,10 @@ def find_java() -> str:
             f"java: not in {where}: Kafka {KAFKA_VERSION} needs Java {OLDEST_JAVA} or later; install it, for instance"
             " by `apt-get install openjdk-17-jre-headless`, or let docker compose run the broker"
         )
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", check=False).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', told)
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', output)
     if found is None or int(found[1]) < OLDEST_JAVA:
-        version = found[0] if found else " ".join(told.split())[:200] or "no answer to -version"
+        version = found[0] if found else " ".join(output.split())[:200] or "no answer to -version"
         raise BrokerUnavailable(
             f"java: {java}: {version}: Kafka {KAFKA_VERSION} needs Java {OLDEST_JAVA} or later; install one and name it"
             " by JAVA_HOME"

@@ -40,7 +40,7 @@ STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.05
 _JUST_STARTED_S = 1.0
 _SHOWN_LINES = 6
-_LEAST_ROOM_BYTES = 1 << 20
+_MIN_FREE_BYTES = 1 << 20
 _QUICK = "-XX:TieredStopAtLevel=1"
 """The quick compiler (C1) only. The cost of C2 pays off only for hot code, and one transaction a second never gets hot:
 the first sixty took 17 to 19 ms each with both compilers, 12 to 16 ms with C1 alone, and a third less CPU time."""
@@ -131,7 +131,7 @@ class LocalBroker:
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            raise self._no_room("cannot be started") from None
+            raise self._disk_full_error("cannot be started") from None
         self.wait_until_ready(timeout_s=timeout_s)
         return not running
 
@@ -152,11 +152,11 @@ class LocalBroker:
             time.sleep(_POLL_S)
         raise BrokerUnavailable(f"{self.bootstrap_servers}: no answer after {timeout_s:g} s; {self._last_words()}")
 
-    def answers(self, patience_s: float = 5.0) -> bool:
+    def answers(self, timeout_s: float = 5.0) -> bool:
         """True if a broker, ours or another one, returns its metadata at the address."""
         with contextlib.suppress(KafkaError, OSError):
             socket.create_connection((self.host, self.port), timeout=1).close()
-            with contextlib.closing(self._new_admin(patience_s)) as admin:
+            with contextlib.closing(self._new_admin(timeout_s)) as admin:
                 return bool(admin.describe_cluster()["brokers"])
         return False
 
@@ -263,13 +263,13 @@ class LocalBroker:
             self.data.rmdir()
         forming.rename(self.data)
 
-    def _new_admin(self, patience_s: float) -> KafkaAdminClient:
-        patience_ms = max(1, min(5000, int(patience_s * 1000)))
+    def _new_admin(self, timeout_s: float) -> KafkaAdminClient:
+        timeout_ms = max(1, min(5000, int(timeout_s * 1000)))
         return new_client(
             KafkaAdminClient,
             bootstrap_servers=[self.bootstrap_servers],
-            bootstrap_timeout_ms=patience_ms,
-            request_timeout_ms=patience_ms,
+            bootstrap_timeout_ms=timeout_ms,
+            request_timeout_ms=timeout_ms,
             security_protocol=self._security_protocol,
             **self._client_settings,
         )
@@ -282,12 +282,12 @@ class LocalBroker:
         return self._failed("ended while starting", lines)
 
     def _failed(self, what: str, lines: Sequence[str]) -> BrokerUnavailable:
-        told = any("No space left on device" in line or "File too large" in line for line in lines[-200:])
-        if told or shutil.disk_usage(self.directory).free < _LEAST_ROOM_BYTES:
-            return self._no_room(what)
+        disk_full = any("No space left on device" in line or "File too large" in line for line in lines[-200:])
+        if disk_full or shutil.disk_usage(self.directory).free < _MIN_FREE_BYTES:
+            return self._disk_full_error(what)
         return BrokerUnavailable(f"{self.directory}: the broker {what}; {self._last_words(lines)}")
 
-    def _no_room(self, what: str) -> BrokerUnavailable:
+    def _disk_full_error(self, what: str) -> BrokerUnavailable:
         return BrokerUnavailable(f"{self.directory}: no room: the broker {what}; free some, then start again")
 
     def _last_words(self, lines: Sequence[str] | None = None) -> str:

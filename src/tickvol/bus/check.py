@@ -18,7 +18,7 @@ FIRST_ERRORS = 5
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _NumberRange:
     """First and last number of a group in each partition; all numbers between them must be present."""
 
     first: dict[int, int] = field(default_factory=dict)
@@ -59,8 +59,8 @@ class LogCheck:
         self.errors: Counter[str] = Counter()
         self.first_errors: list[tuple[int, int, str]] = []
         self.repeats = 0
-        self.fell_back = 0
-        self.fell_back_most_ns = 0
+        self.out_of_order = 0
+        self.out_of_order_most_ns = 0
         self.gap_records: Counter[str] = Counter()
         self.gap_numbers = 0
         self.newest_ns: int | None = None
@@ -71,7 +71,7 @@ class LogCheck:
         self._live_from = live_from
         self._max_groups = max_groups
         self._seen = SeenNumbers() if seen is None else seen
-        self._groups: dict[str, _Stretch] = {}
+        self._groups: dict[str, _NumberRange] = {}
         self._earlier_groups = 0
         self._earlier_missing = 0
         self._highest_ns: dict[str, int] = {}
@@ -107,7 +107,7 @@ class LogCheck:
         if self._counts_numbers:
             stretch = self._groups.get(content.group)
             if stretch is None:
-                stretch = self._groups[content.group] = _Stretch()
+                stretch = self._groups[content.group] = _NumberRange()
                 self._bound_groups()
             stretch.note(partition, content.number)
         return new
@@ -122,8 +122,8 @@ class LogCheck:
         """Count disorder: order is guaranteed per product, repeats aside."""
         highest = self._highest_ns.get(content.product_id)
         if highest is not None and content.time_ns < highest:
-            self.fell_back += 1
-            self.fell_back_most_ns = max(self.fell_back_most_ns, highest - content.time_ns)
+            self.out_of_order += 1
+            self.out_of_order_most_ns = max(self.out_of_order_most_ns, highest - content.time_ns)
         elif highest is not None or len(self._highest_ns) < MAX_NAMES:
             self._highest_ns[content.product_id] = content.time_ns
 
@@ -146,7 +146,7 @@ class LogCheck:
             if len(self._gaps) > self._max_groups:
                 del self._gaps[next(iter(self._gaps))]
 
-    def _missing(self, group: str, stretch: _Stretch) -> int:
+    def _missing(self, group: str, stretch: _NumberRange) -> int:
         low, high = stretch.common()
         low = max(low, self._seen.reliable_from(group))
         return high - low + 1 - self._seen.count(group, low, high) if high >= low else 0
@@ -180,7 +180,7 @@ class LogCheck:
                 "gap_numbers": self.gap_numbers,
             },
             "duplicates": self.repeats,
-            "disorder": {"messages": self.fell_back, "at_most_ms": self.fell_back_most_ns / 1e6},
+            "disorder": {"messages": self.out_of_order, "at_most_ms": self.out_of_order_most_ns / 1e6},
             "delay": {"exchange_to_receipt": self.to_receipt.summary(), "receipt_to_here": self.to_log.summary()},
             "forgotten_numbers": self._seen.forgotten_chunks > 0,
         }

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from tickvol.bus.contents import MAX_INTEGER, Content, decoded, each, envelope_fault
-from tickvol.bus.messages import LetterMessage, decode_letter
+from tickvol.bus.messages import DeadLetterRecord, decode_dead_letter
 from tickvol.bus.reading import Stored, TopicReader
 from tickvol.bus.settings import KafkaConfig
 from tickvol.bus.topics import TopicSpec
@@ -22,7 +22,7 @@ RESUBMITTED = "resubmitted"
 _is_place = re.compile(r"(?P<topic>[a-zA-Z0-9._-]+)-(?P<partition>\d{1,9})@(?P<offset>\d{1,18})").fullmatch
 
 
-class LetterPlace(NamedTuple):
+class MessagePosition(NamedTuple):
     """Partition and offset of a message; `str()` gives its id, `TOPIC-PARTITION@OFFSET`."""
 
     topic: str
@@ -38,7 +38,7 @@ def dead_letter_topic(kafka: KafkaConfig) -> TopicSpec:
     return TopicSpec(
         name=kafka.topic_deadletter,
         key="source",
-        schema=LetterMessage,
+        schema=DeadLetterRecord,
         validator=each(_content),
         partitions=1,
         numbered=False,
@@ -46,7 +46,7 @@ def dead_letter_topic(kafka: KafkaConfig) -> TopicSpec:
 
 
 def _content(message: Stored) -> Content | str:
-    letter = decoded(message, decode_letter)
+    letter = decoded(message, decode_dead_letter)
     if isinstance(letter, str):
         return letter
     try:
@@ -63,29 +63,29 @@ def _content(message: Stored) -> Content | str:
     return Content(letter.reason, "", letter.at_ns, letter.at_ns, f"{origin} {letter.reason}", number=int(number))
 
 
-def place_of(text: str) -> LetterPlace | None:
+def place_of(text: str) -> MessagePosition | None:
     """Parse an id or a record's `source`; None if it names a line of the archive.
 
     >>> place_of("ticks.raw-0@17")
-    LetterPlace(topic='ticks.raw', partition=0, offset=17)
+    MessagePosition(topic='ticks.raw', partition=0, offset=17)
     >>> place_of("20260405T223513Z_20260405T22.ndjson:4") is None
     True
     """
     found = _is_place(text)
-    return None if found is None else LetterPlace(found["topic"], int(found["partition"]), int(found["offset"]))
+    return None if found is None else MessagePosition(found["topic"], int(found["partition"]), int(found["offset"]))
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class StoredDeadLetter:
     """A dead-letter record, its partition and offset, and the number of its resubmissions."""
 
-    place: LetterPlace
-    letter: LetterMessage
+    place: MessagePosition
+    letter: DeadLetterRecord
     resubmitted: int = 0
 
 
 @dataclass(slots=True)
-class LetterBook:
+class DeadLetterSummary:
     """Contents of the dead-letter topic.
 
     Attributes
@@ -97,13 +97,13 @@ class LetterBook:
     """
 
     by_reason: Counter[str] = field(default_factory=Counter)
-    newest: list[Letter] = field(default_factory=list)
+    newest: list[StoredDeadLetter] = field(default_factory=list)
     resubmitted: int = 0
     repeats: int = 0
     unreadable: int = 0
 
 
-def read_letters(kafka: KafkaConfig, *, limit: int, reason: str | None = None) -> LetterBook:
+def read_dead_letters(kafka: KafkaConfig, *, limit: int, reason: str | None = None) -> DeadLetterSummary:
     """Read the whole topic; keep the `limit` newest records (of a reason) and a hash of each of the others.
 
     Raises
@@ -111,9 +111,9 @@ def read_letters(kafka: KafkaConfig, *, limit: int, reason: str | None = None) -
     BrokerUnavailable, TopicMismatch
         As `TopicReader`.
     """
-    book = LetterBook()
-    newest: deque[tuple[LetterPlace, LetterMessage]] = deque(maxlen=limit)
-    first: dict[int, LetterPlace] = {}
+    book = DeadLetterSummary()
+    newest: deque[tuple[MessagePosition, DeadLetterRecord]] = deque(maxlen=limit)
+    first: dict[int, MessagePosition] = {}
     other_ids: dict[str, str] = {}
     fates: Counter[str] = Counter()
     with TopicReader(kafka, kafka.topic_deadletter, client_id=CLIENT_ID) as reader:
@@ -133,30 +133,30 @@ def read_letters(kafka: KafkaConfig, *, limit: int, reason: str | None = None) -
     for of, count in fates.items():
         settled[other_ids.get(of, of)] += count
     book.resubmitted = len(settled)
-    book.newest = [Letter(place, letter, settled[str(place)]) for place, letter in newest]
+    book.newest = [StoredDeadLetter(place, letter, settled[str(place)]) for place, letter in newest]
     return book
 
 
-def _letters(reader: TopicReader, book: LetterBook) -> Iterator[tuple[LetterPlace, LetterMessage]]:
+def _letters(reader: TopicReader, book: DeadLetterSummary) -> Iterator[tuple[MessagePosition, DeadLetterRecord]]:
     for messages in reader.whole():
         for message in messages:
             letter = _decoded(message)
             if letter is None:
                 book.unreadable += 1
             else:
-                yield LetterPlace(reader.topic, message.partition, message.offset), letter
+                yield MessagePosition(reader.topic, message.partition, message.offset), letter
 
 
-def _decoded(message: Stored) -> LetterMessage | None:
+def _decoded(message: Stored) -> DeadLetterRecord | None:
     try:
-        letter = decode_letter(message.value or b"")
+        letter = decode_dead_letter(message.value or b"")
         letter.content()
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     return letter
 
 
-def read_letter(kafka: KafkaConfig, letter_id: str) -> Letter:
+def find_dead_letter(kafka: KafkaConfig, letter_id: str) -> StoredDeadLetter:
     """Find a dead-letter record by its id, and the number of resubmissions of it or its repeats.
 
     Raises
@@ -183,9 +183,9 @@ def read_letter(kafka: KafkaConfig, letter_id: str) -> Letter:
                 f"ID: {letter_id}: {about} is there; the partition holds offsets from {first} to below {end}"
             )
         own, fates = {letter_id}, Counter[str]()
-        for other_place, other in _letters(reader, LetterBook()):
+        for other_place, other in _letters(reader, DeadLetterSummary()):
             if other.of is not None:
                 fates[other.of] += 1
             elif (other.source, other.reason) == (letter.source, letter.reason):
                 own.add(str(other_place))
-    return Letter(place, letter, sum(fates[one] for one in own))
+    return StoredDeadLetter(place, letter, sum(fates[one] for one in own))

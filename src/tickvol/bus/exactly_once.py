@@ -29,7 +29,7 @@ MAX_WAITING_MESSAGES = 20_000
 SILENCE_BEFORE_WARNING_S = 1.5
 
 
-class Place(NamedTuple):
+class ResumePoint(NamedTuple):
     """Resume offsets of a partition: re-read from `start` without producing; new messages begin at `committed`."""
 
     start: int
@@ -46,13 +46,13 @@ class Work(Protocol):
         """Do slow loading while the broker is queried; called on another thread."""
         return
 
-    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
+    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, ResumePoint]:
         """Take over these partitions, and no others, with empty state; return their resume offsets."""
 
-    def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
+    def replay_records(self, partition: int, messages: Sequence[Any]) -> None:
         """Rebuild the state from messages already processed, without producing."""
 
-    def end_silence(self, partition: int) -> None:
+    def end_replay(self, partition: int) -> None:
         """Note that the partition's messages are new from now on."""
 
     def take(self, partition: int, messages: Sequence[Any]) -> list[Outgoing]:
@@ -130,7 +130,7 @@ class ExactlyOnce:
         self._moving: list[int] | None = None
         self._assigned: list[int] | None = None
         self._positions: dict[int, int] = {}
-        self._silent_until: dict[int, int] = {}
+        self._replay_until: dict[int, int] = {}
         self._ends: dict[int, int] | None = None
         self._committed_at = 0.0
         self._away = False
@@ -192,7 +192,7 @@ class ExactlyOnce:
             self._take(partition, messages)
         self._commit_when_due()
         self._work.turn()
-        self._tell_lag()
+        self._update_lag()
 
     def _connect(self) -> None:
         consumer = GroupConsumer(self._kafka, self._group, on_revoked=self._work.revoke)
@@ -213,7 +213,7 @@ class ExactlyOnce:
         for state in states:
             start, committed = places[state.number]
             consumer.seek(state.number, start)
-            self._silent_until[state.number] = committed
+            self._replay_until[state.number] = committed
             self._positions[state.number] = start
             logger.info("partition=%d from=%d silent_until=%d end=%d", state.number, start, committed, state.end)
         if self._ends is None:
@@ -225,16 +225,16 @@ class ExactlyOnce:
 
     def _take(self, partition: int, messages: list[Any]) -> None:
         self._positions[partition] = messages[-1].offset + 1
-        until = self._silent_until.get(partition)
+        until = self._replay_until.get(partition)
         if until is not None:
             cut = next((place for place, message in enumerate(messages) if message.offset >= until), len(messages))
             if cut:
-                self._work.take_silently(partition, messages[:cut])
+                self._work.replay_records(partition, messages[:cut])
             if cut == len(messages) and messages[-1].offset + 1 < until:
                 return
-            del self._silent_until[partition]
+            del self._replay_until[partition]
             messages = messages[cut:]
-            self._work.end_silence(partition)
+            self._work.end_replay(partition)
         if messages:
             self._take_new(partition, messages)
 
@@ -301,7 +301,7 @@ class ExactlyOnce:
 
     def _drop_state(self) -> None:
         self._pending = _Pending()
-        self._silent_until.clear()
+        self._replay_until.clear()
         self._positions.clear()
         self._work.drop()
         gc.collect()  # the client leaves reference cycles that hold whole batches, and we rarely collect elsewhere
@@ -317,7 +317,7 @@ class ExactlyOnce:
             return False
         return all(self._joined.position(number) >= self._ends[number] for number in self._assigned)
 
-    def _tell_lag(self) -> None:
+    def _update_lag(self) -> None:
         assert self._assigned is not None
         ends = self._joined.ends(self._assigned)
         self._counts.lag = {number: max(0, end - self._positions[number]) for number, end in ends.items()}

@@ -80,7 +80,7 @@ class LogWriter:
                 wait(give(topic, value, key, headers, partitions[key], timestamp_ms))
                 self.sent += 1
 
-    def send_letter(self, letter: Message) -> None:
+    def send_dead_letter(self, letter: Message) -> None:
         """Send a dead-letter record; raises as `send_records`."""
         with reaching(self._kafka):
             key, value, timestamp_ms = letter
@@ -103,12 +103,12 @@ class LogWriter:
             future = waiting.popleft()
             if future.exception is not None:
                 raise BrokerUnavailable(f"{self._topic}: a message was refused: {future.exception!r}")
-            told = future.value
-            if told.topic == self._topic:
-                known = self.ends.get(told.partition, self._ends_before.get(told.partition, 0))
-                if 0 <= told.offset < known:
-                    raise _log_lost(self._topic, told.partition, told.offset, known)
-                self.ends[told.partition] = max(known, told.offset + 1)
+            metadata = future.value
+            if metadata.topic == self._topic:
+                known = self.ends.get(metadata.partition, self._ends_before.get(metadata.partition, 0))
+                if 0 <= metadata.offset < known:
+                    raise _log_lost(self._topic, metadata.partition, metadata.offset, known)
+                self.ends[metadata.partition] = max(known, metadata.offset + 1)
             self.acknowledged += 1
 
     def close(self) -> None:
@@ -152,10 +152,10 @@ def check_topics(kafka: KafkaConfig, ticks: str, ends: dict[int, int], topic_id:
         if count != kafka.partitions:
             raise TopicMismatch(f"kafka.partitions: {kafka.partitions}: topic {ticks} has {count}; set it to that")
         places = [TopicPartition(ticks, number) for number in range(count)]
-        told = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+        metadata = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
     for place in places:
-        if told[place].offset < ends.get(place.partition, 0):
-            raise _log_lost(ticks, place.partition, told[place].offset, ends[place.partition])
+        if metadata[place].offset < ends.get(place.partition, 0):
+            raise _log_lost(ticks, place.partition, metadata[place].offset, ends[place.partition])
     if topic_id and now_id != topic_id:
         raise LogLost(
             f"{ticks}: is not the topic that the archive was published to, but a new one of that name: the"

@@ -14,7 +14,7 @@ from tickvol.bus.client import MAX_MESSAGE_BYTES
 from tickvol.core.records import Gap, Record
 from tickvol.core.times import NS_PER_MS
 
-LETTER_BYTES = MAX_MESSAGE_BYTES - (1 << 16)
+DEAD_LETTER_BYTES = MAX_MESSAGE_BYTES - (1 << 16)
 """Maximum size of a dead-letter record; the rest is for its batch and its key."""
 
 
@@ -26,7 +26,7 @@ class Message(NamedTuple):
     timestamp_ms: int
 
 
-class LetterMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class DeadLetterRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Dead-letter record of input that gave no record or came too late: source, reason and content.
 
     `source` is `FILE:LINE` of the archive or `TOPIC-PARTITION@OFFSET`. `of` names, in the second form, the dead-letter
@@ -49,7 +49,7 @@ class LetterMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 _encode = msgspec.json.Encoder().encode
 decode_record = msgspec.json.Decoder(Record).decode
-decode_letter = msgspec.json.Decoder(LetterMessage).decode
+decode_dead_letter = msgspec.json.Decoder(DeadLetterRecord).decode
 
 
 def event_time_ns(record: Record) -> int:
@@ -62,14 +62,14 @@ def record_message(record: Record) -> Message:
     return Message(record.product_id.encode(), _encode(record), event_time_ns(record) // NS_PER_MS)
 
 
-def letter_message(source: str, reason: str, at_ns: int, content: bytes, *, of: str | None = None) -> Message:
+def dead_letter_message(source: str, reason: str, at_ns: int, content: bytes, *, of: str | None = None) -> Message:
     """A dead-letter record; bytes that are not UTF-8, or too long once escaped for JSON, are encoded as base64."""
-    letter = LetterMessage(source, reason, at_ns, of=of)
+    letter = DeadLetterRecord(source, reason, at_ns, of=of)
     value = b""
     with contextlib.suppress(UnicodeDecodeError):
         value = _encode(msgspec.structs.replace(letter, text=content.decode()))
-    if not 0 < len(value) <= LETTER_BYTES:
-        room = LETTER_BYTES - len(_encode(letter)) - 64
+    if not 0 < len(value) <= DEAD_LETTER_BYTES:
+        room = DEAD_LETTER_BYTES - len(_encode(letter)) - 64
         kept = content[: room // 4 * 3]
         cut_from = len(content) if len(kept) < len(content) else None
         text = base64.b64encode(kept).decode()

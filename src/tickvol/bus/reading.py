@@ -121,7 +121,7 @@ class TopicReader:
         """
         begin = self.first if since_ms is None else self._offsets_at(since_ms)
         self.seek(begin)
-        patience_s = 2 * self._kafka.request_timeout_ms / 1000
+        timeout_s = 2 * self._kafka.request_timeout_ms / 1000
         heard, positions = time.monotonic(), begin
         while not self.has_reached(self.end):
             messages = [message for message in self.poll() if message.offset < self.end[message.partition]]
@@ -129,10 +129,10 @@ class TopicReader:
                 yield messages
             if self.positions() != positions:
                 heard, positions = time.monotonic(), self.positions()
-            elif time.monotonic() - heard > patience_s:
+            elif time.monotonic() - heard > timeout_s:
                 raise BrokerUnavailable(
                     f"kafka.bootstrap_servers: {self._kafka.bootstrap_servers}: nothing more of {self.topic} came for"
-                    f" {patience_s:.0f} s; `tickvol kafka status` shows whether the broker is there"
+                    f" {timeout_s:.0f} s; `tickvol kafka status` shows whether the broker is there"
                 )
 
     def _offsets_at(self, time_ms: int) -> dict[int, int]:

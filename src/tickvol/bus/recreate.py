@@ -21,7 +21,7 @@ from tickvol.bus.settings import KafkaConfig
 from tickvol.bus.topics import TopicSpec, ensure_topics
 from tickvol.core.errors import BrokerUnavailable
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 _POLL_S = 0.1
 _STARTING = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 
@@ -67,10 +67,10 @@ def recreate_topics(
             error = for_code(topic["error_code"])
             if error is not UnknownTopicOrPartitionError and error.errno:
                 raise error(f"topic {topic['name']} cannot be deleted")
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + TIMEOUT_S
         while set(names) & set(admin.list_topics()):
             if time.monotonic() > until:
-                raise BrokerUnavailable(f"topics {', '.join(existing)}: not gone {PATIENCE_S:g} s after their deletion")
+                raise BrokerUnavailable(f"topics {', '.join(existing)}: not gone {TIMEOUT_S:g} s after their deletion")
             time.sleep(_POLL_S)
     return [f"{name}: deleted" for name in existing] + ensure_topics(admin, kafka, topics)
 
@@ -89,7 +89,7 @@ def _raise_if_bad(said: str | None, what: str) -> None:
 
 def _once_started(ask: Callable[[], Answer]) -> Answer:
     """Retry while a new broker creates its offsets topic, which the first request about any group triggers."""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + TIMEOUT_S
     while True:
         try:
             return ask()

@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 TRANSACTION_TIMEOUT_MS = 10_000
 RETRY_BACKOFF_MS = 2
 """A transaction that begins while the broker is still completing the last one is refused until then."""
-PATIENCE_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
+TIMEOUT_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
 """By then the broker has ended a transaction that we cannot end, and a new producer finds out how."""
-STOP_PATIENCE_S = 3.0
-ABORT_PATIENCE_S = 2.0
+STOP_TIMEOUT_S = 3.0
+ABORT_TIMEOUT_S = 2.0
 
 
 class Outgoing(NamedTuple):
@@ -97,7 +97,7 @@ class Transactions:
             return
         if self._worker is not None and not self._worker.busy:
             with contextlib.suppress(Exception):
-                self._worker.call(producer.abort_transaction, ABORT_PATIENCE_S, lambda waited: None)
+                self._worker.call(producer.abort_transaction, ABORT_TIMEOUT_S, lambda waited: None)
         with contextlib.suppress(Exception):
             producer._sender.force_close()  # close() alone would first wait for what cannot be sent
         threading.Thread(target=_close, args=(producer,), daemon=True).start()
@@ -128,11 +128,11 @@ class Transactions:
 
         def on_wait(waited_s: float) -> None:
             self._on_wait(waited_s)
-            if self._stopped() and time.monotonic() - began > STOP_PATIENCE_S:
+            if self._stopped() and time.monotonic() - began > STOP_TIMEOUT_S:
                 raise TimeoutError
 
         try:
-            return self._worker.call(work, PATIENCE_S, on_wait)
+            return self._worker.call(work, TIMEOUT_S, on_wait)
         except BrokerUnavailable:
             raise
         except TimeoutError:
@@ -197,7 +197,7 @@ class _Worker:
         self._done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
         threading.Thread(target=self._run, daemon=True, name="transactions").start()
 
-    def call(self, work: Callable[[], Any], patience_s: float, on_wait: Callable[[float], None]) -> Any:
+    def call(self, work: Callable[[], Any], timeout_s: float, on_wait: Callable[[float], None]) -> Any:
         """Return or raise what the work does; TimeoutError if it takes too long."""
         self.busy = True
         self._work.put(work)
@@ -207,7 +207,7 @@ class _Worker:
                 value, error = self._done.get(timeout=0.1)
             except queue.Empty:
                 waited_s = time.monotonic() - began
-                if waited_s > patience_s:
+                if waited_s > timeout_s:
                     raise TimeoutError from None
                 on_wait(waited_s)
                 continue

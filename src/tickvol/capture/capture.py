@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tickvol.capture.feed import Feed
-from tickvol.capture.live_counts import CaptureFigures
+from tickvol.capture.live_counts import CaptureCounts
 from tickvol.capture.metrics import INGESTOR_METRICS, scrape
 from tickvol.capture.publisher_process import PublisherProcess
 from tickvol.eventlog.raw_archive import RawArchive
@@ -32,7 +32,7 @@ class Capture:
     def __init__(
         self,
         feed: Feed,
-        figures: CaptureFigures,
+        figures: CaptureCounts,
         archive: RawArchive,
         publisher: PublisherProcess | None,
         metrics_port: int,
@@ -59,7 +59,7 @@ class Capture:
         read = scrape(self, asyncio.get_running_loop())
         metrics = serve_metrics("ingestion.metrics_port", self._metrics_port, INGESTOR_METRICS, read)
         running = asyncio.create_task(self.feed.run())
-        beside = [asyncio.create_task(self._report()), asyncio.create_task(self._watch_disk())]
+        background = [asyncio.create_task(self._report()), asyncio.create_task(self._watch_disk())]
         publishing = None if self.publisher is None else asyncio.create_task(self.publisher.run())
         try:
             either: set[asyncio.Future[Any]] = {running, stop}
@@ -69,7 +69,7 @@ class Capture:
                 return "the server's close"
             return stop.result() if stop.done() else "--duration"
         finally:
-            await _cancel(running, *beside)
+            await _cancel(running, *background)
             try:
                 await asyncio.to_thread(self.archive.stop, now_ns())
             finally:

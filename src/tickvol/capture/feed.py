@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 CHANNELS = (HEARTBEATS, TICKER)
 QUEUE_FRAMES = 1024
 CLOSE_TIMEOUT_S = 2.0
-ROOM_S = 1.0
+DISK_RETRY_S = 1.0
 _ERROR = b'{"type":"error"'
 _NO_DATA = (b'"channel":"subscriptions"', b'"type":"error"')
 _NORMAL_CLOSURE = 1000
@@ -99,7 +99,7 @@ class Feed:
                 try:
                     await self._session(socket)
                 except DiskFull as error:
-                    await self._wait_for_room(error)
+                    await self._wait_for_disk_space(error)
                 if self._stop_on_close and socket.close_code == _NORMAL_CLOSURE:
                     return
             wait_s = self._backoff.next_wait_s()
@@ -152,12 +152,12 @@ class Feed:
         self.counts.closed[reason.label] += 1
         self._archive.connection_closed(self._now_ns(), connection_id, reason)
 
-    async def _wait_for_room(self, error: DiskFull) -> None:
+    async def _wait_for_disk_space(self, error: DiskFull) -> None:
         """Retry recording the end of the connection until it succeeds; what arrives meanwhile is a gap in the log."""
         log.error("%s; capture goes on when there is room", error)
         self.counts.closed[GapReason.CAPTURE_DOWN.label] += 1
         while True:
-            await asyncio.sleep(ROOM_S)
+            await asyncio.sleep(DISK_RETRY_S)
             with contextlib.suppress(DiskFull):
                 self._archive.connection_closed(self._now_ns(), self._connection_id, GapReason.CAPTURE_DOWN)
                 log.warning("there is room again: capture goes on")

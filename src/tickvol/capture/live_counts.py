@@ -49,7 +49,7 @@ class TrackerSpec:
         return FrameTracker(self.products, grace_ms=self.grace_ms, max_ahead_s=self.max_ahead_s)
 
 
-class CaptureFigures:
+class CaptureCounts:
     """Counts of ticks and gaps, and last prices, from the lines of the archive.
 
     Parameters
@@ -122,7 +122,7 @@ def _last_prices(frames: FrameColumns, products: Sequence[str]) -> dict[str, str
 
 def warm_up(spec: TrackerSpec) -> None:
     """Compile decoder and tracker before the first frame: compiling takes longer than the silence timeout."""
-    figures = CaptureFigures(spec)
+    figures = CaptureCounts(spec)
     ticker = {"product_id": spec.products[0], "price": "1", "best_bid": "1", "best_ask": "2"}
     for number in range(2):
         frame = {

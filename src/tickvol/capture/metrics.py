@@ -10,7 +10,7 @@ from tickvol.metrics.server import Metric, Values, by_label
 if TYPE_CHECKING:
     from tickvol.capture.capture import Capture
 
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 _P = "tickvol_ingestor_"
 
 INGESTOR_METRICS = (
@@ -40,7 +40,7 @@ def scrape(capture: "Capture", loop: asyncio.AbstractEventLoop) -> Callable[[], 
         return _values(capture)
 
     def read() -> Values:
-        values = asyncio.run_coroutine_threadsafe(on_loop(), loop).result(PATIENCE_S)
+        values = asyncio.run_coroutine_threadsafe(on_loop(), loop).result(TIMEOUT_S)
         values["disk_free_bytes"] = {(): capture.archive.free_disk_mb() * 1e6}
         return {_P + name: by_labels for name, by_labels in values.items()}
 

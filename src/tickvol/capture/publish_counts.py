@@ -6,7 +6,7 @@ import msgspec
 
 
 @dataclass
-class PublishFigures:
+class PublishCounts:
     """Counts of one process; resent records count again.
 
     Attributes
@@ -29,9 +29,9 @@ class PublishFigures:
         """JSON line for the capture."""
         return msgspec.json.encode(self)
 
-    def after(self, before: "PublishFigures") -> "PublishFigures":
+    def after(self, before: "PublishCounts") -> "PublishCounts":
         """Totals of this process and an earlier one; the other fields as they are now."""
-        return PublishFigures(
+        return PublishCounts(
             self.connected,
             self.records + before.records,
             self.letters + before.letters,
@@ -49,6 +49,6 @@ def added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in sorted({*one, *other})}
 
 
-def figures_of(line: bytes) -> PublishFigures:
+def decode_counts(line: bytes) -> PublishCounts:
     """Decode a line of `as_json`."""
-    return msgspec.json.decode(line, type=PublishFigures)
+    return msgspec.json.decode(line, type=PublishCounts)

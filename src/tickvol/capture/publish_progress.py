@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from tickvol.core.errors import CorruptFile, WorkError
-from tickvol.eventlog.archive_follow import Place
+from tickvol.eventlog.archive_follow import LinePosition
 from tickvol.eventlog.archive_upkeep import PROGRESS_NAME
 from tickvol.eventlog.tracker_snapshot import TrackerSnapshot
 from tickvol.storage.files import lock, replacement
@@ -29,9 +29,9 @@ class Published(msgspec.Struct, frozen=True):
     unreadable: list[str] = []
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LinePosition:
         """The last acknowledged line."""
-        return Place(self.source, self.line)
+        return LinePosition(self.source, self.line)
 
 
 class ProgressFile:

@@ -14,13 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tickvol.bus.log_writer import LogWriter, check_topics, last_connections
-from tickvol.bus.messages import Message, letter_message, record_message
+from tickvol.bus.messages import Message, dead_letter_message, record_message
 from tickvol.bus.settings import KafkaConfig
-from tickvol.capture.publish_counts import PublishFigures, added
+from tickvol.capture.publish_counts import PublishCounts, added
 from tickvol.capture.publish_progress import ProgressFile, Published
 from tickvol.capture.settings import IngestionConfig
 from tickvol.core.errors import BrokerUnavailable, LogLost, WorkError
-from tickvol.eventlog.archive_follow import FollowedArchive, Place
+from tickvol.eventlog.archive_follow import FollowedArchive, LinePosition
 from tickvol.eventlog.frame_columns import Reject
 from tickvol.eventlog.frames import FrameDecoder
 from tickvol.eventlog.record_text import records_of
@@ -44,7 +44,7 @@ class _Checkpoint:
     """A point of progress: once `sent` messages are acknowledged, everything up to `place` is."""
 
     sent: int
-    place: Place
+    place: LinePosition
     tracker: TrackerSnapshot
 
 
@@ -58,7 +58,7 @@ class Publisher:
     batch_size : maximum number of lines in a batch.
     follow : returns True while the archive may still grow.
     stopped : returns True if publishing must end with what is sent so far.
-    on_figures : called with the counts from time to time.
+    on_counts : called with the counts from time to time.
     delete_sent : True to delete packed files once all their lines are acknowledged.
     progress : the archive's progress file, already locked; None: this takes the lock as soon as it is free.
     """
@@ -73,11 +73,11 @@ class Publisher:
         batch_size: int,
         follow: Callable[[], bool],
         stopped: Callable[[], bool],
-        on_figures: Callable[[PublishFigures], None] = lambda _: None,
+        on_counts: Callable[[PublishCounts], None] = lambda _: None,
         delete_sent: bool = False,
         progress: ProgressFile | None = None,
     ) -> None:
-        self.figures = PublishFigures()
+        self.figures = PublishCounts()
         self._kafka = kafka
         self._ingestion = ingestion
         self._raw_dir = raw_dir = ingestion.raw_dir
@@ -86,7 +86,7 @@ class Publisher:
         self._products = products
         self._follow = follow
         self._stopped = stopped
-        self._on_figures = on_figures
+        self._on_counts = on_counts
         self._delete_sent = delete_sent
         self._progress = progress or ProgressFile(raw_dir)
         self._noter = ThreadPoolExecutor(1, thread_name_prefix="progress")
@@ -124,7 +124,7 @@ class Publisher:
                 if self.figures.connected or not self.figures.source:
                     logger.warning("not published, kept in the archive until the broker is back: %s", error)
                 self.figures.connected = False
-                self._on_figures(self.figures)
+                self._on_counts(self.figures)
                 waited_until = time.monotonic() + RETRY_S
                 while time.monotonic() < waited_until:
                     if self._stopped() or not self._follow():
@@ -201,7 +201,7 @@ class Publisher:
             if item.reason is Reject.UNKNOWN_PRODUCT:  # not subscribed to; counted, but no dead-letter record
                 continue
             figures.letters += 1
-            session.writer.send_letter(session.letter(tracked, item.row, item.reason))
+            session.writer.send_dead_letter(session.letter(tracked, item.row, item.reason))
 
     def _drain(self, session: "_Session") -> bool:
         """Wait for acknowledgements; True if all lines of the archive are acknowledged."""
@@ -218,7 +218,7 @@ class Publisher:
         if not force and time.monotonic() - self._noted_at < COMMIT_S:
             return
         self._noted_at = time.monotonic()
-        self._see_whether_connected(session.writer)
+        self._update_connected(session.writer)
         reached = session.reached()
         if reached is not None:
             self.figures.source, self.figures.line = reached.place.source, reached.place.line
@@ -232,7 +232,7 @@ class Publisher:
         files = session.archive.files()
         self.figures.files_behind = sum(name > self.figures.source for name in files)
         self.figures.in_flight = session.writer.in_flight
-        self._on_figures(self.figures)
+        self._on_counts(self.figures)
 
     def _write(self, note: Published, archive: FollowedArchive) -> None:
         """Store progress on a thread of its own: a busy disk takes longer than a tick may be in flight."""
@@ -250,7 +250,7 @@ class Publisher:
         if writing is not None:
             writing.result()
 
-    def _see_whether_connected(self, writer: LogWriter) -> None:
+    def _update_connected(self, writer: LogWriter) -> None:
         acknowledged, heard_at = self._heard
         if not writer.in_flight or writer.acknowledged != acknowledged:
             self._heard = writer.acknowledged, time.monotonic()
@@ -291,10 +291,10 @@ class _Session:
         self.decoder = decoder
         self.tracker = tracker
         self.archive = FollowedArchive(ingestion.raw_dir, decoder, self.sources, batch_size=batch_size)
-        self.place: Place | None = None
+        self.place: LinePosition | None = None
         self.ends_before: dict[int, int] = {}
         self._checkpoints: deque[_Checkpoint] = deque()
-        self._taken: Place | None = None
+        self._taken: LinePosition | None = None
         self._taken_at = 0.0
         if published is not None:
             self.place = published.place
@@ -309,7 +309,7 @@ class _Session:
         """Progress before the first line is sent: it shows from now on that some lines may have been sent."""
         return Published("", 0, topic, {}, take_snapshot(self.tracker, self.decoder, self.sources), self.topic_id)
 
-    def take_checkpoint(self, place: Place | None, *, force: bool = False) -> None:
+    def take_checkpoint(self, place: LinePosition | None, *, force: bool = False) -> None:
         """Keep the state after a batch; not after each of them, as that is costly."""
         self.place = place
         if place is None or place == self._taken:
@@ -342,4 +342,4 @@ class _Session:
         """Dead-letter record of a line that gave no record."""
         frames = tracked.frames
         source = f"{self.sources[int(frames.source[row])]}:{int(frames.line_number[row])}"
-        return letter_message(source, reason.label, max(int(frames.receive_time_ns[row]), 0), frames.lines[row])
+        return dead_letter_message(source, reason.label, max(int(frames.receive_time_ns[row]), 0), frames.lines[row])

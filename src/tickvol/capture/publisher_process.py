@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tickvol.capture.publish_counts import PublishFigures, figures_of
+from tickvol.capture.publish_counts import PublishCounts, decode_counts
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +33,11 @@ class PublisherProcess:
     """
 
     def __init__(self, arguments: Sequence[str], drain_s: float) -> None:
-        self.figures = PublishFigures()
+        self.figures = PublishCounts()
         self.restarts = 0
         self.complete = False
         """True if it ended with all of the archive acknowledged."""
-        self._before = PublishFigures()
+        self._before = PublishCounts()
         self._arguments = list(arguments)
         self._drain_s = drain_s
         self._pipe: int | None = None
@@ -84,7 +84,7 @@ class PublisherProcess:
         assert process.stdout is not None
         async for line in process.stdout:
             with contextlib.suppress(msgspec.DecodeError):
-                self.figures = figures_of(line).after(self._before)
+                self.figures = decode_counts(line).after(self._before)
 
     async def stop(self) -> None:
         """Let the process send what the archive holds, for a limited time; then end it."""
@@ -93,12 +93,12 @@ class PublisherProcess:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        for number, patience_s in (
+        for number, timeout_s in (
             (signal.SIGTERM, self._drain_s + MARGIN_S),
             (signal.SIGKILL, self._drain_s + MARGIN_S),
         ):
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout(timeout_s):
                     await process.wait()
                 return
             log.warning("the publisher does not end: %s", number.name)

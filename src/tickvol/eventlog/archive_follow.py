@@ -28,7 +28,7 @@ LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LinePosition:
     """Position in the archive: a line, numbered from 1; lines up to it are done."""
 
     source: str
@@ -88,8 +88,13 @@ class FollowedArchive:
         return int(known[0]) if len(known) else None
 
     def batches(
-        self, first: str | None, *, follow: Callable[[], bool], stopped: Callable[[], bool], after: Place | None = None
-    ) -> Iterator[tuple[Place, LogBatch] | None]:
+        self,
+        first: str | None,
+        *,
+        follow: Callable[[], bool],
+        stopped: Callable[[], bool],
+        after: LinePosition | None = None,
+    ) -> Iterator[tuple[LinePosition, LogBatch] | None]:
         """Batches from the file `first` on (None: the oldest), each with the position of its last line.
 
         Yields None while there is nothing new. Ends when `stopped` returns True, or at the last line of the last file
@@ -113,7 +118,7 @@ class FollowedArchive:
 
     def _file(
         self, name: str, skip: int, *, follow: Callable[[], bool], stopped: Callable[[], bool]
-    ) -> Iterator[tuple[Place, LogBatch] | None]:
+    ) -> Iterator[tuple[LinePosition, LogBatch] | None]:
         newest = next(reversed(self.files()))
         file = self._open(name)
         growing, over, idle = file.path.name == name == newest and follow(), False, False
@@ -137,7 +142,7 @@ class FollowedArchive:
         finally:
             file.reader.close()
 
-    def _decode(self, file: "_OpenFile", lines: list[bytes], skip: int) -> Iterator[tuple[Place, LogBatch]]:
+    def _decode(self, file: "_OpenFile", lines: list[bytes], skip: int) -> Iterator[tuple[LinePosition, LogBatch]]:
         """Decode the next lines of a file, except those up to line `skip`."""
         if not file.checked and detect_layout(lines) is not Layout.WRAPPED:
             raise InputError(f"{file.path}: not written by ws-ingest; turn it into features by `tickvol replay`")
@@ -151,9 +156,9 @@ class FollowedArchive:
             begin = file.line - len(fresh)
             frames = decode_lines(self._decoder, fresh, Layout.WRAPPED, file.name, file.source, begin, torn=torn)
             file.latest_ns = max(file.latest_ns, int(frames.receive_time_ns.max()))
-            yield Place(file.name, file.line - 1), LogBatch(frames, bare=False)
+            yield LinePosition(file.name, file.line - 1), LogBatch(frames, bare=False)
 
-    def _unreadable_rest(self, file: "_OpenFile", skip: int) -> Iterator[tuple[Place, LogBatch]]:
+    def _unreadable_rest(self, file: "_OpenFile", skip: int) -> Iterator[tuple[LinePosition, LogBatch]]:
         """One rejected line in place of the rest of a damaged file, as in `MergedLog`."""
         if file.reader.broken is None:
             return
@@ -163,7 +168,7 @@ class FollowedArchive:
             connection = self._decoder.connection(bare_connection(file.name))
             reason = int(Reject.UNREADABLE)
             frames = control_row(Kind.REJECTED, reason, connection, file.source, file.line, file.latest_ns)
-            yield Place(file.name, file.line), LogBatch(frames, bare=False)
+            yield LinePosition(file.name, file.line), LogBatch(frames, bare=False)
 
     def _open(self, name: str) -> "_OpenFile":
         if name not in self.sources:

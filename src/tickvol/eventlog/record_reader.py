@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tickvol.core.record_columns import RecordColumns, RecordKind
 from tickvol.core.records import VOUCHED, Gap
 from tickvol.eventlog.frame_columns import Reject
-from tickvol.eventlog.record_rules import Message, RecordRows, RecordRules
+from tickvol.eventlog.record_rules import RecordRows, RecordRules, StoredMessage
 
 NONE = np.iinfo(np.int64).min
 _BLOCK = 256
@@ -37,7 +37,7 @@ class ReadRecords:
     rejected : (index in `messages`, reason).
     """
 
-    messages: list[Message]
+    messages: list[StoredMessage]
     records: RecordColumns
     receive_time_ns: NDArray[np.int64]
     gaps: list[str]
@@ -65,7 +65,7 @@ class RecordReader:
         """Drop all state."""
         self.simulated = False
         self._highest = [NONE] * len(self.products)
-        self._waiting: dict[int, list[Message]] = {}
+        self._waiting: dict[int, list[StoredMessage]] = {}
 
     def begin_at(self, product: int, time_ns: int) -> None:
         """Start a product's log at a known highest event time."""
@@ -88,7 +88,7 @@ class RecordReader:
         """Highest confirmed event time by product."""
         return {name: time for name, time in zip(self.products, self._highest, strict=True) if time != NONE}
 
-    def read(self, partition: int, messages: Sequence[Message]) -> ReadRecords:
+    def read(self, partition: int, messages: Sequence[StoredMessage]) -> ReadRecords:
         """Read the next messages of a partition."""
         waited = self._waiting.pop(partition, [])
         joined = [*waited, *messages]
@@ -103,7 +103,7 @@ class RecordReader:
         return ReadRecords(joined, columns, rows.receive_time_ns[passed], gaps, rejected)
 
     def _confirm(
-        self, messages: list[Message], rows: RecordRows, reject: NDArray[np.int16]
+        self, messages: list[StoredMessage], rows: RecordRows, reject: NDArray[np.int16]
     ) -> tuple[NDArray[np.bool_], list[int]]:
         """Return the rows that pass and those that wait; refuted rows get their reason."""
         passed = reject == 0
@@ -156,7 +156,7 @@ class RecordReader:
 class _Vouched:
     """Rows confirmed by the tracker, checked lazily for the few that are ahead."""
 
-    def __init__(self, messages: list[Message], rows: NDArray[np.intp]) -> None:
+    def __init__(self, messages: list[StoredMessage], rows: NDArray[np.intp]) -> None:
         self._messages = messages
         self._rows = rows
 

@@ -42,7 +42,7 @@ _quotes = (
 )
 
 
-class Message(Protocol):
+class StoredMessage(Protocol):
     """The fields used of a message of the topic; `timestamp` is in ms."""
 
     @property
@@ -66,7 +66,7 @@ class Message(Protocol):
         """Headers set by the producer."""
 
 
-class Judged(NamedTuple):
+class CheckedMessages(NamedTuple):
     """Messages checked against the rules.
 
     Attributes
@@ -98,7 +98,7 @@ class RecordRules:
         self._max_bytes = max_bytes
         self._connection: dict[str, int] = {"": NO_CONNECTION}
 
-    def judge(self, messages: Sequence[Message], partition: "int | NDArray[np.int64]") -> Judged:
+    def judge(self, messages: Sequence[StoredMessage], partition: "int | NDArray[np.int64]") -> CheckedMessages:
         """Decode messages and find the first rule that each one breaks.
 
         Parameters
@@ -108,7 +108,7 @@ class RecordRules:
         records, reject = self.decode(messages)
         rows = RecordRows(records, self)
         rows.check(messages, reject, self._partition, partition)
-        return Judged(records, rows, reject)
+        return CheckedMessages(records, rows, reject)
 
     def connection(self, connection_id: str) -> int:
         """A number for a connection id, the same in every process; the memory for ids is bounded."""
@@ -128,7 +128,7 @@ class RecordRules:
         """The number of the product that a key names, -1 if it is not one of `products`."""
         return self._key_number.get(key, -1)
 
-    def decode(self, messages: Sequence[Message]) -> tuple[list[Record], NDArray[np.int16]]:
+    def decode(self, messages: Sequence[StoredMessage]) -> tuple[list[Record], NDArray[np.int16]]:
         """Decode all messages, with a placeholder heartbeat in place of each that is not a record."""
         values = [message.value for message in messages]
         reject = np.zeros(len(values), np.int16)
@@ -242,7 +242,7 @@ class RecordRows:
 
     def check(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[StoredMessage],
         reject: NDArray[np.int16],
         partition_of: NDArray[np.int64],
         partition: "int | NDArray[np.int64]",

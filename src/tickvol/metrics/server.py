@@ -111,14 +111,14 @@ class _Silent(WSGIRequestHandler):
 def _guarded(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["PATH_INFO"] != PATH:
-            status, told = "404 Not Found", f"metrics are at {PATH}\n"
+            status, body = "404 Not Found", f"metrics are at {PATH}\n"
         else:
             try:
                 return app(environ, start_response)
             except Exception as error:
                 logger.debug("metrics cannot be read", exc_info=True)
-                status, told = "503 Service Unavailable", f"{type(error).__name__}: metrics cannot be read\n"
+                status, body = "503 Service Unavailable", f"{type(error).__name__}: metrics cannot be read\n"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [told.encode()]
+        return [body.encode()]
 
     return answer

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from tickvol.orchestration.commands import Run
-from tickvol.system import Check, Step, Verdict
+from tickvol.system import Check, CheckResult, Step
 
 LAST_LINES = 6
 
@@ -28,7 +28,7 @@ class Commands:
     config_path: Path
     run: Run
 
-    def carry_out(self, context: Context, words: Sequence[str]) -> tuple[int, list[str]]:
+    def follow(self, context: Context, words: Sequence[str]) -> tuple[int, list[str]]:
         """Run a command; return its exit code, and the command with its last lines of output."""
         last: deque[str] = deque(maxlen=LAST_LINES)
 
@@ -49,7 +49,7 @@ class Commands:
         dagster.Failure
             With its last lines of output, if it failed.
         """
-        code, output = self.carry_out(context, words)
+        code, output = self.follow(context, words)
         if code != 0:
             raise dg.Failure("\n".join([f"exit code {code}", *output]), allow_retries=False)
         return dg.MaterializeResult(metadata={"command": output[0], "said": "\n".join(output[1:])})
@@ -99,7 +99,7 @@ def asset_check(check: Check, commands: Commands, now_ns: Callable[[], int]) -> 
     @dg.multi_asset_check(name=check.name, specs=specs)
     def judged(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         def run(words: Sequence[str]) -> tuple[int, str]:
-            code, output = commands.carry_out(context, words)
+            code, output = commands.follow(context, words)
             return code, output[-1]
 
         for verdict in check.judge(now_ns(), run):
@@ -108,7 +108,7 @@ def asset_check(check: Check, commands: Commands, now_ns: Callable[[], int]) -> 
     return judged
 
 
-def _result(context: Context, verdict: Verdict, key: dg.AssetKey) -> dg.AssetCheckResult:
+def _result(context: Context, verdict: CheckResult, key: dg.AssetKey) -> dg.AssetCheckResult:
     context.log.info(f"{'pass' if verdict.passed else 'FAIL'}  {verdict.name}: {verdict.reason}")
     return dg.AssetCheckResult(
         asset_key=key,

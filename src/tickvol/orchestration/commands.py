@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-_PATIENCE_S = 20.0
+_TIMEOUT_S = 20.0
 
 Run = Callable[[Sequence[str], Callable[[str], None]], int]
 """Runs a command by its words, passes on each line of its output, returns its exit code."""
@@ -36,7 +36,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
         return
     process.terminate()
     try:
-        process.wait(_PATIENCE_S)
+        process.wait(_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -11,7 +11,7 @@ _CHECK_FAILED = DagsterAssetCheckFailedError.__name__
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JobResult:
     """Result of a job.
 
     Attributes
@@ -27,7 +27,7 @@ class Outcome:
     problems: tuple[str, ...]
 
 
-def run_job(definitions: dg.Definitions, name: str, instance: dg.DagsterInstance) -> Outcome:
+def run_job(definitions: dg.Definitions, name: str, instance: dg.DagsterInstance) -> JobResult:
     """Run a job to its end; a failed step or blocking check skips the steps after it and raises nothing."""
     job = definitions.resolve_job_def(name)
     fail_dead_runs(instance, of_scheduler=False)
@@ -37,7 +37,7 @@ def run_job(definitions: dg.Definitions, name: str, instance: dg.DagsterInstance
     failures = [event for event in events if event.is_step_failure]
     failed = tuple(str(event.step_key) for event in failures)
     checks = [found for found in result.get_asset_check_evaluations() if not found.passed]
-    return Outcome(
+    return JobResult(
         success=result.success,
         done=done,
         failed=failed,

@@ -24,7 +24,7 @@ from tickvol.config import Config
 from tickvol.core.errors import RequestError, TickvolError
 from tickvol.serving.guard import Guard
 from tickvol.serving.problems import error_body
-from tickvol.system import Answering, Route, System
+from tickvol.system import RequestHandler, Route, System
 from tickvol.systems import SYSTEMS, open_routes, routes
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class _Service:
         _shorten_validation_logs()
         if bentoml.server_context.worker_index is not None:
             threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-        self._answering: dict[str, Answering] | None = None
+        self._answering: dict[str, RequestHandler] | None = None
         try:
             self._answering = open_routes(self.config, self.systems)
         except TickvolError as error:

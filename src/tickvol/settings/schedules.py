@@ -24,7 +24,7 @@ class SchedulesConfig(Section):
     port: Port
 
     @model_validator(mode="after")
-    def _crons_hold(self) -> "SchedulesConfig":
+    def _check_crons(self) -> "SchedulesConfig":
         for name in ("retrain_cron", "performance_cron", "drift_cron"):
             text = getattr(self, name)
             try:
@@ -35,7 +35,7 @@ class SchedulesConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _zone_is_one(self) -> "SchedulesConfig":
+    def _check_time_zone(self) -> "SchedulesConfig":
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):

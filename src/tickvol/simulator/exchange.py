@@ -75,7 +75,7 @@ class SimulatedExchange:
         self._now_ns = source.start_ns
         self._alone_until_ns = 0
         self._links: set[_Link] = set()
-        self._audience: list[_Link] = []
+        self._subscribers: list[_Link] = []
         self._audience_came = asyncio.Event()
         self._ended = False
 
@@ -131,7 +131,7 @@ class SimulatedExchange:
         for text in link.session.answer(message, self._now_ns, self._latest):
             await link.socket.send(text)
             self.counts.frames += 1
-        if link in self._audience or not link.session.channels:
+        if link in self._subscribers or not link.session.channels:
             return
         if link.settled is not None:
             link.settled.cancel()
@@ -141,16 +141,16 @@ class SimulatedExchange:
             link.settled = asyncio.get_running_loop().call_later(SETTLE_S, self._enter, link)
 
     def _enter(self, link: _Link) -> None:
-        if link in self._links and link not in self._audience:
-            self._audience.append(link)
+        if link in self._links and link not in self._subscribers:
+            self._subscribers.append(link)
             self._audience_came.set()
 
     def _leave(self, link: _Link) -> None:
         if link.settled is not None:
             link.settled.cancel()
-        if link in self._audience:
-            self._audience.remove(link)
-        if not self._audience:
+        if link in self._subscribers:
+            self._subscribers.remove(link)
+        if not self._subscribers:
             self._audience_came.clear()
 
     async def _run_market(self) -> None:
@@ -162,7 +162,7 @@ class SimulatedExchange:
                 due_s = started_s + (event.time_ns - self._source.start_ns) / (NS_PER_S * self._speed)
                 if (wait_s := due_s - clock()) > 0:
                     await asyncio.sleep(wait_s)
-            elif not self._audience and event.time_ns >= self._alone_until_ns:
+            elif not self._subscribers and event.time_ns >= self._alone_until_ns:
                 await self._audience_came.wait()
             self.counts.events += 1
             if self.counts.events % YIELD_EVERY == 0:
@@ -171,7 +171,7 @@ class SimulatedExchange:
             if event.channel == TICKER:
                 for product_id in event.product_ids:
                     self._latest[product_id] = event
-            for link in tuple(self._audience):
+            for link in tuple(self._subscribers):
                 await self._deliver(link, event)
         await self._end()
 

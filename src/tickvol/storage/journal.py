@@ -60,7 +60,7 @@ class _Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class JournalContent:
     """Entries up to the first invalid line, and the problem there; None if all lines are valid."""
 
     entries: tuple[Entry, ...] = ()
@@ -125,32 +125,32 @@ class Ledger:
         """
         return len(self.entries())
 
-    def read(self) -> Reading:
+    def read(self) -> JournalContent:
         """Read the valid entries and the first problem: for reports that must show a broken ledger too."""
         if not self.path.parent.is_dir():
-            return Reading()
+            return JournalContent()
         with exclusive(self._lock_path):
             try:
                 head = self._read_head()
                 content = self.path.read_bytes() if self.path.exists() else b""
             except LedgerBroken as error:
-                return Reading(problem=str(error))
+                return JournalContent(problem=str(error))
         pending = head.pending.encode()
         behind = content[head.size_bytes :]
         if pending and pending.startswith(behind):  # a writer was killed; a partial line does not count
             content, head = (content, _after(head)) if behind == pending else (content[: head.size_bytes], head)
         return self._check(content, head)
 
-    def _check(self, content: bytes, head: _Head) -> Reading:
+    def _check(self, content: bytes, head: _Head) -> JournalContent:
         entries: list[Entry] = []
         last = _START
         for number, line in enumerate(content.removesuffix(b"\n").split(b"\n") if content else [], 1):
             found = _decode(line, number, last)
             if isinstance(found, str):
-                return Reading(tuple(entries), f"{self.path}: line {number}: {found}")
+                return JournalContent(tuple(entries), f"{self.path}: line {number}: {found}")
             entries.append(found)
             last = found.sha256
-        return Reading(tuple(entries), self._against_head(len(entries), len(content), last, head))
+        return JournalContent(tuple(entries), self._against_head(len(entries), len(content), last, head))
 
     def _against_head(self, lines: int, size_bytes: int, last: str, head: _Head) -> str | None:
         if lines < head.lines:

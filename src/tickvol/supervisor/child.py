@@ -12,7 +12,7 @@ from pathlib import Path
 from tickvol.core.errors import WorkError
 
 AT_ONCE_S = 10.0
-MOST_DEATHS_AT_ONCE = 3
+MAX_QUICK_EXITS = 3
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 SHOWN_LINES = 10
@@ -91,11 +91,11 @@ class Child:
         self._sweep()
         lived_s = now - self._started
         self._deaths_at_once = self._deaths_at_once + 1 if lived_s < AT_ONCE_S else 0
-        if self._deaths_at_once == MOST_DEATHS_AT_ONCE:
+        if self._deaths_at_once == MAX_QUICK_EXITS:
             self.gave_up = True
             raise WorkError(
-                f"{self.name}: ended {MOST_DEATHS_AT_ONCE} times at once, last with exit code {self.code}; its last"
-                f" output, more in {self.log}:\n{self.last_words()}"
+                f"{self.name}: ended {MAX_QUICK_EXITS} times at once, last with exit code {self.code}; its last"
+                f" output, more in {self.log}:\n{self.last_lines()}"
             )
         self._wait_s = FIRST_WAIT_S if lived_s > LONGEST_WAIT_S else min(2 * self._wait_s, LONGEST_WAIT_S)
         self._start_again = now + self._wait_s
@@ -111,21 +111,21 @@ class Child:
             return log.read().decode(errors="replace")
         return ""
 
-    def last_words(self) -> str:
+    def last_lines(self) -> str:
         """The end of its output."""
         lines = [line for line in self.said().splitlines() if line.strip()][-SHOWN_LINES:]
         return "\n".join(f"  {line[:300]}" for line in lines) or "  (no output)"
 
-    def stop(self, patience_s: float, hurry: Callable[[], bool]) -> bool:
-        """Send SIGTERM, then SIGKILL after the timeout or on `hurry`; True if it ended with exit code 0."""
+    def stop(self, timeout_s: float, stop_now: Callable[[], bool]) -> bool:
+        """Send SIGTERM, then SIGKILL after the timeout or on `stop_now`; True if it ended with exit code 0."""
         process = self._process
         if process is None:
             return self.code == 0
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + timeout_s
         while process.poll() is None and time.monotonic() < deadline:
-            if hurry():
+            if stop_now():
                 deadline = min(deadline, time.monotonic() + 1)
             time.sleep(_POLL_S)
         if process.poll() is None:

@@ -83,7 +83,7 @@ class LivePath:
         if "mlflow" in self._children:
             self._wait("mlflow", self._mlflow_answers)
         if not self._signals():
-            self._tell_places()
+            self._report_addresses()
 
     def watch(self, duration_s: float | None) -> None:
         """Restart what ends and show the status, until a signal to end or the end of the duration."""
@@ -103,18 +103,18 @@ class LivePath:
         """Stop everything in order, and report what is left where."""
         asked = self._signals()
 
-        def hurry() -> bool:
+        def stop_now() -> bool:
             return self._signals() > max(asked, 1)
 
         drain_s = self._config.ingestion.publish.drain_timeout_s
-        self._end("ingestor", 2 * drain_s + MARGIN_S, hurry)
-        self._end("exchange", STOP_S, hurry)
-        self._let_catch_up(hurry)
-        self._end("featurizer", STOP_S, hurry)
-        self._let_scorer_catch_up(hurry)
-        self._end("scorer", STOP_S, hurry)
-        self._end("mlflow", STOP_S, hurry)
-        self._tell_what_is_left()
+        self._end("ingestor", 2 * drain_s + MARGIN_S, stop_now)
+        self._end("exchange", STOP_S, stop_now)
+        self._let_catch_up(stop_now)
+        self._end("featurizer", STOP_S, stop_now)
+        self._let_scorer_catch_up(stop_now)
+        self._end("scorer", STOP_S, stop_now)
+        self._end("mlflow", STOP_S, stop_now)
+        self._report_leftovers()
         self._broker.stop()
 
     def _start(self, name: str, arguments: Callable[[], list[str]]) -> bool:
@@ -140,26 +140,26 @@ class LivePath:
                 return
             if time.monotonic() > deadline:
                 child = self._children[name]
-                raise WorkError(f"{name}: not healthy after {STARTUP_S:g} s; {child.log} ends:\n{child.last_words()}")
+                raise WorkError(f"{name}: not healthy after {STARTUP_S:g} s; {child.log} ends:\n{child.last_lines()}")
             time.sleep(POLL_S)
 
-    def _end(self, name: str, patience_s: float, hurry: Callable[[], bool]) -> None:
+    def _end(self, name: str, timeout_s: float, stop_now: Callable[[], bool]) -> None:
         child = self._children.pop(name, None)
         if child is None:
             return
-        well = child.stop(patience_s, hurry)
+        well = child.stop(timeout_s, stop_now)
         self._tell(f"{name:<10} ended" + ("" if well else f" with exit code {child.code}; see {child.log}"))
         for line in child.said().splitlines():
             if line.startswith("  published"):  # from the capture's summary: shows if all of it was sent
                 self._tell(f"{'':<10} {line.strip()}")
 
-    def _let_catch_up(self, hurry: Callable[[], bool]) -> None:
+    def _let_catch_up(self, stop_now: Callable[[], bool]) -> None:
         featurizer = self._children.get("featurizer")
         if featurizer is None or featurizer.gave_up:
             return
         deadline = time.monotonic() + CATCH_UP_S
         unread = self._broker.unread()
-        while unread and not hurry() and time.monotonic() < deadline:
+        while unread and not stop_now() and time.monotonic() < deadline:
             time.sleep(POLL_S)
             try:
                 featurizer.tend()
@@ -171,14 +171,14 @@ class LivePath:
             behind = "the broker does not answer" if unread is None else f"{unread:,} records are not read"
             self._tell(f"featurizer: {behind}; the next start resumes there")
 
-    def _let_scorer_catch_up(self, hurry: Callable[[], bool]) -> None:
+    def _let_scorer_catch_up(self, stop_now: Callable[[], bool]) -> None:
         """Wait for the last rows to be scored; the next start scores the rest."""
         scorer, marks = self._children.get("scorer"), self._config.kafka.partitions
         if scorer is None or not self._metric("scorer", "rebalances_total"):
             return
         deadline = time.monotonic() + CATCH_UP_S
         time.sleep(POLL_S)  # by then it knows of the last rows
-        while self._metric("scorer", "lag_rows") > marks and not hurry() and time.monotonic() < deadline:
+        while self._metric("scorer", "lag_rows") > marks and not stop_now() and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
     def _start_mlflow(self) -> None:
@@ -234,7 +234,7 @@ class LivePath:
     def _metric(self, name: str, metric: str) -> float:
         return (scraped(self._ports[name]) or {}).get(f"tickvol_{name}_{metric}", 0.0)
 
-    def _tell_places(self) -> None:
+    def _report_addresses(self) -> None:
         config, kafka = self._config, self._config.kafka
         whose = f"started here, data below {kafka.broker_dir}" if self._broker.ours else "was there before"
         self._tell(f"broker     {self._broker.address}, {whose}")
@@ -256,7 +256,7 @@ class LivePath:
         child = self._children[name]
         return f"pid {child.pid}, log {child.log}"
 
-    def _tell_what_is_left(self) -> None:
+    def _report_leftovers(self) -> None:
         raw_dir, dataset = self._config.ingestion.raw_dir, self._config.features.dataset_dir
         files = [path for path in raw_dir.glob("*.ndjson*") if path.is_file()]
         size_mb = sum(path.stat().st_size for path in files) / 1e6

@@ -15,7 +15,7 @@ from tickvol.supervisor.child import Child
 _LOCATION = "tickvol.orchestration.code_location"
 _HOST = "127.0.0.1"
 _READY_S = 120.0
-_PATIENCE_S = 20.0
+_TIMEOUT_S = 20.0
 _POLL_S = 0.2
 _TIMEOUT_S = 2.0
 
@@ -59,7 +59,7 @@ def _watch(home: Path, config_path: Path, port: int) -> None:
             _tend(children)
     finally:
         for child in reversed(children):
-            child.stop(_PATIENCE_S, lambda: stop.count > 1)
+            child.stop(_TIMEOUT_S, lambda: stop.count > 1)
 
 
 class _Stop:

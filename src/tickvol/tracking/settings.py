@@ -21,7 +21,7 @@ class MlflowConfig(Section):
     port: Port
 
     @model_validator(mode="after")
-    def _gives_up_soon(self) -> "MlflowConfig":
+    def _check_retries(self) -> "MlflowConfig":
         longest_s = self.request_timeout_s * (self.request_max_retries + 1)
         if longest_s >= 10:
             raise ValueError(f"request_timeout_s * (request_max_retries + 1) is {longest_s}: must be below 10")

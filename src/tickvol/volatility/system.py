@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tickvol.system import Answering, JobPlan, Route, System
+from tickvol.system import JobPlan, RequestHandler, Route, System
 
 if TYPE_CHECKING:
     from tickvol.bus.topics import TopicSpec
@@ -28,7 +28,7 @@ def _routes() -> Sequence[Route]:
     return ROUTES
 
 
-def _open_routes(config: "VolatilityConfig") -> Answering:
+def _open_routes(config: "VolatilityConfig") -> RequestHandler:
     from tickvol.volatility.answers.answerer import open_answerer
 
     return open_answerer(config)

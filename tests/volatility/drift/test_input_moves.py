@@ -11,7 +11,7 @@ from scipy.stats import wasserstein_distance
 
 from tests.support.trained import bundles, market
 from tickvol.core.times import NS_PER_S
-from tickvol.volatility.drift.input_moves import InputMove, MoveRules, input_moves, wasserstein_of_deals
+from tickvol.volatility.drift.input_moves import InputMove, MoveRules, input_moves, permuted_wasserstein
 from tickvol.volatility.drift.input_rows import InputRows, importance, input_rows
 from tickvol.volatility.models.bundle import Bundle
 
@@ -49,7 +49,7 @@ values = st.lists(st.tuples(st.floats(-5, 5).map(lambda x: round(x, 2)), st.inte
 @given(values, st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5))
 def test_distance_of_each_deal_is_that_of_scipy(drawn: list[tuple[float, int]], deals: list[list[bool]]) -> None:
     x, block = np.array([value for value, _ in drawn]), np.array([number for _, number in drawn], np.intp)
-    found = wasserstein_of_deals(x, block, np.array(deals))
+    found = permuted_wasserstein(x, block, np.array(deals))
     for deal, distance in zip(deals, found, strict=True):
         second = np.array(deal)[block]
         expected = wasserstein_distance(x[~second], x[second]) if 0 < second.sum() < len(x) else 0.0

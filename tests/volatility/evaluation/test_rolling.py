@@ -9,7 +9,7 @@ from tests.volatility.evaluation.samples import S, judged_rows
 from tickvol.core.errors import NotEnoughData
 from tickvol.volatility.evaluation.bootstrap import TimeAxis, percentile_interval, resample_pr_auc
 from tickvol.volatility.evaluation.events import event_metrics
-from tickvol.volatility.evaluation.live_report import Said, live_report
+from tickvol.volatility.evaluation.live_report import LivePredictions, live_report
 from tickvol.volatility.evaluation.metrics import at_threshold, average_precision, calibration
 from tickvol.volatility.evaluation.rolling import (
     CALM,
@@ -156,7 +156,7 @@ def test_each_row_is_in_one_state_and_only_what_was_made_before_it_could_be_know
 
 
 def report(rows, hours=2.0, **options):
-    said = Said(rows=rows, bundles=["a" * 64], label_kind="relative", other_label=0, simulated=False)
+    said = LivePredictions(rows=rows, bundles=["a" * 64], label_kind="relative", other_label=0, simulated=False)
     return live_report(said, RULES, window_s=hours * 3600, **({"as_of_event": False} | options))
 
 
@@ -185,7 +185,7 @@ def test_both_clocks_have_their_own_window():
 
 def test_performance_is_told_by_bundle():
     half = (ROWS.bar_end_ns > np.median(ROWS.bar_end_ns)).astype(np.int32)
-    said = Said(
+    said = LivePredictions(
         rows=altered(ROWS, bundle=half), bundles=["old", "new"], label_kind="relative", other_label=3, simulated=True
     )
     found = live_report(said, RULES, window_s=9e9, as_of_event=False)

@@ -10,10 +10,10 @@ from tickvol.core.errors import SuspectedLeak
 from tickvol.volatility.leakcheck.duplicates import check_duplicates
 from tickvol.volatility.leakcheck.pr_auc import check_pr_auc
 from tickvol.volatility.leakcheck.result import CheckResult, Fit, require_clean
-from tickvol.volatility.leakcheck.shuffled import check_shuffled_labels, deal_labels
+from tickvol.volatility.leakcheck.shuffled import check_shuffled_labels, permute_labels
 from tickvol.volatility.leakcheck.split_overlap import check_split_overlap
 from tickvol.volatility.leakcheck.time_shift import check_time_shift
-from tickvol.volatility.leakcheck.train_only import check_train_only_fits, hide_others
+from tickvol.volatility.leakcheck.train_only import check_train_only_fits, noise_other_rows
 from tickvol.volatility.models.training import prepare
 from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
 
@@ -37,7 +37,7 @@ def test_the_clean_pipeline_raises_no_alarm(kind: LabelKind, names: tuple[str, .
 
 def test_no_skill_of_the_clean_pipeline_is_left_to_explain_when_labels_are_shuffled() -> None:
     prepared = planted.clean()
-    dealt = deal_labels(prepared, np.random.default_rng(1))
+    dealt = permute_labels(prepared, np.random.default_rng(1))
     for part, rows in prepared.split.parts().items():
         assert (part == "test") == np.array_equal(dealt.positive[rows], prepared.positive[rows])
         assert (part == "test") == np.array_equal(dealt.sample.future[rows], prepared.sample.future[rows])
@@ -205,7 +205,7 @@ def test_what_cannot_be_looked_for_is_not_called_clean() -> None:
 def test_hidden_rows_share_no_number_with_those_that_they_replace() -> None:
     prepared = planted.clean()
     kept = prepared.split.train
-    hidden = hide_others(prepared, kept, np.random.default_rng(1))
+    hidden = noise_other_rows(prepared, kept, np.random.default_rng(1))
     assert np.array_equal(hidden.table.values[kept], prepared.table.values[kept], equal_nan=True)
     assert np.array_equal(hidden.sample.positive[kept], prepared.positive[kept])
     for ours, theirs in (

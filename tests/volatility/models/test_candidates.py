@@ -14,7 +14,7 @@ from tickvol.volatility.models.average import AverageDetector
 from tickvol.volatility.models.baselines import BASELINES, seasonal_har
 from tickvol.volatility.models.boosted import fit_boosted, fit_boosted_forecast, monotone_constraints
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.models.candidates import MODELS, Rows, fit_detector, refit_detector
+from tickvol.volatility.models.candidates import MODELS, FitRows, fit_detector, refit_detector
 from tickvol.volatility.models.fitting import Sample
 from tickvol.volatility.models.forecast import SEASONS, fit_forecast, log_ratio
 from tickvol.volatility.models.garch import fit_garch
@@ -262,7 +262,7 @@ def test_fitting_again_keeps_the_number_of_trees(prepared: Prepared, train: Samp
     validation = prepared.sample.take(prepared.split.validation)
     training = TrainingSpec(xgboost_max_rounds=40, xgboost_early_stopping_rounds=5, xgboost_learning_rate=0.3)
     for name, fit in (("xgboost", fit_boosted), ("boosted_forecast", fit_boosted_forecast)):
-        first = fit_detector(name, Rows(train, validation), FeatureSpec(), training)
+        first = fit_detector(name, FitRows(train, validation), FeatureSpec(), training)
         assert first.params() == fit(train, validation, FeatureSpec(), training).params()
         again = refit_detector(first, name, prepared.sample.take(prepared.split.test), FeatureSpec(), training)
         assert again.rounds == first.rounds < 40  # type: ignore[attr-defined]

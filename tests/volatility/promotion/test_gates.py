@@ -17,12 +17,12 @@ from tests.volatility.promotion.samples import (
     lead,
 )
 from tickvol.volatility.promotion.evidence import Evidence, Identity, LeakCheck, Pair, Parity
-from tickvol.volatility.promotion.gates import GATES, MAY_BE_UNCHECKED, GateResult, through_gates
+from tickvol.volatility.promotion.gates import GATES, MAY_BE_UNCHECKED, GateResult, run_gates
 from tickvol.volatility.schema.label_spec import LabelKind, LabelSpec
 
 
 def result(gate: str, evidence: Evidence) -> GateResult:
-    return {found.name: found for found in through_gates(evidence, RULES)}[gate]
+    return {found.name: found for found in run_gates(evidence, RULES)}[gate]
 
 
 def challenger(**changes: Any) -> Evidence:
@@ -48,7 +48,7 @@ def parity(**changes: Any) -> Evidence:
 
 
 def test_good_evidence_passes_every_gate_and_each_says_why() -> None:
-    found = through_gates(EVIDENCE, RULES)
+    found = run_gates(EVIDENCE, RULES)
     assert [gate.name for gate in found] == list(GATES)
     assert [gate.name for gate in found if not gate.passed] == []
     assert all(gate.reason for gate in found)
@@ -142,7 +142,7 @@ def test_every_gate_has_a_case_in_which_it_shuts() -> None:
 
 @pytest.mark.parametrize("evidence", [compared(baseline_lead=lead(0.0)), parity(differing=1), leaks(passed=False)])
 def test_one_spoilt_figure_shuts_one_gate(evidence: Evidence) -> None:
-    assert sum(not gate.passed for gate in through_gates(evidence, RULES)) == 1
+    assert sum(not gate.passed for gate in run_gates(evidence, RULES)) == 1
 
 
 def test_what_cannot_be_compared_is_what_differs_in_features_or_label() -> None:

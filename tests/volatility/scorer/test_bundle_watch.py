@@ -9,7 +9,7 @@ from tests.support.trained import bundles
 from tickvol.config import load_config
 from tickvol.core.errors import CorruptFile, InputError, SchemaMismatch
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.scorer.bundle_watch import BundleWatch, ServedBundle
+from tickvol.volatility.scorer.bundle_watch import BundleWatch, CurrentBundle
 
 LOGISTIC, HAR = bundles()[-1], next(bundle for bundle in bundles() if bundle.name == "har")
 
@@ -60,7 +60,7 @@ def test_a_bundle_of_other_features_is_refused(config, place, monkeypatch):
 
 
 def test_what_cannot_be_used_never_takes_the_place_of_what_serves_and_is_told_once(config, place, caplog):
-    served = ServedBundle(config)
+    served = CurrentBundle(config)
     LOGISTIC.save(place)
     served.open()
     shutil.rmtree(place)

@@ -22,7 +22,7 @@ class Prediction(RowAnswer, frozen=True, kw_only=True):
     probability: float | None
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class AnomalyRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule of /anomaly; `fired` is null where its value is unknown."""
 
     rule: str
@@ -35,10 +35,10 @@ class Anomaly(RowAnswer, frozen=True, kw_only=True):
     """Anomaly of the latest bar, by rules."""
 
     abnormal: bool | None
-    rules: list[Rule]
+    rules: list[AnomalyRule]
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
     """Contribution of a model input to the margin of a row, in the model's own unit."""
 
     input: str
@@ -51,7 +51,7 @@ class Signal(RowAnswer, frozen=True, kw_only=True):
 
     signal: Literal["CALM", "WATCH", "ALERT"] | None
     probability: float | None
-    evidence: list[Evidence]
+    evidence: list[Contribution]
 
 
 class FrameSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from tickvol.volatility.answers.requests import RowsOrFrames
 from tickvol.volatility.answers.served import AnomalyRules, Served
 from tickvol.volatility.evaluation.report import SIMULATED_WARNING
 from tickvol.volatility.models.bundle import Bundle
-from tickvol.volatility.models.scoring import require_answer
+from tickvol.volatility.models.scoring import smoke_test
 from tickvol.volatility.scorer.bundle_source import bundle_directory
 from tickvol.volatility.settings.profile import VolatilityConfig
 
@@ -121,7 +121,7 @@ def warm_up(bundle: Bundle, served: Served) -> None:
         When the probability or a contribution is not finite.
     """
     rows_of_frames(_practice_frames(served.frames.products[0]), bundle.spec, served.frames)
-    require_answer(bundle, served.frames.products)
+    smoke_test(bundle, served.frames.products)
 
 
 def _practice_frames(product_id: str) -> list[dict[str, Any]]:

@@ -14,11 +14,11 @@ from tickvol.core.errors import RequestError
 from tickvol.volatility.answers.answer_types import (
     Anomalies,
     Anomaly,
-    Evidence,
+    AnomalyRule,
+    Contribution,
     FrameSummary,
     Prediction,
     Predictions,
-    Rule,
     Signal,
     Signals,
     Thresholds,
@@ -105,10 +105,10 @@ def signal(served: Served, request: RowsOrFrames) -> Signals:
     probability, reasons = probabilities(served.model, asked.table)
     values, contributions = model.evidence(asked.table)
 
-    def evidence(row: int) -> list[Evidence]:
+    def evidence(row: int) -> list[Contribution]:
         largest = np.argsort(-np.abs(contributions[row]), kind="stable")[:EVIDENCE_COUNT]
         return [
-            Evidence(
+            Contribution(
                 input=model.input_names[place],
                 value=_known(values[row, place]),
                 contribution=float(contributions[row, place]),
@@ -159,9 +159,9 @@ def _check_schema(served: Served, given: int | None) -> None:
         raise RequestError(409, "feature_schema_version", given, rule)
 
 
-def _rule(name: str, value: float, threshold: float) -> Rule:
+def _rule(name: str, value: float, threshold: float) -> AnomalyRule:
     known = _known(value)
-    return Rule(rule=name, value=known, threshold=threshold, fired=None if known is None else known >= threshold)
+    return AnomalyRule(rule=name, value=known, threshold=threshold, fired=None if known is None else known >= threshold)
 
 
 def _known(value: float) -> float | None:

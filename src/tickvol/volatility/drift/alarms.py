@@ -125,11 +125,11 @@ def _observe_performance(
 
 
 def _sent(dispatcher: AlertDispatcher, made: Sequence[Alert]) -> list[str]:
-    from tickvol.alerts.configured import told
+    from tickvol.alerts.configured import delivery_lines
 
     lines = [f"alerts     {len(made)} made, {len(dispatcher.book().standing())} stand"]
     lines += [f"  {alert.severity} {alert.name} {alert.state}  {alert.subject.text}: {alert.reason}" for alert in made]
-    return [*lines, *told(dispatcher.deliver())]
+    return [*lines, *delivery_lines(dispatcher.deliver())]
 
 
 def alarm_rules(config: VolatilityConfig) -> AlarmRules:
@@ -146,7 +146,7 @@ def alarm_rules(config: VolatilityConfig) -> AlarmRules:
     )
 
 
-def told_of_served(drift: ServedDrift) -> list[str]:
+def served_drift_lines(drift: ServedDrift) -> list[str]:
     """Summary lines of the classifier, the important inputs, and live performance."""
     found = drift.classifier
     if found.auc is None:

@@ -30,7 +30,7 @@ class DriftRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FeatureDrift:
     """Evidently's verdict on one feature."""
 
     method: str
@@ -45,7 +45,7 @@ class EvidentlyRun:
 
     html: str
     json: str
-    verdicts: Mapping[str, Verdict]
+    verdicts: Mapping[str, FeatureDrift]
     drifted: bool
 
 
@@ -113,7 +113,7 @@ def _snapshot(reference: Any, current: Any, rules: DriftRules) -> Any:
     )
 
 
-def _read_tests(tests: Sequence[Any], metrics: Sequence[Any]) -> tuple[bool, dict[str, Verdict]]:
+def _read_tests(tests: Sequence[Any], metrics: Sequence[Any]) -> tuple[bool, dict[str, FeatureDrift]]:
     values = {metric["id"]: metric["value"] for metric in metrics}
     whole, verdicts = False, {}
     for test in tests:
@@ -121,7 +121,7 @@ def _read_tests(tests: Sequence[Any], metrics: Sequence[Any]) -> tuple[bool, dic
         drifted = str(getattr(test["status"], "value", test["status"])) == "FAIL"
         if params["type"].endswith(":ValueDrift"):
             value = float(values[test["metric_config"]["metric_id"]])
-            verdicts[params["column"]] = Verdict(params["method"], value, float(params["threshold"]), drifted)
+            verdicts[params["column"]] = FeatureDrift(params["method"], value, float(params["threshold"]), drifted)
         else:
             whole = drifted
     return whole, verdicts

@@ -118,7 +118,7 @@ def _reached(
     reached = np.zeros((len(deals), x.shape[1]))
     for place in np.flatnonzero(enough):
         rows = seen[:, place]
-        reached[:, place] = wasserstein_of_deals(x[rows, place], block[rows], deals)
+        reached[:, place] = permuted_wasserstein(x[rows, place], block[rows], deals)
     return reached
 
 
@@ -141,7 +141,7 @@ def _in_spreads(distance: float, before: NDArray[np.float64]) -> float:
     return float(min(distance / spread, np.finfo(np.float64).max))
 
 
-def wasserstein_of_deals(
+def permuted_wasserstein(
     values: NDArray[np.float64], block: NDArray[np.intp], deals: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Wasserstein distance between two sides for many assignments of blocks to sides.
@@ -156,7 +156,7 @@ def wasserstein_of_deals(
     (d,) float64
         The integral of |F - G|; 0 for an assignment that leaves a side without any value.
 
-    >>> wasserstein_of_deals(np.array([0.0, 1.0]), np.array([0, 1]), np.array([[False, True]])).tolist()
+    >>> permuted_wasserstein(np.array([0.0, 1.0]), np.array([0, 1]), np.array([[False, True]])).tolist()
     [1.0]
     """
     order = np.argsort(values, kind="stable")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tickvol.alerts.hysteresis import Reading, Rule
+from tickvol.alerts.hysteresis import AlertRule, Measurement
 from tickvol.alerts.notifications import Alert, Severity, Subject
 from tickvol.core.errors import NotEnoughData
 from tickvol.volatility.drift.domain_classifier import ClassifierRules, DomainClassifier, domain_classifier
@@ -43,14 +43,14 @@ class AlarmRules:
     performance_severity: Severity
 
     @property
-    def of_inputs(self) -> Rule:
+    def of_inputs(self) -> AlertRule:
         """Rule for an input that matters."""
-        return Rule(INPUT_DRIFT, self.input_severity, self.raise_distance, self.clear_distance)
+        return AlertRule(INPUT_DRIFT, self.input_severity, self.raise_distance, self.clear_distance)
 
-    def of_performance(self, figure: str) -> Rule:
+    def of_performance(self, figure: str) -> AlertRule:
         """Rule for a performance metric; each metric has its own alert."""
         name = f"{PERFORMANCE_DROP}_{figure}"
-        return Rule(name, self.performance_severity, self.raise_shortfall, self.clear_shortfall)
+        return AlertRule(name, self.performance_severity, self.raise_shortfall, self.clear_shortfall)
 
 
 class ServedDrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +117,7 @@ def served_drift(
 
 def input_readings(
     drift: ServedDrift, rules: AlarmRules, standing: Sequence[Alert], event_time_ns: int
-) -> list[Reading]:
+) -> list[Measurement]:
     """Readings for `AlarmRules.of_inputs`: one per input, and one per alert whose input no longer exists.
 
     The value is the distance. For an input that has not moved beyond chance, or does not matter, it is capped at the
@@ -128,13 +128,13 @@ def input_readings(
     subjects = {reading.subject for reading in readings}
     gone = {alert.subject for alert in standing if alert.subject.detector == drift.detector} - subjects
     readings += [
-        Reading(subject, 0.0, {}, "the served bundle no longer reads it", event_time_ns)
+        Measurement(subject, 0.0, {}, "the served bundle no longer reads it", event_time_ns)
         for subject in sorted(gone, key=lambda subject: subject.text)
     ]
     return readings
 
 
-def _of_input(move: InputMove, detector: str, rules: AlarmRules, event_time_ns: int) -> Reading:
+def _of_input(move: InputMove, detector: str, rules: AlarmRules, event_time_ns: int) -> Measurement:
     value: float | None = None
     reason = f"not judged: {move.reason}"
     if move.moved is not None and move.distance is not None:
@@ -151,7 +151,7 @@ def _of_input(move: InputMove, detector: str, rules: AlarmRules, event_time_ns: 
         "importance": move.importance,
         "margin_shift": move.margin_shift,
     }
-    return Reading(Subject(feature=move.input, detector=detector), value, figures, reason, event_time_ns)
+    return Measurement(Subject(feature=move.input, detector=detector), value, figures, reason, event_time_ns)
 
 
 def named(bundle: Bundle) -> str:
@@ -159,16 +159,16 @@ def named(bundle: Bundle) -> str:
     return f"{bundle.name}@{bundle.version[:8]}"
 
 
-def ended_readings(standing: Sequence[Alert], served: str, rule: Rule, event_time_ns: int) -> list[Reading]:
+def ended_readings(standing: Sequence[Alert], served: str, rule: AlertRule, event_time_ns: int) -> list[Measurement]:
     """Readings that clear the rule's alerts of detectors other than the served one, which are no longer monitored."""
     others = [alert for alert in standing if alert.name == rule.name and alert.subject.detector != served]
     return [
-        Reading(alert.subject, rule.clear_below - 1.0, {}, f"{served} is served instead", event_time_ns)
+        Measurement(alert.subject, rule.clear_below - 1.0, {}, f"{served} is served instead", event_time_ns)
         for alert in others
     ]
 
 
-def performance_readings(figures: Sequence[PerformanceFigure], detector: str) -> list[tuple[str, Reading]]:
+def performance_readings(figures: Sequence[PerformanceFigure], detector: str) -> list[tuple[str, Measurement]]:
     """Readings for `AlarmRules.of_performance`, each with the name of its metric."""
     readings = []
     for figure in figures:
@@ -176,6 +176,6 @@ def performance_readings(figures: Sequence[PerformanceFigure], detector: str) ->
         reason = "no interval, so nothing can be said"
         if None not in shown.values():
             reason = "{came:.4f} came of {expected:.4f} expected, difference {low:+.4f} to {high:+.4f}".format(**shown)
-        reading = Reading(Subject(detector=detector), figure.shortfall, shown, reason, figure.until_ns)
+        reading = Measurement(Subject(detector=detector), figure.shortfall, shown, reason, figure.until_ns)
         readings.append((figure.name, reading))
     return readings

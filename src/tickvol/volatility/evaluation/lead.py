@@ -11,7 +11,7 @@ from tickvol.volatility.evaluation.bootstrap import Interval, percentile_interva
 BETTER = "better than baseline"
 WORSE = "worse than baseline"
 UNDECIDED = "not distinguishable from baseline"
-YARDSTICK = "best baseline"
+BEST_BASELINE = "best baseline"
 
 
 def best_baseline(pr_auc: Mapping[str, float | None]) -> str | None:
@@ -85,7 +85,7 @@ def lead_figures(
             for other in baselines
             if other != name
         },
-        "verdict": YARDSTICK if name == yardstick else verdict(lead),
+        "verdict": BEST_BASELINE if name == yardstick else verdict(lead),
     }
 
 

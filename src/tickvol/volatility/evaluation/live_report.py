@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class LivePredictions:
     """Predictions and their outcomes, for one label.
 
     Attributes
@@ -35,7 +35,7 @@ class Said:
     simulated: bool
 
 
-def live_report(said: Said, rules: RollingRules, *, window_s: float, as_of_event: bool) -> dict[str, Any]:
+def live_report(said: LivePredictions, rules: RollingRules, *, window_s: float, as_of_event: bool) -> dict[str, Any]:
     """Performance in the last `window_s` seconds, ending with the newest prediction and with the newest outcome.
 
     Parameters
@@ -57,10 +57,10 @@ def live_report(said: Said, rules: RollingRules, *, window_s: float, as_of_event
     window_ns = round(window_s * NS_PER_S)
     last_event_ns = int(rows.bar_end_ns.max())
     by_event = rows.take(rows.bar_end_ns > last_event_ns - window_ns)
-    told = rows.take(rows.outcome != PENDING)
-    last_known_ns = int(told.known_ns.max()) if len(told) else None
-    by_known = told if last_known_ns is None else told.take(told.known_ns > last_known_ns - window_ns)
-    judged = _Judged(rules)
+    resolved = rows.take(rows.outcome != PENDING)
+    last_known_ns = int(resolved.known_ns.max()) if len(resolved) else None
+    by_known = resolved if last_known_ns is None else resolved.take(resolved.known_ns > last_known_ns - window_ns)
+    judged = _LivePerformance(rules)
     return {
         "schema_version": SCHEMA_VERSION,
         "clock": "event" if as_of_event else "live",
@@ -80,7 +80,7 @@ def live_report(said: Said, rules: RollingRules, *, window_s: float, as_of_event
     }
 
 
-class _Judged:
+class _LivePerformance:
     """Performance of graded rows; the bootstrap is not repeated for the same rows."""
 
     def __init__(self, rules: RollingRules) -> None:
@@ -98,7 +98,7 @@ class _Judged:
         return self._last[1]
 
 
-def _part(rows: LiveRows, judged: _Judged, until_ns: int | None, window_ns: int) -> dict[str, Any]:
+def _part(rows: LiveRows, judged: _LivePerformance, until_ns: int | None, window_ns: int) -> dict[str, Any]:
     in_state = states(rows)
     scored = ~in_state["unscorable"]
     return {

@@ -18,17 +18,17 @@ from tickvol.volatility.evaluation.metrics import average_precision, ranking
 from tickvol.volatility.evaluation.operating import operating_points
 from tickvol.volatility.evaluation.power import days_to_settle, deflated_lead
 from tickvol.volatility.models.calibration import Calibrator
-from tickvol.volatility.models.candidates import Rows, fit_detector, refit_detector
+from tickvol.volatility.models.candidates import FitRows, fit_detector, refit_detector
 from tickvol.volatility.models.input_groups import GROUPS
 from tickvol.volatility.models.training import margins
 from tickvol.volatility.models.training_spec import TrainingSpec
 from tickvol.volatility.models.walk_forward import SELECTED, FoldResult, fold_days, pool
 from tickvol.volatility.schema.feature_table import table_fingerprint
 
-YARDSTICK = "har"
+REFERENCE_FORECASTER = "har"
 """Reference forecaster for gains in Brier and log score, whichever baseline ranks best."""
 
-LEARNERS = (YARDSTICK, "seasonal_har", "forecast", "xgboost")
+LEARNERS = (REFERENCE_FORECASTER, "seasonal_har", "forecast", "xgboost")
 _SHARES = (0.125, 0.25, 0.5, 1.0)
 
 
@@ -57,7 +57,7 @@ def study_document(
     """
     rows, scored = pool(results)
     judgement = judge(rows, scored, rules)
-    losses = loss_figures(rows, scored, rules, YARDSTICK)
+    losses = loss_figures(rows, scored, rules, REFERENCE_FORECASTER)
     days = len(np.unique(rows.bar_end_ns)) * rows.bar_ns / (DAY_S * NS_PER_S)
     for one in scored:
         figures = judgement["detectors"][one.name]
@@ -225,7 +225,7 @@ def _forecast_without(
     found = []
     for result in results:
         outer = result.outer
-        train = Rows(outer.sample.take(outer.split.train), None)
+        train = FitRows(outer.sample.take(outer.split.train), None)
         found.append(margins(fit_detector("forecast", train, outer.table.spec, fewer), outer, outer.split.test))
     return np.concatenate(found)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tickvol.core.errors import InputError, SchemaMismatch
-from tickvol.eventlog.archive_follow import FollowedArchive, Place
+from tickvol.eventlog.archive_follow import FollowedArchive, LinePosition
 from tickvol.storage.files import write_atomically
 from tickvol.volatility.featurizer.frame_featurizer import Computed, Featurizer, Store, progress_path
 from tickvol.volatility.settings.profile import VolatilityConfig
@@ -69,7 +69,7 @@ class _Progress:
             )
         return commit
 
-    def commit(self, place: Place, open_since_ns: int | None) -> None:
+    def commit(self, place: LinePosition, open_since_ns: int | None) -> None:
         """Record that everything up to `place` is on disk."""
         commit = {
             "source": place.source,
@@ -110,7 +110,7 @@ class _Run:
         if commit is not None and commit["open_since_ns"] is not None:
             lookback_ns = self._featurizer.engine.spec.lookback_s * 1_000_000_000
             first = self._archive.start_for(commit["open_since_ns"] - lookback_ns)
-        place: Place | None = None
+        place: LinePosition | None = None
         flushed = time.monotonic()
         with ThreadPoolExecutor(1) as pool:
             for item in self._archive.batches(first, follow=lambda: follow, stopped=lambda: self._stopped):
@@ -126,7 +126,7 @@ class _Run:
             if self._writing is not None:
                 self._writing.result()
 
-    def _take(self, place: Place, batch: Any, commit: dict[str, Any] | None) -> Place | None:
+    def _take(self, place: LinePosition, batch: Any, commit: dict[str, Any] | None) -> LinePosition | None:
         """Process a batch, without output up to the committed position; returns the position if anything is new."""
         frames = batch.frames
         done = 0
@@ -140,12 +140,12 @@ class _Run:
         self._featurizer.take(frames.rows(done, len(frames)), bare=False)
         return place
 
-    def _submit(self, pool: ThreadPoolExecutor, place: Place) -> None:
+    def _submit(self, pool: ThreadPoolExecutor, place: LinePosition) -> None:
         if self._writing is not None:
             self._writing.result()
         computed, since = self._featurizer.drain(), self._featurizer.engine.open_since_ns()
         self._writing = pool.submit(self._write, computed, place, since)
 
-    def _write(self, computed: Computed, place: Place, open_since_ns: int | None) -> None:
+    def _write(self, computed: Computed, place: LinePosition, open_since_ns: int | None) -> None:
         self._store.write(computed)
         self._progress.commit(place, open_since_ns)

@@ -39,8 +39,8 @@ class FeaturizerCounts(LoopCounts):
     @property
     def waiting(self) -> int:
         """Number of records waiting for confirmation."""
-        told = self.ticks + self.duplicates + self.late + self.heartbeats
-        return self.records - told - self.gaps.total() - self.rejected.total()
+        counted = self.ticks + self.duplicates + self.late + self.heartbeats
+        return self.records - counted - self.gaps.total() - self.rejected.total()
 
     def watermark_delay_s(self, now_ns: int) -> dict[str, float]:
         """Delay of each product's highest event time behind a clock."""

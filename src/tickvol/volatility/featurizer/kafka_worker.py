@@ -15,7 +15,7 @@ import numpy as np
 
 from tickvol.bus.consume import Group, GroupConsumer, Partition, holds_messages
 from tickvol.bus.dead_letters import dead_letter_topic
-from tickvol.bus.exactly_once import ExactlyOnce, Place, Work
+from tickvol.bus.exactly_once import ExactlyOnce, ResumePoint, Work
 from tickvol.bus.offset_note import Note
 from tickvol.bus.transactions import Outgoing
 from tickvol.capture.topics import ticks_topic
@@ -42,7 +42,7 @@ def featurize_kafka(
     dataset_dir: Path,
     *,
     until_end: bool,
-    accept_hole: bool = False,
+    accept_gap: bool = False,
     on_summary: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> FeaturizerCounts:
     """Run the featurizer with its metrics until a signal stops it, or up to the end that the log has at the start.
@@ -56,7 +56,7 @@ def featurize_kafka(
     WorkError
         As `ExactlyOnce.work`.
     """
-    run = KafkaRun(config, products, dataset_dir, until_end=until_end, accept_hole=accept_hole)
+    run = KafkaRun(config, products, dataset_dir, until_end=until_end, accept_gap=accept_gap)
     run.stop_on_signals()
     sys.setswitchinterval(SWITCH_S)
     metrics = serve_metrics(
@@ -87,13 +87,13 @@ class KafkaRun(ExactlyOnce):
         dataset_dir: Path,
         *,
         until_end: bool,
-        accept_hole: bool,
+        accept_gap: bool,
     ) -> None:
         self.counts = FeaturizerCounts()
         super().__init__(
             config.kafka,
             _group(config),
-            _Featurizing(config, products, dataset_dir, self.counts, accept_hole=accept_hole),
+            _Featurizing(config, products, dataset_dir, self.counts, accept_gap=accept_gap),
             self.counts,
             transaction_interval_ms=config.features.transaction_interval_ms,
             until_end=until_end,
@@ -124,11 +124,11 @@ class _Featurizing(Work):
         dataset_dir: Path,
         counts: FeaturizerCounts,
         *,
-        accept_hole: bool,
+        accept_gap: bool,
     ) -> None:
         self._config = config
         self._counts = counts
-        self._accept_hole = accept_hole
+        self._accept_gap = accept_gap
         self._featurizer = RecordFeaturizer(config, products)
         self._fingerprint = self._featurizer.spec.fingerprint()
         self._dataset = DatasetThread(
@@ -146,7 +146,7 @@ class _Featurizing(Work):
         """Load the compiled code."""
         self._featurizer.warm_up()
 
-    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
+    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, ResumePoint]:
         """Rewind as far as open bars and the dataset require."""
         featurizer, numbers = self._featurizer, [state.number for state in states]
         mine = [name for name, number in featurizer.partitions.items() if number in numbers]
@@ -160,11 +160,11 @@ class _Featurizing(Work):
             for name, time_ns in resume.known_until_ns.items():
                 featurizer.reader.begin_at(featurizer.engine.products.index(name), time_ns)
             featurizer.reader.simulated = featurizer.reader.simulated or resume.simulated
-            places[state.number] = Place(resume.start, resume.committed)
+            places[state.number] = ResumePoint(resume.start, resume.committed)
         logger.info("assigned partitions=%s products=%s", numbers, ",".join(mine) or "none")
         return places
 
-    def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
+    def replay_records(self, partition: int, messages: Sequence[Any]) -> None:
         """Rebuild the state; keep only rows that the dataset lacks."""
         rows = self._featurizer.take(partition, messages).rows
         products = self._featurizer.engine.products
@@ -172,7 +172,7 @@ class _Featurizing(Work):
         self._dataset.simulated = self._featurizer.reader.simulated
         self._dataset.add(rows, rows.bar_end_ns > on_disk[rows.product])
 
-    def end_silence(self, partition: int) -> None:
+    def end_replay(self, partition: int) -> None:
         """Add the records awaiting confirmation to the total; they are categorised once confirmed."""
         self._taken.records += self._featurizer.reader.waiting_in(partition)
 
@@ -186,7 +186,7 @@ class _Featurizing(Work):
             self._rows.append(featurized)
             rows = featurizer.row_messages(featurized)
             written += [Outgoing(self._config.features.topic, partition, message) for message in rows]
-        letters = featurizer.letter_messages(featurized)
+        letters = featurizer.dead_letter_messages(featurized)
         return written + [Outgoing(kafka.topic_deadletter, None, letter) for letter in letters]
 
     def note(self, partition: int) -> str:
@@ -238,5 +238,5 @@ class _Featurizing(Work):
             margin_ns=2 * ahead_ns(self._config),
             offset_at=consumer.offset_at,
             holds_rows=lambda partition: holds_messages(kafka, self._config.features.topic, partition),
-            accept_hole=self._accept_hole,
+            accept_gap=self._accept_gap,
         )

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tickvol.bus.messages import Message, letter_message, partition_of, record_message
+from tickvol.bus.messages import Message, dead_letter_message, partition_of, record_message
 from tickvol.bus.reading import Stored
 from tickvol.core.record_columns import RecordKind
 from tickvol.core.records import Tick
 from tickvol.core.times import NS_PER_MS, NS_PER_S
 from tickvol.eventlog.frame_columns import Reject
 from tickvol.eventlog.record_reader import ReadRecords, RecordReader
-from tickvol.eventlog.record_rules import Message as LogMessage
+from tickvol.eventlog.record_rules import StoredMessage as LogMessage
 from tickvol.volatility.features.engine import FeatureEngine, FeatureRows
 from tickvol.volatility.featurizer.counts import FeaturizerCounts
 from tickvol.volatility.messages import feature_message
@@ -22,7 +22,7 @@ from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
 from tickvol.volatility.settings.profile import VolatilityConfig
 
 
-class Letter(NamedTuple):
+class RejectedMessage(NamedTuple):
     """A message that gave no record or came too late."""
 
     partition: int
@@ -36,7 +36,7 @@ class Featurized:
 
     rows: FeatureRows
     closed_by_ns: NDArray[np.int64]
-    letters: list[Letter]
+    letters: list[RejectedMessage]
     counts: FeaturizerCounts
 
 
@@ -94,11 +94,13 @@ class RecordFeaturizer:
         read = self.reader.read(partition, messages)
         rows = self.engine.push(read.records)
         letters = [
-            Letter(partition, read.messages[row], reason)
+            RejectedMessage(partition, read.messages[row], reason)
             for row, reason in read.rejected
             if reason is not Reject.UNKNOWN_PRODUCT  # not configured; counted, without a dead-letter record
         ]
-        letters += [Letter(partition, read.messages[int(read.records.origin[row])], Reject.LATE) for row in rows.late]
+        letters += [
+            RejectedMessage(partition, read.messages[int(read.records.origin[row])], Reject.LATE) for row in rows.late
+        ]
         counts = self._count(len(messages), read, rows)
         return Featurized(rows, read.receive_time_ns[rows.closed_by], letters, counts)
 
@@ -116,10 +118,10 @@ class RecordFeaturizer:
             )
         ]
 
-    def letter_messages(self, featurized: Featurized) -> list[Message]:
+    def dead_letter_messages(self, featurized: Featurized) -> list[Message]:
         """The dead-letter records as Kafka messages."""
         return [
-            letter_message(
+            dead_letter_message(
                 f"{self._topic}-{partition}@{message.offset}",
                 reason.label,
                 max(message.timestamp, 0) * NS_PER_MS,

@@ -75,7 +75,7 @@ class Recovery:
     margin_ns : extra time before the look-back, for the effect of an ambiguous first record.
     offset_at : the first offset of a partition at or after a time in ms.
     holds_rows : True if the features of a partition hold any row.
-    accept_hole : continue from the beginning of the log despite a loss.
+    accept_gap : continue from the beginning of the log despite a loss.
     """
 
     def __init__(
@@ -86,14 +86,14 @@ class Recovery:
         margin_ns: int,
         offset_at: Callable[[int, int], int | None],
         holds_rows: Callable[[int], bool],
-        accept_hole: bool,
+        accept_gap: bool,
     ) -> None:
         self._spec = spec
         self._topic = topic
         self._margin_ns = margin_ns
         self._offset_at = offset_at
         self._holds_rows = holds_rows
-        self._accept_hole = accept_hole
+        self._accept_gap = accept_gap
 
     def resume(self, partition: Partition, products: Sequence[str], on_disk: Mapping[str, int]) -> Resume:
         """Resume position of a partition that holds these products.
@@ -127,7 +127,7 @@ class Recovery:
         return partition.loss(self._topic)
 
     def _accept(self, lost: str, on_disk: Mapping[str, int]) -> None:
-        if not self._accept_hole:
+        if not self._accept_gap:
             raise LogLost(f"{lost}. {CHOICES}")
         if on_disk:
             raise UsageError("--start: earliest: the dataset holds rows of the lost log already; name a new --out")

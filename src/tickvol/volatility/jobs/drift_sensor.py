@@ -5,7 +5,7 @@ import logging
 
 from tickvol.core.errors import Busy, TickvolError
 from tickvol.system import Observation
-from tickvol.volatility.jobs.retraining import alone, decide_now, drift_report, note_drift
+from tickvol.volatility.jobs.retraining import alone, decide_now, drift_report, record_drift
 from tickvol.volatility.promotion.retraining import Cause
 from tickvol.volatility.settings.profile import VolatilityConfig
 
@@ -23,7 +23,7 @@ def judge_report(config: VolatilityConfig, cursor: str | None, at: str) -> Obser
         return Observation(cursor=cursor, reason="no new drift report")
     try:
         with alone(config):
-            judged = note_drift(config, at, logger.info)
+            judged = record_drift(config, at, logger.info)
             decision = decide_now(config, at, (Cause.DRIFT,))
     except Busy as error:
         return Observation(cursor=cursor, reason=str(error))  # tried again when that one has ended

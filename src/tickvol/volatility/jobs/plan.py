@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tickvol.system import Check, Job, JobPlan, Observation, RunCommand, Sensor, Step, Verdict
+from tickvol.system import Check, CheckResult, Job, JobPlan, Observation, RunCommand, Sensor, Step
 from tickvol.volatility.jobs.verdict_names import BUNDLES, FRESH, LEAK_FREE, NOT_EMPTY, ONE_SPEC
 from tickvol.volatility.settings.profile import VolatilityConfig
 
@@ -94,21 +94,21 @@ def jobs(config: VolatilityConfig) -> tuple[Job, ...]:
 def checks(config: VolatilityConfig) -> tuple[Check, ...]:
     """Checks of features and of trained bundles."""
 
-    def features(now_ns: int, _: RunCommand) -> Iterator[Verdict]:
+    def features(now_ns: int, _: RunCommand) -> Iterator[CheckResult]:
         from tickvol.volatility.jobs.verdicts import features_verdicts
 
         yield from features_verdicts(config, now_ns)
 
-    def bundles(_: int, __: RunCommand) -> Iterator[Verdict]:
+    def bundles(_: int, __: RunCommand) -> Iterator[CheckResult]:
         from tickvol.volatility.jobs.verdicts import bundles_verdict
 
         yield bundles_verdict(config)
 
-    def leaks(_: int, run: RunCommand) -> Iterator[Verdict]:
+    def leaks(_: int, run: RunCommand) -> Iterator[CheckResult]:
         from tickvol.volatility.jobs.verdicts import rows_of_training
 
         code, last_line = run((*LEAKCHECK, *rows_of_training(config)))
-        yield Verdict(LEAK_FREE, code == 0, last_line, {"exit_code": code})
+        yield CheckResult(LEAK_FREE, code == 0, last_line, {"exit_code": code})
 
     return (
         Check(name="check_features", step="features", verdicts=(NOT_EMPTY, ONE_SPEC, FRESH), judge=features),

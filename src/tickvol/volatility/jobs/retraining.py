@@ -36,7 +36,7 @@ def drift_report(config: VolatilityConfig) -> Path:
     return config.monitoring.report_dir / "drift_summary.json"
 
 
-def note_drift(config: VolatilityConfig, at: str, tell: Callable[[str], None]) -> str | None:
+def record_drift(config: VolatilityConfig, at: str, tell: Callable[[str], None]) -> str | None:
     """Record the newest drift report, once; returns its SHA-256, None if there is no report.
 
     A report counts if it is about the champion, could judge the champion's important inputs, and its rows end well

@@ -124,12 +124,12 @@ class Maturing:
 def _matured(table: FeatureTable, row: int, terms: Terms, value: float, known_ns: int) -> Matured:
     time_ns = int(table.bar_end_ns[row])
     if not (np.isfinite(value) and np.isfinite(terms.threshold)):
-        return Matured(time_ns, terms, value, Outcome.UNKNOWN, _why_unknown(table, row, terms), known_ns)
+        return Matured(time_ns, terms, value, Outcome.UNKNOWN, _unknown_reason(table, row, terms), known_ns)
     outcome = Outcome.SPIKE if value >= terms.threshold else Outcome.CALM
     return Matured(time_ns, terms, value, outcome, None, known_ns)
 
 
-def _why_unknown(table: FeatureTable, row: int, terms: Terms) -> str:
+def _unknown_reason(table: FeatureTable, row: int, terms: Terms) -> str:
     bars = horizon_bars(table, terms.horizon_s)
     end_ns = table.bar_end_ns[row] + terms.horizon_s * NS_PER_S
     ahead = slice(row + 1, int(np.searchsorted(table.bar_end_ns, end_ns, side="right")))

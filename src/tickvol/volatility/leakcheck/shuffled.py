@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tickvol.volatility.evaluation.metrics import average_precision, judgeable
 from tickvol.volatility.leakcheck.result import CheckResult, Fit
 from tickvol.volatility.leakcheck.rules import LeakRules
-from tickvol.volatility.leakcheck.train_only import hide_others
+from tickvol.volatility.leakcheck.train_only import noise_other_rows
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.training import Prepared
 
@@ -39,8 +39,8 @@ def check_shuffled_labels(prepared: Prepared, bundles: Sequence[Bundle], fit: Fi
     if not judgeable(prepared.positive[test], np.zeros(int(test.sum()))):
         return CheckResult(name=NAME, passed=None, reason="the test split does not hold spikes and calm rows")
     figures = {name: _shuffled_skill(prepared, name, fit, rules) for name in learned}
-    told = ", ".join(f"{name} {of['mean']:+.3f} (t {of['t']:+.1f})" for name, of in figures.items())
-    reason = f"skill left on test: {told}; limits {rules.max_shuffled_skill:g} and t {rules.max_shuffled_t:g}"
+    summary = ", ".join(f"{name} {of['mean']:+.3f} (t {of['t']:+.1f})" for name, of in figures.items())
+    reason = f"skill left on test: {summary}; limits {rules.max_shuffled_skill:g} and t {rules.max_shuffled_t:g}"
     built_in = [name for name, of in figures.items() if _counts(of, rules) and not of["leak"]]
     reason += f"; built in, not learned from other rows: {', '.join(built_in)}" if built_in else ""
     clean = not any(of["leak"] for of in figures.values())
@@ -49,13 +49,13 @@ def check_shuffled_labels(prepared: Prepared, bundles: Sequence[Bundle], fit: Fi
 
 def _shuffled_skill(prepared: Prepared, name: str, fit: Fit, rules: LeakRules) -> dict[str, Any]:
     """Mean skill over the permutations, its t-value, and `leak`: True if it stems from rows outside the fit."""
-    dealt = [deal_labels(prepared, np.random.default_rng([rules.seed, k])) for k in range(rules.permutations)]
+    dealt = [permute_labels(prepared, np.random.default_rng([rules.seed, k])) for k in range(rules.permutations)]
     skill = np.array([_signed_skill(prepared, fit(name, labels)) for labels in dealt])
     figures: dict[str, Any] = {"mean": float(skill.mean()), "t": _t_value(skill), "permutations": len(skill)}
     if not _counts(figures, rules):
         return figures | {"leak": False}
     fitted = prepared.split.train | prepared.split.validation
-    alone = [hide_others(labels, fitted, np.random.default_rng(rules.seed)) for labels in dealt]
+    alone = [noise_other_rows(labels, fitted, np.random.default_rng(rules.seed)) for labels in dealt]
     built_in = np.array([_signed_skill(prepared, fit(name, labels)) for labels in alone])
     rest = {"mean": float(np.mean(skill - built_in)), "t": _t_value(skill - built_in)}
     return figures | {"built_in": float(built_in.mean()), "leak": _counts(rest, rules)}
@@ -65,7 +65,7 @@ def _counts(skill: Mapping[str, Any], rules: LeakRules) -> bool:
     return bool(skill["mean"] > rules.max_shuffled_skill and skill["t"] > rules.max_shuffled_t)
 
 
-def deal_labels(prepared: Prepared, random: np.random.Generator) -> Prepared:
+def permute_labels(prepared: Prepared, random: np.random.Generator) -> Prepared:
     """Permute labels (with the futures that they are computed from) among the rows of train, and of validation."""
     order = np.arange(len(prepared.table))
     for rows in (prepared.split.train, prepared.split.validation):

@@ -80,7 +80,7 @@ def _late_problems(aligned: Mapping[int, float | None]) -> list[str]:
     return [f"volatility tells the label better as it is (PR-AUC {now:.3f}) than moved later ({max(later):.3f})"]
 
 
-def moved_rows(table: FeatureTable, bars: int) -> NDArray[np.intp]:
+def shifted_rows(table: FeatureTable, bars: int) -> NDArray[np.intp]:
     """(n,) index of the row of the same product `bars` later (earlier where negative); -1 without one."""
     found = np.full(len(table), -1, np.intp)
     wanted = table.bar_end_ns + bars * table.spec.bar_ns
@@ -109,7 +109,7 @@ def _alignment(prepared: Prepared, known: NDArray[np.bool_], horizon: int) -> di
     table = prepared.table
     volatility = prepared.sample.values[:, table.names.index(f"realized_vol_{table.spec.reference_window_s}")]
     shifts = sorted({0, *(round(horizon * step / _LATER_STEPS) for step in range(1, _LATER_STEPS + 1))})
-    places = {shift: moved_rows(table, shift) for shift in shifts}
+    places = {shift: shifted_rows(table, shift) for shift in shifts}
     reference = np.where(prepared.sample.reference > 0, prepared.sample.reference, np.nan)
     moved = {shift: np.where(at >= 0, volatility[at], np.nan) / reference for shift, at in places.items()}
     rows = known & np.isfinite(list(moved.values())).all(axis=0)
@@ -128,7 +128,7 @@ def _skill_by_shift(prepared: Prepared, bundles: Sequence[Bundle], horizon: int)
 
 def _skill(prepared: Prepared, bundle: Bundle, shift: int) -> float | None:
     """PR-AUC on the test rows with features from `shift` bars later and the rows' own labels and references."""
-    at = moved_rows(prepared.table, shift)
+    at = shifted_rows(prepared.table, shift)
     rows = prepared.split.test & (at >= 0)
     moved = replace(prepared.sample.take(rows), values=prepared.sample.values[at[rows]])
     margin = bundle.detector.margin(moved.inputs(bundle.detector.inputs, prepared.table.spec))

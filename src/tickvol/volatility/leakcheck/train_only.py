@@ -43,7 +43,7 @@ def check_train_only_fits(prepared: Prepared, bundles: Sequence[Bundle], fit: Fi
         ("train and validation", both, lambda name: name not in NOT_FITTED),
         ("train", train, lambda name: name in OF_TRAIN),
     ):
-        hidden = hide_others(prepared, rows, random)
+        hidden = noise_other_rows(prepared, rows, random)
         for bundle in bundles:
             if allowed == "train" and bundle.manifest.family in DECIDED_ON_VALIDATION:
                 continue
@@ -55,7 +55,7 @@ def check_train_only_fits(prepared: Prepared, bundles: Sequence[Bundle], fit: Fi
     return CheckResult(name=NAME, passed=not problems, reason="; ".join(problems[:4]) or clean, figures=figures)
 
 
-def hide_others(prepared: Prepared, kept: NDArray[np.bool_], random: np.random.Generator) -> Prepared:
+def noise_other_rows(prepared: Prepared, kept: NDArray[np.bool_], random: np.random.Generator) -> Prepared:
     """The same dataset with noise in place of every row that is not `kept`; keys and splits stay."""
     values = _noised(prepared.sample.values, kept, random)
     positive = np.where(kept, prepared.positive, random.random(len(kept)) < _SPIKE_SHARE)

@@ -83,8 +83,8 @@ def _best_kind(
         return "platt"
     losses: dict[CalibrationKind, float] = {}
     for kind, fit in _FITS.items():
-        told = [Calibrator(fit(margin[half], positive[half]))(margin[~half]) for half in halves]
-        losses[kind] = sum(_log_loss(positive[~half], said) for half, said in zip(halves, told, strict=True))
+        cross_fitted = [Calibrator(fit(margin[half], positive[half]))(margin[~half]) for half in halves]
+        losses[kind] = sum(_log_loss(positive[~half], said) for half, said in zip(halves, cross_fitted, strict=True))
     return min(losses, key=lambda kind: losses[kind])
 
 

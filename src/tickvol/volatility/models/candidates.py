@@ -30,7 +30,7 @@ MODELS = ("logistic", "spline", "xgboost", "forecast", "boosted_forecast", AVERA
 """In training order; the ensemble after its members."""
 
 
-class Rows(NamedTuple):
+class FitRows(NamedTuple):
     """Rows to fit a detector on: train rows, and validation rows for early stopping."""
 
     train: Sample
@@ -57,7 +57,7 @@ def with_baselines(models: Collection[str]) -> tuple[str, ...]:
     return (*BASELINES, *(name for name in MODELS if name in wanted))
 
 
-def fit_detector(name: str, rows: Rows, spec: FeatureSpec, training: TrainingSpec) -> Detector:
+def fit_detector(name: str, rows: FitRows, spec: FeatureSpec, training: TrainingSpec) -> Detector:
     """Fit any detector except the ensemble."""
     from threadpoolctl import threadpool_limits
 
@@ -73,4 +73,4 @@ def refit_detector(like: Detector, name: str, train: Sample, spec: FeatureSpec, 
     """Refit on more rows what was chosen on fewer: `like`'s number of trees, chosen on validation, is kept."""
     if isinstance(like, BoostedDetector):
         return _BOOSTED[name](train, None, spec, training, rounds=like.rounds)
-    return fit_detector(name, Rows(train, None), spec, training)
+    return fit_detector(name, FitRows(train, None), spec, training)

@@ -14,7 +14,7 @@ from tickvol.volatility.schema.feature_table import FeatureTable
 Signal = Literal["CALM", "WATCH", "ALERT"]
 
 
-class Answering(Protocol):
+class ProbabilityModel(Protocol):
     """Interface of models that give probabilities."""
 
     def probability(self, table: FeatureTable) -> NDArray[np.float64]:
@@ -43,7 +43,7 @@ class ScoredRows:
     thresholds: NDArray[np.float64]
 
 
-def probabilities(model: Answering, table: FeatureTable) -> tuple[NDArray[np.float64], list[str | None]]:
+def probabilities(model: ProbabilityModel, table: FeatureTable) -> tuple[NDArray[np.float64], list[str | None]]:
     """(n,) probabilities, and the reasons for rows without one."""
     reasons = model.unscorable_reasons(table)
     probability = model.probability(table)
@@ -85,7 +85,7 @@ def score_rows(bundle: Bundle, table: FeatureTable) -> ScoredRows:
     )
 
 
-def require_answer(bundle: Bundle, products: tuple[str, ...]) -> None:
+def smoke_test(bundle: Bundle, products: tuple[str, ...]) -> None:
     """Score one fully known row as a smoke test.
 
     Raises

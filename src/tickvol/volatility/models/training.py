@@ -24,7 +24,7 @@ from tickvol.volatility.models.average import AverageDetector
 from tickvol.volatility.models.baselines import BASELINES
 from tickvol.volatility.models.bundle import Bundle, needed_features
 from tickvol.volatility.models.calibration import Calibration, Calibrator, fit_calibration
-from tickvol.volatility.models.candidates import AVERAGE, MEMBERS, Rows, detector_names, fit_detector
+from tickvol.volatility.models.candidates import AVERAGE, MEMBERS, FitRows, detector_names, fit_detector
 from tickvol.volatility.models.detector import Detector
 from tickvol.volatility.models.fitting import Sample
 from tickvol.volatility.models.inputs import InputMatrix
@@ -135,7 +135,7 @@ class Fitted:
 def fit_candidates(prepared: Prepared, training: TrainingSpec, names: Sequence[str]) -> Iterator[Fitted]:
     """Fit on train, then calibrate and choose thresholds on validation, one detector after another."""
     spec, split, sample = prepared.table.spec, prepared.split, prepared.sample
-    rows = Rows(sample.take(split.train), sample.take(split.validation))
+    rows = FitRows(sample.take(split.train), sample.take(split.validation))
     done: dict[str, Fitted] = {}
     for name in names:
         detector = ensemble(done) if name == AVERAGE else fit_detector(name, rows, spec, training)

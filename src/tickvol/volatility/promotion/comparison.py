@@ -38,7 +38,7 @@ _CHALLENGER, _CHAMPION = "challenger", "champion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
+class _ComparedRows:
     """Evaluated rows: indices into the table, labels, and margins by name."""
 
     places: NDArray[np.intp]
@@ -93,7 +93,9 @@ def compare(
     )
 
 
-def _judged(table: FeatureTable, challenger: Bundle, baselines: Sequence[Bundle], champion: Bundle | None) -> _Judged:
+def _judged(
+    table: FeatureTable, challenger: Bundle, baselines: Sequence[Bundle], champion: Bundle | None
+) -> _ComparedRows:
     selection = select(table, [challenger, *baselines])
     rows = selection.rows
     places = _places(table, rows.product, rows.bar_end_ns)
@@ -112,7 +114,7 @@ def _judged(table: FeatureTable, challenger: Bundle, baselines: Sequence[Bundle]
         )
     times = table.bar_end_ns
     inside = free & (times >= times[places].min()) & (times <= times[places].max())
-    return _Judged(
+    return _ComparedRows(
         places=places,
         positive=rows.positive[kept],
         axis=TimeAxis.of(times[inside], table.spec.bar_ns),
@@ -131,7 +133,7 @@ def _places(table: FeatureTable, product: NDArray[np.int32], bar_end_ns: NDArray
 
 
 def _resampled(
-    table: FeatureTable, judged: _Judged, events: int, rules: JudgingRules
+    table: FeatureTable, judged: _ComparedRows, events: int, rules: JudgingRules
 ) -> dict[str, NDArray[np.float64]] | str:
     """PR-AUC of each detector in the same resamples, or the reason why there are none."""
     block_bars = rules.block_s * NS_PER_S // table.spec.bar_ns
@@ -159,7 +161,9 @@ def _lead(over: str, pr_auc: dict[str, float | None], resampled: dict[str, NDArr
     return Lead(over, value, percentile_interval(resampled[_CHALLENGER] - resampled[over]))
 
 
-def _against(table: FeatureTable, challenger: Bundle, champion: Bundle, judged: _Judged, lead: Lead) -> AgainstChampion:
+def _against(
+    table: FeatureTable, challenger: Bundle, champion: Bundle, judged: _ComparedRows, lead: Lead
+) -> AgainstChampion:
     volatility = table.column(f"realized_vol_{table.spec.reference_window_s}")[judged.places]
     regime = regime_of(volatility, challenger.manifest.regime_boundaries)
     by_regime = {

@@ -82,11 +82,11 @@ def regimes(evidence: Evidence, rules: PromotionRules) -> Verdict:
     if not isinstance(found, AgainstChampion):
         return evidence.champion is None, None, limit, found
     known = {name: pair.difference for name, pair in found.regimes.items() if pair.difference is not None}
-    told = ", ".join(f"{name} {value:+.3f}" for name, value in known.items()) or "none"
+    text = ", ".join(f"{name} {value:+.3f}" for name, value in known.items()) or "none"
     worst = min(known.values(), default=None)
     enough = len(known) >= rules.min_regimes
     passed = enough and worst is not None and worst >= limit
-    reason = f"PR-AUC over the champion's by regime: {told}; none below {limit:+.3f}"
+    reason = f"PR-AUC over the champion's by regime: {text}; none below {limit:+.3f}"
     return passed, worst, limit, reason if enough else f"{reason}; {len(known)} judged, at least {rules.min_regimes}"
 
 
@@ -151,23 +151,23 @@ def days(evidence: Evidence, rules: PromotionRules) -> Verdict:
 def feature_schema(evidence: Evidence, rules: PromotionRules) -> Verdict:
     """Require the serving version's schema and windows of the features."""
     ours, theirs = evidence.challenger, evidence.champion
-    told = f"schema {ours.schema_version}, spec {ours.spec_fingerprint[:12]}"
+    text = f"schema {ours.schema_version}, spec {ours.spec_fingerprint[:12]}"
     if not isinstance(theirs, Identity):
-        return theirs is None, None, None, f"{told}; {theirs or _NOBODY}"
+        return theirs is None, None, None, f"{text}; {theirs or _NOBODY}"
     same = (ours.schema_version, ours.spec_fingerprint) == (theirs.schema_version, theirs.spec_fingerprint)
     serving = f"the serving one {theirs.schema_version}, {theirs.spec_fingerprint[:12]}"
-    return same, None, None, f"{told}, equal to the serving one" if same else f"{told}; {serving}"
+    return same, None, None, f"{text}, equal to the serving one" if same else f"{text}; {serving}"
 
 
 def label(evidence: Evidence, rules: PromotionRules) -> Verdict:
     """Require the serving version's label: kind, horizon and quantile."""
     ours, theirs = evidence.challenger, evidence.champion
-    told = _label(evidence.challenger.label.kind, ours.label.horizon_s, ours.label.quantile)
+    text = _label(evidence.challenger.label.kind, ours.label.horizon_s, ours.label.quantile)
     if not isinstance(theirs, Identity):
-        return theirs is None, None, None, f"{told}; {theirs or _NOBODY}"
+        return theirs is None, None, None, f"{text}; {theirs or _NOBODY}"
     same = ours.label == theirs.label
     serving = _label(theirs.label.kind, theirs.label.horizon_s, theirs.label.quantile)
-    return same, None, None, f"{told}, as the serving one" if same else f"{told}; the serving one: {serving}"
+    return same, None, None, f"{text}, as the serving one" if same else f"{text}; the serving one: {serving}"
 
 
 def real_market(evidence: Evidence, rules: PromotionRules) -> Verdict:
@@ -200,7 +200,7 @@ GATES: dict[str, Callable[[Evidence, PromotionRules], Verdict]] = {
 """In the order in which they are reported."""
 
 
-def through_gates(evidence: Evidence, rules: PromotionRules) -> tuple[GateResult, ...]:
+def run_gates(evidence: Evidence, rules: PromotionRules) -> tuple[GateResult, ...]:
     """Results of all `GATES`; a challenger may serve when all are passed."""
     return tuple(GateResult(name, *gate(evidence, rules)) for name, gate in GATES.items())
 

@@ -93,15 +93,15 @@ def decide(
         if trained is None:
             return Decision(True, Cause.SCHEDULE, "no training is known")
         due = now_ns - trained >= rules.interval_ns
-        told = f"trained {_hours(now_ns - trained)} ago, due every {_hours(rules.interval_ns)}"
+        reason = f"trained {_hours(now_ns - trained)} ago, due every {_hours(rules.interval_ns)}"
         if due:
-            return Decision(True, Cause.SCHEDULE, told)
-        reasons.append(told)
+            return Decision(True, Cause.SCHEDULE, reason)
+        reasons.append(reason)
     if Cause.DRIFT in because:
-        alarm, told = _drift(events, rules)
+        alarm, reason = _drift(events, rules)
         if alarm:
-            return Decision(True, Cause.DRIFT, told)
-        reasons.append(told)
+            return Decision(True, Cause.DRIFT, reason)
+        reasons.append(reason)
     return Decision(False, None, "; ".join(reasons))
 
 
@@ -115,13 +115,13 @@ def _drift(events: Sequence[Event], rules: RetrainRules) -> tuple[bool, str]:
         alarm = share >= rules.off_share if alarm else in_a_row >= rules.reports
     if not shares:
         return False, "no drift report since the last training"
-    told = f"last drift report: {shares[-1]:.2f} of what decides has moved"
+    reason = f"last drift report: {shares[-1]:.2f} of what decides has moved"
     if alarm:
         return (
             True,
-            f"{told}, not below {rules.off_share:.2f} since {rules.reports} in a row reached {rules.on_share:.2f}",
+            f"{reason}, not below {rules.off_share:.2f} since {rules.reports} in a row reached {rules.on_share:.2f}",
         )
-    return False, f"{told}; {in_a_row} in a row at {rules.on_share:.2f} or above, {rules.reports} needed"
+    return False, f"{reason}; {in_a_row} in a row at {rules.on_share:.2f} or above, {rules.reports} needed"
 
 
 def _hours(ns: int) -> str:

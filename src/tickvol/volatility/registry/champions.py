@@ -122,7 +122,7 @@ def _change(settings: MlflowConfig, kind: str, content: Mapping[str, Any], move:
 
 def _append(settings: MlflowConfig, kind: str, content: Mapping[str, Any]) -> Entry:
     ledger = champions_ledger(settings)
-    require_witnessed(settings, ledger.entries())
+    require_anchored(settings, ledger.entries())
     return ledger.append(kind, content)
 
 
@@ -149,7 +149,7 @@ def rolled_back(entries: Sequence[Entry], version: str, bundle_hash: str) -> str
     return found
 
 
-def require_witnessed(settings: MlflowConfig, entries: Sequence[Entry]) -> None:
+def require_anchored(settings: MlflowConfig, entries: Sequence[Entry]) -> None:
     """Check the ledger against the hash of its last entry that MLflow keeps.
 
     It may be followed by a change that MLflow failed to make, and the entry that records the failure.

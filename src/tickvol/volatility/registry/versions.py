@@ -144,7 +144,7 @@ def bundle_hash_of(settings: MlflowConfig, version: Version) -> str | None:
     return None if found is None else str(found)
 
 
-def baselines_beside(settings: MlflowConfig, version: Version) -> list[Bundle]:
+def baselines_of_run(settings: MlflowConfig, version: Version) -> list[Bundle]:
     """Baselines of the training run that made a version."""
     runs = detector_runs(settings, version.run_id, siblings=True)
     return [Bundle.load(directory_of(run.source, run.name)) for run in runs if run.params.get("baseline") == "True"]

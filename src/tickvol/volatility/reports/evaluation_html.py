@@ -9,7 +9,7 @@ from tickvol.volatility.reports.page import (
     Heading,
     Paragraph,
     Table,
-    Verdict,
+    VerdictBox,
     interval_text,
     number_text,
     render_page,
@@ -67,7 +67,7 @@ def _summary(report: Mapping[str, Any]) -> list[Block]:
     because = sample["no_interval_because"]
     verdicts = [(f"{name}: ", text) for name, text in sorted(report["verdicts"].items())]
     return [
-        Verdict(verdicts or [("no model among the detectors, baselines only", "")]),
+        VerdictBox(verdicts or [("no model among the detectors, baselines only", "")]),
         Paragraph(
             f"{rows['scope']}, {rows['from']} to {rows['to']} UTC: {sample['rows']} rows, "
             f"of them {sample['positives']} spikes in {sample['events']} events; {sample['blocks']} bootstrap blocks "

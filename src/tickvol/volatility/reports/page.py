@@ -28,7 +28,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VerdictBox:
     """Lines of a verdict, each with a part in bold at its end."""
 
     kind: ClassVar[str] = "verdict"
@@ -58,7 +58,7 @@ class Figure:
         return base64.b64encode(self.image).decode()
 
 
-Block = Heading | Paragraph | Verdict | Table | Figure
+Block = Heading | Paragraph | VerdictBox | Table | Figure
 
 
 def render_page(title: str, blocks: Sequence[Block]) -> str:

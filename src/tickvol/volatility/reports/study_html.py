@@ -10,7 +10,7 @@ from tickvol.volatility.reports.page import (
     Heading,
     Paragraph,
     Table,
-    Verdict,
+    VerdictBox,
     interval_text,
     number_text,
     render_page,
@@ -101,7 +101,7 @@ def _study(study: Mapping[str, Any]) -> list[Block]:
     ]
 
 
-def verdict_of(study: Mapping[str, Any]) -> Verdict:
+def verdict_of(study: Mapping[str, Any]) -> VerdictBox:
     """Verdict on the selected candidate, and on the sealed block."""
     chosen = study["detectors"]["selected"]
     after = chosen["lead_after_trials"]
@@ -126,7 +126,7 @@ def verdict_of(study: Mapping[str, Any]) -> Verdict:
         f"sealed block from {sealed['from']}, opened {len(sealed['openings'])} times",
         *openings,
     ]
-    return Verdict([("selected: ", chosen["verdict"]), *((text, "") for text in plain)])
+    return VerdictBox([("selected: ", chosen["verdict"]), *((text, "") for text in plain)])
 
 
 def _candidates(study: Mapping[str, Any]) -> Table:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tickvol.core.errors import InputError, SchemaMismatch, TickvolError
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.bundle_files import MANIFEST
-from tickvol.volatility.models.scoring import require_answer
+from tickvol.volatility.models.scoring import smoke_test
 from tickvol.volatility.scorer.bundle_source import bundle_directory
 from tickvol.volatility.settings.profile import VolatilityConfig
 
@@ -45,7 +45,7 @@ class BundleWatch:
                 f" {bundle.spec.fingerprint()[:12]}), the rows are of {spec.windows_s} ({spec.fingerprint()[:12]});"
                 " train on these rows"
             )
-        require_answer(bundle, self._config.products)
+        smoke_test(bundle, self._config.products)
         self._mark = mark
         return bundle
 
@@ -61,7 +61,7 @@ class BundleWatch:
         return hashlib.sha256(manifest.read_bytes()).hexdigest()
 
 
-class ServedBundle:
+class CurrentBundle:
     """The current bundle; a thread replaces it, and an unusable bundle never replaces a good one.
 
     Attributes

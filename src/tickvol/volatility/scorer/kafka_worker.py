@@ -15,7 +15,7 @@ import msgspec
 
 from tickvol.bus.consume import Group, GroupConsumer, Partition, holds_messages
 from tickvol.bus.dead_letters import dead_letter_topic
-from tickvol.bus.exactly_once import ExactlyOnce, Place, Work
+from tickvol.bus.exactly_once import ExactlyOnce, ResumePoint, Work
 from tickvol.bus.messages import partition_of
 from tickvol.bus.offset_note import ALL, Note
 from tickvol.bus.reading import Stored, TopicReader
@@ -23,7 +23,7 @@ from tickvol.bus.transactions import Outgoing
 from tickvol.core.errors import LogLost, SchemaMismatch
 from tickvol.core.times import NS_PER_MS
 from tickvol.volatility.messages import PredictionMessage, decode_prediction
-from tickvol.volatility.scorer.bundle_watch import ServedBundle
+from tickvol.volatility.scorer.bundle_watch import CurrentBundle
 from tickvol.volatility.scorer.counts import ScorerCounts
 from tickvol.volatility.scorer.row_scorer import Key, RowScorer
 from tickvol.volatility.settings.profile import VolatilityConfig
@@ -46,7 +46,7 @@ class ScoreRun(ExactlyOnce):
     counts : progress so far; may be read by other threads.
     """
 
-    def __init__(self, config: VolatilityConfig, bundles: ServedBundle, *, until_end: bool) -> None:
+    def __init__(self, config: VolatilityConfig, bundles: CurrentBundle, *, until_end: bool) -> None:
         kafka, scoring = config.kafka, config.scoring
         self.counts = ScorerCounts()
         group = Group(
@@ -77,7 +77,7 @@ class ScoreRun(ExactlyOnce):
 class _Scoring(Work):
     """Rows to predictions and outcomes."""
 
-    def __init__(self, config: VolatilityConfig, bundles: ServedBundle, counts: ScorerCounts) -> None:
+    def __init__(self, config: VolatilityConfig, bundles: CurrentBundle, counts: ScorerCounts) -> None:
         self._kafka = config.kafka
         self._features = config.features.topic
         self._predictions = config.scoring.topic_predictions
@@ -90,7 +90,7 @@ class _Scoring(Work):
         self._since_ns: dict[int, Mapping[str, int]] = {}
         self._made: dict[Key, PredictionMessage] = {}
 
-    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, Place]:
+    def begin(self, states: Sequence[Partition], consumer: GroupConsumer) -> Mapping[int, ResumePoint]:
         """Rewind to the earliest row waiting for its outcome."""
         self._since_ns = {state.number: self._waiting_since(state) for state in states}
         places = {}
@@ -98,16 +98,16 @@ class _Scoring(Work):
             since = self._since_ns[state.number].values()
             start = consumer.offset_at(state.number, min(since) // NS_PER_MS) if since else None
             committed = state.begin if state.committed is None else state.committed
-            places[state.number] = Place(committed if start is None else min(start, committed), committed)
+            places[state.number] = ResumePoint(committed if start is None else min(start, committed), committed)
         self._read_made()
         logger.info("assigned partitions=%s", [state.number for state in states])
         return places
 
-    def take_silently(self, partition: int, messages: Sequence[Any]) -> None:
+    def replay_records(self, partition: int, messages: Sequence[Any]) -> None:
         """Rebuild the state from rows that already have a prediction."""
         self._scorer.remember(messages, lambda key: self._waits(partition, key), self._made_for)
 
-    def end_silence(self, partition: int) -> None:
+    def end_replay(self, partition: int) -> None:
         """Drop the re-read predictions, which are now stored with their rows."""
         del self._since_ns[partition]
         if not self._since_ns:

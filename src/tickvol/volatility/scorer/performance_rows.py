@@ -9,7 +9,7 @@ import numpy as np
 
 from tickvol.bus.reading import TopicReader
 from tickvol.core.errors import NotEnoughData
-from tickvol.volatility.evaluation.live_report import Said
+from tickvol.volatility.evaluation.live_report import LivePredictions
 from tickvol.volatility.evaluation.rolling import CALM, PENDING, SPIKE, UNKNOWN, LiveRows
 from tickvol.volatility.messages import OutcomeMessage, PredictionMessage, decode_outcome, decode_prediction
 from tickvol.volatility.schema.label_spec import Outcome
@@ -21,7 +21,7 @@ _CODES = {Outcome.SPIKE: SPIKE, Outcome.CALM: CALM, Outcome.UNKNOWN: UNKNOWN}
 Key = tuple[str, int]
 
 
-def read_said(config: VolatilityConfig, window_s: float) -> tuple[Said, int]:
+def read_live_predictions(config: VolatilityConfig, window_s: float) -> tuple[LivePredictions, int]:
     """Predictions and outcomes of the last `window_s` seconds of event time, and the label's horizon in seconds.
 
     Raises
@@ -61,7 +61,9 @@ def _collect(reader: TopicReader, since_ms: int, decode: Callable[[bytes], Any],
             found.setdefault((row.product_id, row.bar_end_ns), row)
 
 
-def _joined(predictions: dict[Key, PredictionMessage], outcomes: dict[Key, OutcomeMessage]) -> tuple[Said, int]:
+def _joined(
+    predictions: dict[Key, PredictionMessage], outcomes: dict[Key, OutcomeMessage]
+) -> tuple[LivePredictions, int]:
     newest = max(predictions.values(), key=lambda row: row.bar_end_ns)
     label = (newest.label_kind, newest.horizon_s)
     keys = sorted(key for key, row in predictions.items() if (row.label_kind, row.horizon_s) == label)
@@ -81,7 +83,7 @@ def _joined(predictions: dict[Key, PredictionMessage], outcomes: dict[Key, Outco
         made_ns=np.array([row.made_time_ns for row in rows], np.int64),
         known_ns=np.array([0 if row is None else row.known_time_ns for row in found], np.int64),
     )
-    said = Said(
+    said = LivePredictions(
         rows=live,
         bundles=bundles,
         label_kind=newest.label_kind.value,

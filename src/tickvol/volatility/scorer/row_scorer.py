@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tickvol.bus.messages import Message, letter_message
+from tickvol.bus.messages import Message, dead_letter_message
 from tickvol.bus.reading import Stored
 from tickvol.core.times import NS_PER_MS, NS_PER_S
 from tickvol.volatility.labels.maturing import Matured, Maturing, Terms
@@ -24,7 +24,7 @@ Key = tuple[str, int]
 
 
 @dataclass(slots=True)
-class Said:
+class Scored:
     """Results from messages of one partition."""
 
     predictions: list[Message] = field(default_factory=list)
@@ -72,11 +72,11 @@ class RowScorer:
         rows, _ = self._read([_stored(message) for message in messages], wanted=waits)
         self._mature(rows, [made((row.product_id, row.bar_end_ns)) for row in rows])
 
-    def take(self, messages: Sequence[Any], bundle: Bundle) -> Said:
+    def take(self, messages: Sequence[Any], bundle: Bundle) -> Scored:
         """Predictions of the next rows, and outcomes of the rows that mature with them."""
         stored = [_stored(message) for message in messages]
         rows, rejected = self._read(stored, wanted=lambda key: True)
-        said = Said(letters=[self._letter(message, reason) for message, reason in rejected])
+        said = Scored(letters=[self._letter(message, reason) for message, reason in rejected])
         said.counts.rejected.update(reason for _, reason in rejected)
         predictions = self._predict(rows, bundle) if rows else []
         for row, prediction in zip(rows, predictions, strict=True):
@@ -165,7 +165,7 @@ class RowScorer:
 
     def _letter(self, message: Stored, reason: str) -> Message:
         source = f"{self._topic}-{message.partition}@{message.offset}"
-        return letter_message(source, reason, max(message.timestamp_ms, 0) * NS_PER_MS, message.value or b"")
+        return dead_letter_message(source, reason, max(message.timestamp_ms, 0) * NS_PER_MS, message.value or b"")
 
 
 def _stored(message: Any) -> Stored:

@@ -130,7 +130,7 @@ class MonitoringConfig(Section):
     performance_severity: Severity
 
     @model_validator(mode="after")
-    def _deals_can_be_rare(self) -> "MonitoringConfig":
+    def _permutations_suffice(self) -> "MonitoringConfig":
         needed = 1.0 / (self.input_significance * self.min_importance)
         if self.input_permutations < needed:
             raise ValueError(

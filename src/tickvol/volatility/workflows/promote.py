@@ -11,7 +11,7 @@ from tickvol.volatility.evaluation.inference_speed import measure_inference
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.promotion.comparison import answers_parity, compare
 from tickvol.volatility.promotion.evidence import Evidence, Identity, LeakCheck, Parity
-from tickvol.volatility.promotion.gates import GateResult, through_gates
+from tickvol.volatility.promotion.gates import GateResult, run_gates
 from tickvol.volatility.registry.champions import (
     PROMOTED,
     REFUSED,
@@ -19,14 +19,14 @@ from tickvol.volatility.registry.champions import (
     changing,
     make_champion,
     note,
-    require_witnessed,
+    require_anchored,
     rolled_back,
 )
 from tickvol.volatility.registry.versions import (
     CHAMPION,
     Version,
     aliases,
-    baselines_beside,
+    baselines_of_run,
     bundle_of,
     find_version,
 )
@@ -38,7 +38,7 @@ from tickvol.volatility.workflows.terms import judging_rules, leak_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class GateDecision:
     """A candidate, the serving version, the evidence and the gates' results."""
 
     candidate: Version
@@ -77,7 +77,7 @@ class Judged:
 
 def judge_candidate(
     profile: MarketProfile, name: str, table: FeatureTable, log: LogFiles | None, products: Sequence[str]
-) -> Judged | None:
+) -> GateDecision | None:
     """Evidence and gates of a version; None if it is the serving one.
 
     Parameters
@@ -93,7 +93,7 @@ def judge_candidate(
         Before anything is evaluated, when no verdict could be recorded.
     """
     entries = champions_ledger(profile.mlflow).entries()
-    require_witnessed(profile.mlflow, entries)
+    require_anchored(profile.mlflow, entries)
     candidate = find_version(profile.mlflow, name)
     served = aliases(profile.mlflow).get(CHAMPION)
     if served == candidate.number:
@@ -104,7 +104,7 @@ def judge_candidate(
     comparison = compare(
         table,
         bundle,
-        baselines_beside(profile.mlflow, candidate),
+        baselines_of_run(profile.mlflow, candidate),
         None if isinstance(rival, str) else rival,
         judging_rules(profile, bundle.spec, bundle.label.horizon_s),
     )
@@ -120,11 +120,11 @@ def judge_candidate(
         candles=bundle.spec == profile.candle_spec,
         rolled_back=rolled_back(entries, candidate.number, bundle.version),
     )
-    return Judged(
+    return GateDecision(
         candidate=candidate,
         champion=champion,
         evidence=evidence,
-        gates=through_gates(evidence, profile.promotion.rules(profile.evaluation)),
+        gates=run_gates(evidence, profile.promotion.rules(profile.evaluation)),
         judged_data=table_fingerprint(table),
     )
 
@@ -176,7 +176,7 @@ def read_leakcheck(profile: MarketProfile) -> LeakCheck | str:
     )
 
 
-def told(judged: Judged) -> list[str]:
+def gate_lines(judged: GateDecision) -> list[str]:
     """One line per gate."""
     ours, compared, champion = judged.evidence.challenger, judged.evidence.comparison, judged.champion
     serving = "nobody serves" if champion is None else f"version {champion.number} serves"
@@ -188,12 +188,12 @@ def told(judged: Judged) -> list[str]:
     return lines + [f"{'pass' if gate.passed else 'FAIL'}  {gate.name:<19} {gate.reason}" for gate in judged.gates]
 
 
-def failed_in_words(judged: Judged) -> str:
+def failed_in_words(judged: GateDecision) -> str:
     """Failed gates with their reasons, one line each."""
     return "\n".join(f"{gate.name}: {gate.reason}" for gate in judged.gates if not gate.passed)
 
 
-def settle(profile: MarketProfile, judged: Judged, *, at: str, by: str, force: str | None = None) -> bool:
+def settle(profile: MarketProfile, judged: GateDecision, *, at: str, by: str, force: str | None = None) -> bool:
     """Promote if all gates are passed or a reason to force it is given, else refuse; either is recorded.
 
     Parameters

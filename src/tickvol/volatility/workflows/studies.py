@@ -94,7 +94,7 @@ class Plan:
     table: FeatureTable
     horizon_s: int
 
-    def carry_out(self, names: Sequence[str], *, track: bool, tell: Callable[[str], None]) -> Study:
+    def run_study(self, names: Sequence[str], *, track: bool, tell: Callable[[str], None]) -> Study:
         """Train all candidates on all folds and evaluate them together; if data are too few the document says so.
 
         Raises
@@ -103,12 +103,12 @@ class Plan:
             When a candidate is implausibly good.
         """
         try:
-            return self._carried_out(names, track=track, tell=tell)
+            return self._run_study(names, track=track, tell=tell)
         except NotEnoughData as error:
             tell(f"{self.name}: not judged: {error}")
             return Study({"name": self.name, "not_judged_because": str(error)}, [])
 
-    def _carried_out(self, names: Sequence[str], *, track: bool, tell: Callable[[str], None]) -> Study:
+    def _run_study(self, names: Sequence[str], *, track: bool, tell: Callable[[str], None]) -> Study:
         folds, left_out = self.folds()
         for because in left_out:
             tell(f"left out    {self.name} {because}")
