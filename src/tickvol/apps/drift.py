@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command_parser("drift", _DESCRIPTION)
     parser.add_argument("--features", type=Path, help="feature dataset; overrides features.dataset_dir")
     parser.add_argument(
-        "--bundle", type=Path, help="bundle that scores both sides (PR-AUC); default: serving.bundle_dir, else none"
+        "--bundle",
+        type=Path,
+        help="bundle that scores both sides; default: serving.bundle_dir, else the bundle of models.model_type, if any",
     )
     parser.add_argument(
         "--served", action="store_true", help="use the served bundle: serving.bundle_dir, else the champion"
