@@ -1,4 +1,4 @@
-# Everything sets itself up: `make demo` and `make test` need nothing but Python 3.11 or later.
+# Every target installs its own requirements: `make demo` and `make test` need only Python 3.11 or later.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ export BENTOML_DO_NOT_TRACK := true
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-all faults lint format bench kafka live study serve mlflow lock clean clean-all
 
-help: ## show this list
+help: ## show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(BIN)/python:
@@ -19,7 +19,7 @@ else
 	$(PYTHON) -m venv $(VENV)
 endif
 
-# Editable installs write a link to this folder, so a copied or moved checkout installs itself again.
+# An editable install links to this folder, so a copied or moved checkout must be installed again.
 $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 ifdef UV
 	uv pip install --python $(BIN)/python -r requirements.txt
@@ -36,64 +36,64 @@ else
 endif
 	@touch $@
 
-install: $(VENV)/.installed ## make the environment that runs tickvol
+install: $(VENV)/.installed ## create the environment and install tickvol
 
-install-dev: $(VENV)/.installed-dev ## add what tests and checks need
+install-dev: $(VENV)/.installed-dev ## also install the requirements of tests and checks
 
-demo: install ## frames -> features -> models -> reports -> one answer of each endpoint (TICKVOL_DATA=DIR takes recordings)
+demo: install ## run the whole pipeline: frames, features, models, reports, HTTP service (TICKVOL_DATA=DIR: use recordings)
 	$(BIN)/tickvol demo
 
-test: install-dev ## all tests but the long ones
+test: install-dev ## run all tests except the slow ones
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: install-dev ## all tests, long fuzz and soak runs too
+test-all: install-dev ## run all tests, including long fuzz and soak runs
 	$(BIN)/python -m pytest
 
-lint: install-dev ## ruff, mypy strict, import contracts
+lint: install-dev ## run ruff, mypy (strict) and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
-format: install-dev ## let ruff format
+format: install-dev ## format the code with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install-dev ## measure the hot paths, write reports/bench.json
+bench: install-dev ## benchmark the hot paths, write reports/bench.json
 	$(BIN)/python benchmarks/run.py
 
-kafka: install ## a broker on 127.0.0.1:9092 with the declared topics; `tickvol kafka stop` ends it
+kafka: install ## start a broker on 127.0.0.1:9092 and create the topics; `tickvol kafka stop` stops it
 	$(BIN)/tickvol kafka start
 
-faults: install-dev ## every fault of the live path in its long form, with a table of what was measured (hours)
+faults: install-dev ## run the long fault-injection tests of the live path and print the measurements (takes hours)
 	$(BIN)/python -m pytest tests/faults
 	$(BIN)/python -m tests.faults.figures
 
-live: install ## broker, capture, featurizer, scorer and MLflow until Ctrl-C (ARGS=--simulate: a local exchange)
+live: install ## run broker, capture, featurizer, scorer and MLflow until Ctrl-C (ARGS=--simulate: use a local exchange)
 	$(BIN)/tickvol live $(ARGS)
 
-study: install ## compare all candidates over folds of recordings: DATA=DIR with ticks in coinbase_ticker/, candles in klines/
+study: install ## walk-forward evaluation on recordings: DATA=DIR with ticks in coinbase_ticker/, candles in klines/
 	$(BIN)/tickvol replay --data-file $(DATA)/coinbase_ticker
 	$(BIN)/tickvol replay --klines $(DATA)/klines/*-5m.feather
 	$(BIN)/tickvol walk-forward
 
-serve: install ## the HTTP service on 127.0.0.1:3000
+serve: install ## run the HTTP service on 127.0.0.1:3000
 	$(BIN)/tickvol serve
 
-mlflow: install ## the MLflow UI on 127.0.0.1:5000
+mlflow: install ## run the MLflow UI on 127.0.0.1:5000
 	$(BIN)/tickvol mlflow-ui
 
-lock: install-dev ## pin requirements.txt and requirements-dev.txt anew
+lock: install-dev ## update the pins in requirements.txt and requirements-dev.txt
 	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements.txt pyproject.toml
 	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements-dev.txt requirements-dev.in
 	echo '-e .' >> requirements.txt
 
-clean: ## delete what can be made again: datasets, models, reports, caches (data/raw, data/kafka and data/alerts stay)
+clean: ## delete generated files: datasets, models, reports, caches (keeps data/raw, data/kafka and data/alerts)
 	if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name raw ! -name kafka ! -name alerts -exec rm -rf {} +; fi
 	rm -rf models/artifacts mlruns .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
 	find reports -mindepth 1 ! -name README.md -delete
 	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +
 
-clean-all: clean ## delete the environment too
+clean-all: clean ## also delete the environment
 	rm -rf $(VENV)

@@ -1,6 +1,6 @@
-"""Health check of a container: `python is_healthy.py PORT PATH` exits 0 when the path answers 200 there.
+"""Container health check: `python is_healthy.py PORT PATH` exits 0 if the path returns status 200.
 
-The slim images have neither curl nor wget; `http.client` heeds no proxy variables, which would send it elsewhere.
+The slim images have neither curl nor wget; `http.client` ignores proxy variables, which would redirect the request.
 """
 
 import sys
@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPException
 
 
 def main() -> str | None:
-    """Ask once; says what is wrong."""
+    """Send one request; return the problem, or None if healthy."""
     port, path = sys.argv[1:]
     connection = HTTPConnection("127.0.0.1", int(port), timeout=4)
     try:

@@ -1,1 +1,1 @@
-"""One module per command: parse, load configuration, wire, run."""
+"""The commands, one module each: parse, load the configuration, wire, run."""

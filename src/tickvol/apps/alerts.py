@@ -1,4 +1,4 @@
-"""`tickvol alerts`: what was raised, what stands, what became of it; a test of all sinks; delivery of what waits."""
+"""`tickvol alerts`: list alerts and their delivery, test the sinks, deliver pending notifications."""
 
 import argparse
 import time
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from tickvol.alerts.dispatcher import AlertDispatcher, Visit
     from tickvol.config import Config
 
-DESCRIPTION = """Look at alerts and deliver them.
+DESCRIPTION = """List alerts and deliver notifications.
 
-  list    the sinks, what stands now, and the newest notices with what became of each in each sink
-  test    raise and clear an alert named `test`, and deliver it to every sink that takes its severity
-  flush   deliver what waits: what a sink did not take, and digests of what quiet hours held back. For cron
+  list    sinks, active alerts, and the newest notifications with their delivery status in each sink
+  test    raise and clear an alert named `test`, and deliver it to every sink that accepts its severity
+  flush   deliver pending notifications: failed deliveries, and digests of those held back in quiet hours. For cron
 
-test and flush end with 1 while anything is not delivered; it stays in the ledger and goes with the next flush. What a
-sink refused for good is tried again only with --refused."""
+test and flush exit with 1 while a notification is undelivered; it stays in the ledger for the next flush. A
+notification that a sink refused is retried only with --refused."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol alerts`."""
     parser = command_parser("alerts", DESCRIPTION)
     parser.add_argument("action", choices=("list", "test", "flush"), help="what to do")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="list: the newest N")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="list: number of newest notifications")
     parser.add_argument("--json", action="store_true", help="list: print JSON")
-    parser.add_argument("--severity", choices=list(Severity), default=Severity.WARNING, help="test: of what severity")
-    parser.add_argument("--refused", action="store_true", help="flush: also what a sink has refused for good")
+    parser.add_argument("--severity", choices=list(Severity), default=Severity.WARNING, help="test: severity")
+    parser.add_argument("--refused", action="store_true", help="flush: also retry notifications that a sink refused")
     parser.add_argument(
-        "--give-up", metavar="SINK", help="flush: write down that what waits there will never be sent; default: none"
+        "--give-up", metavar="SINK", help="flush: abandon all notifications pending for SINK; default: none"
     )
     return run_command(parser, _alerts, argv)
 
@@ -68,7 +68,7 @@ def _flush(options: argparse.Namespace, dispatcher: "AlertDispatcher") -> int:
     if options.give_up:
         print(f"given up   {dispatcher.give_up(options.give_up)} of {options.give_up}")
     if options.refused:
-        print(f"again      {dispatcher.try_refused_again()} that were refused")
+        print(f"again      {dispatcher.try_refused_again()} refused notifications")
     return _end(dispatcher.deliver())
 
 
@@ -96,14 +96,14 @@ def _list(options: argparse.Namespace, dispatcher: "AlertDispatcher", config: "C
     for sink, place in _sinks(config).items():
         print(f"{sink:<10} {place}")
     if dispatcher.unreadable:
-        print(f"unreadable {dispatcher.unreadable} lines of {config.alerts.ledger}; the log says which")
+        print(f"unreadable {dispatcher.unreadable} lines of {config.alerts.ledger}; see the log")
     standing = book.standing()
     print(f"standing   {len(standing)}")
     for alert in standing:
         print(
             f"  {_moment(alert.made_time_ns)}  {alert.severity:<8}  {alert.name}  {alert.subject.text}: {alert.reason}"
         )
-    print(f"notices    {len(book.entries)}, newest first")
+    print(f"history    {len(book.entries)} notifications, newest first")
     for entry in newest:
         print(f"  {_line(entry)}")
     return 0
@@ -129,7 +129,7 @@ def _line(entry: "TrackedNotice") -> str:
     from tickvol.alerts.notifications import Alert
 
     notice = entry.notice
-    fates = ", ".join(f"{sink} {_fate(delivery)}" for sink, delivery in entry.deliveries.items()) or "to no sink"
+    fates = ", ".join(f"{sink} {_fate(delivery)}" for sink, delivery in entry.deliveries.items()) or "no sink"
     when = _moment(notice.made_time_ns)
     if not isinstance(notice, Alert):
         return f"{when}  digest of {len(notice.alerts)} ({notice.severity}) [{fates}]"

@@ -1,4 +1,4 @@
-"""`tickvol backtest`: alarms against spikes of stored features with one bundle."""
+"""`tickvol backtest`: compare a bundle's alarms with the spikes in stored features."""
 
 import argparse
 import json
@@ -8,27 +8,27 @@ from typing import Any
 
 from tickvol.command import command_parser, run_command
 
-_DESCRIPTION = """Recompute alarms against spikes of stored features with a bundle: caught, lead times, false alarms an
-hour, beside the figures that the bundle recorded on its own test rows."""
+_DESCRIPTION = """Recompute a bundle's alarms on stored features and compare them with the spikes: spikes caught, lead
+times and false alarms per hour, together with the metrics that the bundle recorded on its own test rows."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol backtest`."""
     parser = command_parser("backtest", _DESCRIPTION)
     parser.add_argument(
         "--bundle",
         type=Path,
         metavar="DIR",
-        help="default: serving.bundle_dir, else that of models.model_type",
+        help="bundle directory; default: serving.bundle_dir, else the bundle of models.model_type",
     )
     parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; overrides features.dataset_dir")
     parser.add_argument(
         "--from", dest="from_", metavar="T", help="first bar end, ISO 8601 or ns since the epoch; default: all"
     )
-    parser.add_argument("--to", metavar="T", help="bar ends before it, ISO 8601 or ns since the epoch; default: all")
+    parser.add_argument("--to", metavar="T", help="exclusive end, ISO 8601 or ns since the epoch; default: all")
     parser.add_argument("--product", nargs="+", metavar="P", help="products; default: all of the dataset")
-    parser.add_argument("--threshold", type=float, metavar="X", help="probability of an alarm; default: the bundle's")
-    parser.add_argument("--json", action="store_true", help="print the whole document")
+    parser.add_argument("--threshold", type=float, metavar="X", help="alarm threshold; default: the bundle's")
+    parser.add_argument("--json", action="store_true", help="print the full report as JSON")
     return run_command(parser, _backtest, argv)
 
 
@@ -64,7 +64,7 @@ def _summarise(found: dict[str, Any]) -> None:
     print(f"model      {found['model']} {found['model_version'][:12]}, alarm from {found['threshold']:.4f}")
     print(f"rows       {rows['from']} to {rows['to']}: {in_words(counts)}")
     if rows["trained_on"]:
-        print("           some were trained on: a look back, no verdict")
+        print("           some of them are train rows: the metrics are in-sample")
     for name, part in [("all", found), *found["by_product"].items()]:
         print(f"{name:<10} {_line(part['metrics'], part['events'])}")
     for spike in found["spikes"]:

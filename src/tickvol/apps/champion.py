@@ -1,4 +1,4 @@
-"""`tickvol champion`: who served when and why, from a ledger that is verified while it is read."""
+"""`tickvol champion`: the champion's history, from the verified ledger."""
 
 import argparse
 import sys
@@ -11,17 +11,17 @@ from tickvol.volatility.workflows.flags import add_candles, profile_of
 if TYPE_CHECKING:
     from tickvol.storage.journal import Entry
 
-_DESCRIPTION = """Print who serves, and the ledger: who served when and why, what was refused.
+_DESCRIPTION = """Print the champion and the ledger: every promotion, rollback and refusal with its time and reason.
 
-Each line's hash is checked against its content, the line before, the ledger's head and MLflow's note of it; with a line
-that does not hold the exit code is 1, and so it is where the registry's champion is not the one that the ledger names.
+Each line's hash is verified against its content, the previous line, the ledger's head and the hash recorded in MLflow.
+Exit code 1 if a line fails, or if the registry's champion is not the ledger's.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol champion`."""
     parser = command_parser("champion", _DESCRIPTION)
-    parser.add_argument("--json", action="store_true", help="print the entries as they are, a JSON line each")
+    parser.add_argument("--json", action="store_true", help="print the entries as JSON lines")
     add_candles(parser)
     return run_command(parser, _champion, argv)
 
@@ -40,13 +40,13 @@ def _champion(options: argparse.Namespace) -> int:
     for entry in reading.entries:
         print(json.dumps({"kind": entry.kind, **entry.content}) if options.json else _line(entry))
     if reading.problem is not None:
-        raise LedgerBroken(f"{reading.problem}; entries from there on are not shown")
+        raise LedgerBroken(f"{reading.problem}; this and later entries are not shown")
     require_anchored(settings, reading.entries)
     served, named = aliases(settings).get(CHAMPION), served_by_ledger(reading.entries)
     if served != named:
         print(
-            f"tickvol champion: the registry says version {served}, the ledger {named}: an alias was moved by other "
-            "means, or a change was interrupted; promote or roll back to settle it",
+            f"tickvol champion: the registry says version {served}, the ledger {named}: the alias was changed by other "
+            "means, or a change was interrupted; promote or roll back to resolve this",
             file=sys.stderr,
         )
         return 1
@@ -69,7 +69,7 @@ def _told(kind: str, content: Mapping[str, Any]) -> str:
     if content.get("forced"):
         why += f", forced past {', '.join(shut)}: {content['forced']}"
     elif kind != PROMOTED and shut:
-        why += f", shut: {', '.join(shut)}"
+        why += f", failed: {', '.join(shut)}"
     elif content.get("gates"):
         why += f", {len(content['gates'])} gates passed"
     before = f" instead of {content['served_before']}" if content.get("served_before") else ""

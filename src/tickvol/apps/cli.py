@@ -1,4 +1,4 @@
-"""The `tickvol` command line: finds the module of a command and hands it the rest."""
+"""The `tickvol` command line: import the module of a command and pass it the remaining arguments."""
 
 import importlib
 import sys
@@ -8,38 +8,38 @@ from tickvol import __version__
 from tickvol.command import handle_closed_stdout
 
 COMMANDS = {
-    "ws-ingest": "capture the exchange's feed into the raw archive",
+    "ws-ingest": "capture the exchange's feed into the raw archive and publish it",
     "simulate-exchange": "serve a local exchange that speaks the feed's protocol",
     "publish": "send the raw archive to Kafka, from the last acknowledged line on",
-    "kafka": "run a broker on this machine; make the topics",
-    "kafka rebuild": "delete the topics and fill them again from the raw archive",
-    "kafka-consume-check": "read a topic for a while: what is in it, what is missing, how old it is",
-    "deadletters": "look at what was rejected or came too late; send it in again",
-    "gaps": "list what is unknown: when, how long, why, which rows",
-    "replay": "turn recorded frames into a feature dataset",
-    "featurize": "turn the log into features as it grows, each row once",
-    "score": "feature rows to predictions as they come, and to outcomes when these are known",
-    "performance": "how the predictions of the last hours did, and how they will",
-    "train": "train and compare all detectors",
-    "walk-forward": "compare all candidates over folds of ticks and candles",
-    "search": "search a candidate's hyper-parameters over the folds",
-    "open-sealed": "judge the sealed block once, and write that down",
-    "leakcheck": "look for leaks of the future in features, splits, labels and fits",
-    "infer": "score feature rows with a bundle; measure its speed",
+    "kafka": "run a local Kafka broker; create the topics",
+    "kafka rebuild": "recreate the topics from the raw archive",
+    "kafka-consume-check": "check a topic: contents, missing messages, staleness",
+    "deadletters": "list, show and resubmit dead-letter records",
+    "gaps": "list the gaps in the data: start, length, reason, affected rows",
+    "replay": "compute a feature dataset from recorded frames",
+    "featurize": "compute features from the log as it grows, each row exactly once",
+    "score": "predict spikes for live feature rows and record the outcomes",
+    "performance": "evaluate the live predictions of the last hours",
+    "train": "train models",
+    "walk-forward": "walk-forward evaluation of all candidates on ticks and candles",
+    "search": "search a candidate's hyper-parameters over the walk-forward folds",
+    "open-sealed": "evaluate on the sealed hold-out block and record the opening",
+    "leakcheck": "check features, splits, labels and fits for look-ahead leakage",
+    "infer": "score a feature dataset with a bundle; measure inference speed",
     "evaluate": "write the evaluation report",
-    "promote": "let the challenger serve, if the gates let it",
-    "rollback": "let the previous champion serve again",
-    "champion": "who served when and why; verify the ledger",
-    "retrain": "train again, if schedule or drift ask for it; then the gates",
-    "reproduce": "train a recorded run again and compare bytes and figures",
+    "promote": "promote the challenger to champion if it passes every gate",
+    "rollback": "restore the previous champion",
+    "champion": "show the champion's history; verify the ledger",
+    "retrain": "retrain when schedule or drift requires it, then run the gates",
+    "reproduce": "repeat a recorded training and compare bytes and metrics",
     "drift": "write the Evidently drift report",
-    "alerts": "look at alerts, test their sinks, deliver what waits",
-    "backtest": "recompute alarms against spikes with a bundle",
-    "serve": "answer over HTTP",
-    "mlflow-ui": "show experiments and registered models in a browser",
-    "schedule": "jobs that come round: list them, run one, run the scheduler",
-    "live": "run broker, capture, featurizer, scorer and MLflow together, until Ctrl-C",
-    "demo": "run the main job end to end",
+    "alerts": "list alerts, test the sinks, deliver pending notifications",
+    "backtest": "compare a bundle's alarms with the spikes in stored features",
+    "serve": "serve predictions over HTTP",
+    "mlflow-ui": "serve the MLflow UI: experiments and registered models",
+    "schedule": "list scheduled jobs, run one, or run the scheduler",
+    "live": "run broker, capture, featurizer, scorer and MLflow together until Ctrl-C",
+    "demo": "run the whole pipeline end to end",
 }
 
 
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: tickvol COMMAND [options]   (tickvol COMMAND --help says more)\n")
+        print("usage: tickvol COMMAND [options]   (tickvol COMMAND --help for details)\n")
         for name, summary in COMMANDS.items():
             print(f"  {name:<18} {summary}")
         return 0 if arguments else 2
@@ -72,7 +72,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def module_of(name: str) -> str:
-    """The module of a command.
+    """Module name of a command.
 
     >>> module_of("kafka rebuild")
     'tickvol.apps.kafka_rebuild'

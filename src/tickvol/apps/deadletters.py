@@ -1,4 +1,4 @@
-"""`tickvol deadletters`: what was rejected or came too late, byte for byte, and the way back into the log."""
+"""`tickvol deadletters`: list, show and resubmit dead-letter records."""
 
 import argparse
 import time
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from tickvol.config import Config
     from tickvol.core.records import Record
 
-DESCRIPTION = """Look into the topic of dead letters, and send letters in again.
+DESCRIPTION = """Inspect the dead-letter topic and resubmit dead-letter records.
 
-  list           how many of each reason, and the newest
-  show ID ...    one letter whole; --save writes its bytes to a file, where they can be corrected
-  resubmit ID    decode its bytes, or those of --file, anew; records go to the topic of ticks under the identity they
-                 always had (connection and sequence number), so that none counts twice. What is still bad is refused
-                 with the reason, exit 1. The letter's fate is noted in the topic of dead letters.
+  list             number of records by reason, and the newest records
+  show ID ...      complete records; --save writes the bytes of one to a file, where they can be corrected
+  resubmit ID ...  decode the record's bytes, or those of --file, again and send the result to the tick topic with its
+                   original identity (connection and sequence number), so that no tick counts twice. Input that is still
+                   invalid is refused with the reason, exit code 1. The dead-letter topic records the resubmission.
 
-A tick can only change a bar that is still open. What is sent in later than that is in the log, counts as late and
-becomes a dead letter again; of letters that are late already this is certain, so they need --again, as do letters that
-were sent in before."""
+A tick can only change a bar that is still open. A later tick enters the log, counts as late and becomes a dead-letter
+record again. This is certain for records with the reason `late`, so resubmitting them needs --again, as does
+resubmitting a record a second time."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol deadletters`."""
     parser = command_parser("deadletters", DESCRIPTION)
     parser.add_argument("action", choices=("list", "show", "resubmit"), help="what to do")
-    parser.add_argument("ids", nargs="*", metavar="ID", help="letters, TOPIC-PARTITION@OFFSET as list shows them")
-    parser.add_argument("--reason", metavar="R", help="list: letters of this reason only; default: of every reason")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="list: the newest N")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="show: write the bytes there; default: not written")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="records as TOPIC-PARTITION@OFFSET, as shown by list")
+    parser.add_argument("--reason", metavar="R", help="list: records with this reason only; default: every reason")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="list: number of newest records to show")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="show: write the bytes to FILE; default: not written")
     parser.add_argument(
         "--file",
         type=Path,
         metavar="CORRECTED",
-        help="resubmit: these bytes in place of the letter's, a line feed at the end left out; default: the letter's",
+        help="resubmit: send this file's bytes, without a final line feed; default: the record's own bytes",
     )
-    parser.add_argument("--again", action="store_true", help="resubmit: also what is late or was sent in before")
+    parser.add_argument("--again", action="store_true", help="resubmit: also late or already resubmitted records")
     parser.add_argument("--json", action="store_true", help="list, show: print JSON")
     return run_command(parser, _deadletters, argv)
 
@@ -53,7 +53,7 @@ def _deadletters(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     single = "--save" if options.save else "--file" if options.file else None
     if options.action == "list" and options.ids:
-        raise UsageError(f"ID: {options.ids[0]}: list takes none; `tickvol deadletters show` does")
+        raise UsageError(f"ID: {options.ids[0]}: list takes no ID; use `tickvol deadletters show`")
     if options.action != "list" and not options.ids:
         raise UsageError(f"ID: none: {options.action} needs one; `tickvol deadletters list` shows them")
     if single and len(options.ids) != 1:
@@ -76,7 +76,7 @@ def _list(options: argparse.Namespace, config: "Config") -> int:
     for reason, count in book.by_reason.most_common():
         print(f"            {reason} {count}")
     if book.unreadable:
-        print(f"unreadable  {book.unreadable} messages of the topic are no dead letters")
+        print(f"unreadable  {book.unreadable} messages of the topic are not dead-letter records")
     for letter in newest:
         about = letter.letter
         sent = f"  resubmitted {letter.resubmitted}x" if letter.resubmitted else ""
@@ -96,8 +96,8 @@ def _show(options: argparse.Namespace, config: "Config") -> int:
             print(f"id          {letter.place}\nsource      {about.source}\nreason      {about.reason}")
             print(f"at          {_moment(about.at_ns)}\nresubmitted {letter.resubmitted} times")
             if about.of is not None:
-                print(f"fate of     {about.of}")
-            coding = "" if about.text_base64 is None else ", no UTF-8: in base64"
+                print(f"outcome of  {about.of}")
+            coding = "" if about.text_base64 is None else ", not UTF-8: shown as base64"
             print(f"bytes       {_size(letter)}{coding}")
             print(about.text if about.text_base64 is None else about.text_base64)
         if options.save:
@@ -146,7 +146,7 @@ def _check_again(letter: "StoredDeadLetter", *, again: bool) -> None:
 
 
 def _late(records: "Sequence[Record]", config: "Config") -> list[str]:
-    """A line for each record whose bar the log has most probably left behind."""
+    """One line for each record whose bar is most probably closed already."""
     from tickvol.bus.dead_letters import CLIENT_ID
     from tickvol.bus.messages import event_time_ns
     from tickvol.bus.reading import TopicReader
@@ -160,13 +160,13 @@ def _late(records: "Sequence[Record]", config: "Config") -> list[str]:
         if behind_ns > spec.grace_ns + spec.bar_ns:
             lines.append(
                 f"{record.product_id}: {behind_ns / NS_PER_S:.3f} s behind the newest of the log: its bar is closed,"
-                " it will count as late and change no row"
+                " the record will count as late and change no row"
             )
     return lines
 
 
 def _send(letter: "StoredDeadLetter", records: "Sequence[Record]", content: bytes, config: "Config") -> None:
-    """Records first, then the fate: a crash between them repeats records, which the log bears, and hides none."""
+    """Send the records, then the outcome: a crash in between duplicates records, which is harmless, and loses none."""
     from tickvol.bus.client import new_producer, reaching
     from tickvol.bus.dead_letters import CLIENT_ID, RESUBMITTED
     from tickvol.bus.messages import dead_letter_message, record_message

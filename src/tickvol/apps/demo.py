@@ -1,4 +1,4 @@
-"""`tickvol demo`: the main job end to end, each stage by the command that a user would call."""
+"""`tickvol demo`: run the whole pipeline end to end, each stage with the command that a user would run."""
 
 import argparse
 import json
@@ -18,12 +18,12 @@ from tickvol.command import command_parser, run_command
 from tickvol.core.errors import InputError, RequestFailed, WorkError
 from tickvol.exchange.http import HttpClient, HttpRules
 
-DESCRIPTION = """Run the main job end to end: frames, features, training of all detectors, evaluation, drift report, and
-one answer of each endpoint of the service over HTTP.
+DESCRIPTION = """Run the whole pipeline end to end: frames, features, training of all detectors, evaluation, drift
+report, and one request to each endpoint of the HTTP service.
 
-The frames are the recordings of the directory that TICKVOL_DATA names, else a capture from the simulated exchange: two
-products, --hours simulated hours from a fixed date. Everything generated goes below data/demo and reports/demo; runs go
-to the experiment tickvol-demo."""
+The frames are recordings from the directory TICKVOL_DATA, else a capture of the simulated exchange: two products,
+--hours simulated hours from a fixed date. All output is written to data/demo and reports/demo; runs are logged to the
+experiment tickvol-demo."""
 
 DATA = Path("data/demo")
 REPORTS = Path("reports/demo")
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @dataclass
 class _Stages:
-    """Stages so far; `children` are ended whatever happens."""
+    """Completed stages; `children` are always stopped at the end."""
 
     config: Path
     rows: list[tuple[str, float, str]] = field(default_factory=list)
@@ -57,21 +57,21 @@ class _Stages:
         started = time.monotonic()
         finished = subprocess.run(self._command(*arguments), check=False)
         if finished.returncode != 0:
-            raise WorkError(f"stage {name!r} ended with exit code {finished.returncode}; its own message is above")
+            raise WorkError(f"stage {name!r} failed with exit code {finished.returncode}; see its message above")
         self.done(name, started, look)
 
     def start(self, *arguments: str, **options: object) -> "subprocess.Popen[str]":
-        """Start a tickvol command that goes on beside the next stage."""
+        """Start a tickvol command that runs in parallel with the next stage."""
         child = subprocess.Popen(self._command(*arguments), text=True, **options)  # type: ignore[call-overload]
         self.children.append(child)
         return child  # type: ignore[no-any-return]
 
     def done(self, name: str, started: float, look: str) -> None:
-        """Note a stage's time."""
+        """Record a stage's duration."""
         self.rows.append((name, time.monotonic() - started, look))
 
     def end_children(self) -> None:
-        """Stop what still runs."""
+        """Stop running child processes."""
         for child in self.children:
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
@@ -85,11 +85,11 @@ class _Stages:
         return [sys.executable, "-m", "tickvol", arguments[0], "--config", str(self.config), *arguments[1:]]
 
     def table(self) -> str:
-        """Stages, seconds, and where to look."""
+        """Table of stages, seconds and output locations."""
         width = max(len(name) for name, _, _ in self.rows)
-        lines = [f"{'stage':<{width}}  seconds  where to look"]
+        lines = [f"{'stage':<{width}}  seconds  output"]
         lines += [f"{name:<{width}}  {seconds:7.1f}  {look}" for name, seconds, look in self.rows]
-        lines.append(f"{'all':<{width}}  {sum(row[1] for row in self.rows):7.1f}")
+        lines.append(f"{'total':<{width}}  {sum(row[1] for row in self.rows):7.1f}")
         return "\n".join(lines)
 
 
@@ -128,7 +128,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _recordings(directory: Path) -> list[Path]:
-    """The recorded ticker frames below a directory."""
+    """Directory of the recorded ticker frames."""
     for candidate in (directory / "coinbase_ticker", directory):
         if candidate.is_dir():
             return [candidate]
@@ -147,17 +147,17 @@ def _capture(stages: _Stages, options: argparse.Namespace) -> list[Path]:
     assert exchange.stdout is not None
     greeting = exchange.stdout.readline().split()
     if not greeting:
-        raise WorkError("stage 'capture': the simulated exchange did not start; its own message is above")
+        raise WorkError("stage 'capture': the simulated exchange did not start; see its message above")
     ingest = stages.start("ws-ingest", "--url", greeting[-1], "--sink", "file", "--stop-on-close")
     if ingest.wait() != 0:
-        raise WorkError(f"stage 'capture' ended with exit code {ingest.returncode}; its own message is above")
+        raise WorkError(f"stage 'capture' failed with exit code {ingest.returncode}; see its message above")
     stages.end_children()
     stages.done("capture", started, str(DATA / "raw"))
     return sorted(path for path in (DATA / "raw").glob("*.ndjson*") if path not in before)
 
 
 def _ask_service(stages: _Stages, bundle: str, files: list[Path]) -> None:
-    """Bring the service up, get one answer of each endpoint, bring it down."""
+    """Start the service, send one request to each endpoint, stop the service."""
     started = time.monotonic()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -168,7 +168,7 @@ def _ask_service(stages: _Stages, bundle: str, files: list[Path]) -> None:
     deadline = time.monotonic() + STARTUP_S
     while _call(f"{base}/readyz") is None:
         if service.poll() is not None or time.monotonic() > deadline:
-            raise WorkError(f"stage 'service': not ready after {STARTUP_S:.0f} s; its own messages are above")
+            raise WorkError(f"stage 'service': not ready after {STARTUP_S:.0f} s; see its messages above")
         time.sleep(0.3)
     frames = _last_frames(files)
     row = _last_row()
@@ -182,14 +182,14 @@ def _ask_service(stages: _Stages, bundle: str, files: list[Path]) -> None:
     ):
         answer = _call(base + path, body)
         if answer is None:
-            raise WorkError(f"stage 'service': {path} gave no answer; its own messages are above")
+            raise WorkError(f"stage 'service': {path} did not respond; see its messages above")
         print(f"{'GET ' if body is None else 'POST'} {path:<9} {_short(answer)}")
     stages.end_children()
     stages.done("service", started, "docs/serving.md, make serve")
 
 
 def _call(url: str, body: object | None = None) -> str | None:
-    """Ask for the text of an answer; None where there is none yet."""
+    """Text of the response; None while the service does not respond."""
     method, content = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
     try:
         with HttpClient(HttpRules.one_attempt(ANSWER_S)) as client:
@@ -209,7 +209,7 @@ def _short(answer: str) -> str:
 
 
 def _last_frames(files: list[Path]) -> list[str]:
-    """The last frames of the log as the exchange sent them, about as many as a request may hold."""
+    """Last frames of the log as the exchange sent them, about as many as one request may hold."""
     from tickvol.eventlog.archive_reader import archive_files
     from tickvol.simulator.recording import frame_batches
 
@@ -224,7 +224,7 @@ def _last_frames(files: list[Path]) -> list[str]:
 
 
 def _last_row() -> dict[str, object]:
-    """The last scorable row of the dataset, as a request."""
+    """Request body with the last scorable row of the dataset."""
     import numpy as np
 
     from tickvol.volatility.dataset import read_features

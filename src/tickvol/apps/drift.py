@@ -1,4 +1,4 @@
-"""`tickvol drift`: Evidently's report of how features moved between two sides, and what a bundle makes of both."""
+"""`tickvol drift`: Evidently's drift report of two samples, and its relevance to a bundle."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from tickvol.volatility.models.bundle import Bundle
     from tickvol.volatility.schema.feature_table import FeatureTable
 
-_DESCRIPTION = """Compare the features of two sides and write evidently_report.html, evidently_report.json (Evidently's
-own) and drift_summary.json, which also says what the sides are to the bundle: which of its inputs moved and matter, and
-whether a classifier tells the sides apart. The sides are:
+_DESCRIPTION = """Compare the features of two samples, reference and current. Writes evidently_report.html and
+evidently_report.json (Evidently's own) and drift_summary.json, which adds the relevance to the bundle: which important
+inputs moved, and whether a classifier can separate the two sides. The sides are:
 
-  --recent                      the newest hours against the same hours of the days before them
+  --recent                      the newest hours against the same hours of the preceding days
   --compare-train-test          the bundle's train split against its test split
-  --reference-*, --current-*    two stretches of time; an end that is not named is open
-  neither                       the first half of the rows by time against the second
+  --reference-*, --current-*    two time ranges; a missing bound is open
+  none of these                 the first half of the rows by time against the second
 
-Times are ISO 8601, UTC where no offset is given; a stretch holds its start and not its end. On schedule:
+Times are ISO 8601, UTC if no offset is given; a range includes its start and excludes its end. On a schedule:
 
   tickvol drift --recent --served --alert
 """
@@ -35,14 +35,16 @@ _BOUNDS = ("reference_from", "reference_to", "current_from", "current_to")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol drift`."""
     parser = command_parser("drift", _DESCRIPTION)
     parser.add_argument("--features", type=Path, help="feature dataset; overrides features.dataset_dir")
     parser.add_argument(
-        "--bundle", type=Path, help="bundle that scores both sides (PR-AUC); default serving.bundle_dir, else none"
+        "--bundle",
+        type=Path,
+        help="bundle that scores both sides; default: serving.bundle_dir, else the bundle of models.model_type, if any",
     )
     parser.add_argument(
-        "--served", action="store_true", help="the bundle that is served: serving.bundle_dir, else the champion"
+        "--served", action="store_true", help="use the served bundle: serving.bundle_dir, else the champion"
     )
     parser.add_argument("--compare-train-test", action="store_true", help="compare the bundle's own splits")
     parser.add_argument(
@@ -53,16 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         rule = "first time" if end == "from" else "time after the last row"
         parser.add_argument(f"--{side}-{end}", metavar="TIME", help=f"{rule} of the {side} side; default: open")
     parser.add_argument(
-        "--same-hours", action="store_true", help="keep only those hours of the UTC day that the current side holds"
+        "--same-hours", action="store_true", help="use only the hours of the UTC day that the current side covers"
     )
     parser.add_argument(
-        "--performance", type=Path, metavar="FILE", help="figures of performance; overrides scoring.report_json"
+        "--performance", type=Path, metavar="FILE", help="performance report; overrides scoring.report_json"
     )
     parser.add_argument(
-        "--alert", action="store_true", help="raise, repeat or clear alerts: of inputs that matter, and of performance"
+        "--alert", action="store_true", help="raise, repeat or clear alerts on important inputs and on performance"
     )
-    parser.add_argument("--products", nargs="+", metavar="PRODUCT", help="only these; default all of the dataset")
-    parser.add_argument("--report-dir", type=Path, help="where to write; overrides monitoring.report_dir")
+    parser.add_argument("--products", nargs="+", metavar="PRODUCT", help="products; default: all of the dataset")
+    parser.add_argument("--report-dir", type=Path, help="output directory; overrides monitoring.report_dir")
     return run_command(parser, _drift, argv)
 
 
@@ -118,7 +120,7 @@ def _drift(options: argparse.Namespace) -> int:
 
 
 def _recent_from_ns(config: "Config", features: Path, products: "Sequence[str] | None") -> int:
-    """From when on rows can matter to `--recent`; the dataset may hold years."""
+    """Earliest bar end that `--recent` needs; the dataset may hold years."""
     from tickvol.core.times import DAY_S, NS_PER_S
     from tickvol.volatility.dataset import newest_file_ns
 
@@ -127,7 +129,7 @@ def _recent_from_ns(config: "Config", features: Path, products: "Sequence[str] |
 
 
 def _check_sinks(config: "Config") -> None:
-    """Tell what is wrong with them before a minute is spent on a comparison."""
+    """Report wrong sink settings before a minute is spent on a comparison."""
     from tickvol.alerts.configured import open_dispatcher
 
     with open_dispatcher(config.alerts, config.kafka):
@@ -149,7 +151,7 @@ def _bundle(options: argparse.Namespace, config: "Config") -> "Bundle | None":
         named = usual
     for flag in ("--compare-train-test", "--alert"):
         if named is None and getattr(options, flag.strip("-").replace("-", "_")):
-            raise UsageError(f"{flag}: needs --bundle (or one in {usual}); train one by `tickvol train`")
+            raise UsageError(f"{flag}: needs --bundle (or one in {usual}); train one with `tickvol train`")
     return None if named is None else Bundle.load(named)
 
 

@@ -1,4 +1,4 @@
-"""`tickvol evaluate`: every detector on the same unseen rows, as JSON and as a page."""
+"""`tickvol evaluate`: evaluate all detectors on the same unseen rows, as JSON and an HTML page."""
 
 import argparse
 import json
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from tickvol.volatility.evaluation.selection import Selection
     from tickvol.volatility.models.bundle import Bundle
 
-_DESCRIPTION = """Judge bundles on rows that none of them was trained on: the test split of their own dataset, or all
-unseen rows of another one. Writes a JSON document (docs/evaluation.md) and a page that needs nothing beside it.
+_DESCRIPTION = """Evaluate bundles on rows that none of them was trained on: the test split of their own dataset, or all
+unseen rows of another one. Writes a JSON report (docs/evaluation.md) and a self-contained HTML page.
 
-A PR-AUC above evaluation.max_pr_auc is not believed: figures are printed, no report is written, exit code 1."""
+A PR-AUC above evaluation.max_pr_auc indicates a leak: the metrics are printed, no report is written, exit code 1."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol evaluate`."""
     parser = command_parser("evaluate", _DESCRIPTION)
     parser.add_argument(
         "--bundle",
@@ -30,14 +30,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="+",
         action="extend",
         metavar="DIR",
-        help="bundles to judge; baselines beside them always join; default: all of models.artifacts_dir",
+        help="bundles to evaluate, together with the baselines in the same directory; default: all of"
+        " models.artifacts_dir",
     )
     parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; overrides features.dataset_dir")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="JSON report, the page beside it as .html; overrides evaluation.report_json and evaluation.report_html",
+        help="JSON report; the page gets the suffix .html; overrides evaluation.report_json and evaluation.report_html",
     )
     return run_command(parser, _evaluate, argv)
 
@@ -66,12 +67,12 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def find_bundles(named: Sequence[Path] | None, artifacts_dir: Path) -> "list[Bundle]":
-    """Bundles that were named, with the baselines beside them; all of `artifacts_dir` where none was.
+    """Load the named bundles and the baselines in the same directories, or all bundles of `artifacts_dir`.
 
     Raises
     ------
     InputError
-        When there is none.
+        If there is no bundle.
     """
     from tickvol.core.errors import InputError
     from tickvol.volatility.models.bundle import Bundle
@@ -95,7 +96,7 @@ def _outputs(output: Path | None, config: "Config") -> tuple[Path, Path]:
     if output is None:
         return config.evaluation.report_json, config.evaluation.report_html
     if output.suffix != ".json":
-        raise UsageError(f"--output: {output}: must end in .json; the page is written beside it as .html")
+        raise UsageError(f"--output: {output}: must end in .json; the page is written next to it as .html")
     return output, output.with_suffix(".html")
 
 

@@ -1,4 +1,4 @@
-"""`tickvol featurize`: the log to features, as it grows; stopped or killed anywhere it goes on where it was."""
+"""`tickvol featurize`: compute features from the log as it grows; resumable after a stop or kill at any point."""
 
 import argparse
 import os
@@ -11,34 +11,36 @@ from tickvol.command import command_parser, run_command
 if TYPE_CHECKING:
     from tickvol.config import Config
 
-DESCRIPTION = """Turn the log into features, as it grows, until SIGINT or SIGTERM.
+DESCRIPTION = """Compute features from the log as it grows, until SIGINT or SIGTERM.
 
-From Kafka (the default): ticks.raw to ticks.features, each row once and in order, and to the dataset directory. Several
-instances, each with a features.instance_id of its own, share the products. From the archive: its files from the oldest
-on, to the dataset only; with --follow it goes on as the archive grows.
+From Kafka (the default): reads ticks.raw and writes ticks.features, each row exactly once and in order, and the dataset
+directory. Several instances share the products; each needs its own features.instance_id. From the archive: reads its
+files from the oldest on and writes the dataset only; with --follow it follows the archive as it grows.
 
-Stopped or killed anywhere and started again it rewinds the log by the look-back, computes in silence up to where it
-was, and ends with the same bytes as `tickvol replay`."""
+After a stop or kill at any point, the next start rewinds the log by the look-back, recomputes up to the committed
+offset without producing, and continues. The result has the same bytes as `tickvol replay`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol featurize`."""
     parser = command_parser("featurize", DESCRIPTION)
-    parser.add_argument("--source", choices=("kafka", "archive"), help="where the log is read; None: features.source")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="dataset directory; None: features.dataset_dir")
-    parser.add_argument("--products", nargs="+", metavar="P", help="products to compute; None: products")
+    parser.add_argument("--source", choices=("kafka", "archive"), help="source of the log; overrides features.source")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="dataset directory; overrides features.dataset_dir")
+    parser.add_argument("--products", nargs="+", metavar="P", help="products to compute; overrides products")
     kafka = parser.add_argument_group("from Kafka")
-    kafka.add_argument("--until-end", action="store_true", help="stop at the end that the log has at the start")
+    kafka.add_argument("--until-end", action="store_true", help="stop at the log's end offset at the start")
     kafka.add_argument(
         "--start",
         choices=("committed", "earliest"),
         default="committed",
-        help="earliest: when the committed place is lost, accept that and begin at the oldest record there is",
+        help="earliest: if the committed offset is lost, accept the gap and begin at the oldest record",
     )
     archive = parser.add_argument_group("from the archive")
-    archive.add_argument("--raw-dir", type=Path, metavar="DIR", help="the archive; None: ingestion.raw_dir")
-    archive.add_argument("--follow", action="store_true", help="go on as the archive grows, until SIGINT or SIGTERM")
-    archive.add_argument("--batch-size", type=int, metavar="N", help="frames a micro-batch; None: features.batch_size")
+    archive.add_argument("--raw-dir", type=Path, metavar="DIR", help="archive directory; overrides ingestion.raw_dir")
+    archive.add_argument("--follow", action="store_true", help="follow the archive until SIGINT or SIGTERM")
+    archive.add_argument(
+        "--batch-size", type=int, metavar="N", help="frames per micro-batch; overrides features.batch_size"
+    )
     return run_command(parser, _featurize, argv)
 
 
@@ -72,7 +74,7 @@ def _featurize(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace, source: str) -> None:
-    """Options of the other source would be ignored in silence."""
+    """Refuse options of the other source, which would be silently ignored."""
     from tickvol.core.errors import UsageError
 
     if options.batch_size is not None and options.batch_size < 1:
@@ -84,7 +86,7 @@ def _check(options: argparse.Namespace, source: str) -> None:
         given = {"--until-end": options.until_end, "--start": options.start != "committed"}
         other = "kafka"
     problems = [
-        f"{name}: {value}: goes with --source {other}, here it is {source}" for name, value in given.items() if value
+        f"{name}: {value}: requires --source {other}; the source is {source}" for name, value in given.items() if value
     ]
     if problems:
         raise UsageError(problems)

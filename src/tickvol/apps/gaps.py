@@ -1,4 +1,4 @@
-"""`tickvol gaps`: the gap ledger: what is unknown, when, how long, why, of which products, which rows it touched."""
+"""`tickvol gaps`: the gaps of the log: start, length, reason, products and affected rows."""
 
 import argparse
 import math
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from tickvol.config import Config
     from tickvol.volatility.featurizer.gap_ledger import BarsOf, GapLedger, Interruption
 
-DESCRIPTION = """List the gaps of the log, a line each: when, how long, why, how many sequence numbers are known to be
-lost, how many rows of the dataset have a window that overlaps it, how many of these are missing bars (no mid), and
-which products.
+DESCRIPTION = """List the gaps of the log, one line each: start, length, reason, number of sequence numbers known to be
+lost, number of dataset rows with a window that overlaps the gap, number of these rows without a mid (missing bars), and
+products.
 
-The log is the archive or, with --from-kafka, the topic of ticks. Repeated records of a gap count once. An interruption
-that still lasts is not listed: its gap is written with the first tick after it."""
+The log is the archive or, with --from-kafka, the tick topic. Repeated records of a gap count once. An ongoing
+interruption is not listed: its gap is recorded with the first tick after it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,13 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--sequence",
         choices=("trust", "report"),
-        help="whether jumps of bare recordings are loss; default: ingestion.sequence",
+        help="sequence gaps in bare recordings: trust them as data loss, or only report; default: ingestion.sequence",
     )
     parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; default: features.dataset_dir")
     parser.add_argument("--product", metavar="P", help="gaps of this product only; default: of all products")
-    parser.add_argument(
-        "--min-seconds", type=float, default=0.0, metavar="S", help="leave shorter gaps out of the list"
-    )
+    parser.add_argument("--min-seconds", type=float, default=0.0, metavar="S", help="omit shorter gaps from the list")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return run_command(parser, _gaps, argv)
 
@@ -85,7 +83,7 @@ def _gaps(options: argparse.Namespace) -> int:
 def _from_archive(
     ledger: "GapLedger", config: "Config", products: Sequence[str], paths: Sequence[Path], sequence: str | None
 ) -> list[str]:
-    """The log as replay computes it from recorded frames; what could not be read."""
+    """Add the gaps of recorded frames, as replay reads them; return the unreadable inputs."""
     import numpy as np
 
     from tickvol.core.errors import InputError
@@ -118,7 +116,7 @@ def _from_archive(
 
 
 def _from_topic(ledger: "GapLedger", config: "Config", products: Sequence[str]) -> list[str]:
-    """The log as it lies in Kafka; what is no record there is counted."""
+    """Add the gaps of the tick topic; return a line with the number of invalid messages."""
     from tickvol.bus.reading import TopicReader
     from tickvol.capture.topics import ticks_topic
 
@@ -137,7 +135,7 @@ def _from_topic(ledger: "GapLedger", config: "Config", products: Sequence[str]) 
 
 
 def _bars_of(dataset: Path, products: Sequence[str], gaps: "Sequence[Interruption]") -> "tuple[Any, dict[str, BarsOf]]":
-    """Rows of the hours that a gap can have touched: spec, and for each product its bars and which are missing."""
+    """Feature spec, and per product the bars and missing bars of all hours that a gap can affect."""
     import numpy as np
 
     from tickvol.core.errors import InputError, SchemaMismatch
@@ -147,7 +145,7 @@ def _bars_of(dataset: Path, products: Sequence[str], gaps: "Sequence[Interruptio
 
     files = dataset_files(dataset, products)
     if not files:
-        raise InputError(f"--features: {dataset}: no rows of {', '.join(products)}; make them by `tickvol replay`")
+        raise InputError(f"--features: {dataset}: no rows of {', '.join(products)}; compute them with `tickvol replay`")
     spec = read_hour(files[0][2])[0]
     reach = spec.longest_window_s // 3600 + 1
     parts: dict[str, list[Any]] = {}
@@ -155,7 +153,7 @@ def _bars_of(dataset: Path, products: Sequence[str], gaps: "Sequence[Interruptio
         if any(gap.from_ns < (hour + 1) * HOUR_NS and gap.end_ns >= (hour - reach) * HOUR_NS for gap in gaps):
             own_spec, bar_end_ns, values, _ = read_hour(path)
             if own_spec != spec:
-                raise SchemaMismatch(f"{path}: made by another spec than {files[0][2]}; replay the whole dataset again")
+                raise SchemaMismatch(f"{path}: has another feature spec than {files[0][2]}; replay the whole dataset")
             mid = values[:, feature_names(spec).index("mid")]
             parts.setdefault(product_id, []).append((bar_end_ns // spec.bar_ns - 1, np.isnan(mid)))
     return spec, {
@@ -207,8 +205,8 @@ def _print(
     print(f"{'from (UTC)':<24}  {'seconds':>12}  {'reason':<12}  {'lost':>8}  {'rows':>8}  {'missing':>8}  products")
     for line in _lines(gaps):
         print(line)
-    shorter = f"; {of - len(gaps)} shorter ones left out" if of > len(gaps) else ""
-    rows = "" if looked_at or not gaps else f"; rows unknown, there is no dataset {dataset}"
+    shorter = f"; {of - len(gaps)} shorter ones omitted" if of > len(gaps) else ""
+    rows = "" if looked_at or not gaps else f"; rows unknown, there is no dataset at {dataset}"
     print(f"gaps        {len(gaps)} in {source}{shorter}{rows}")
     for product_id, total in totals.items():
         print(

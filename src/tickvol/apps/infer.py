@@ -1,4 +1,4 @@
-"""`tickvol infer`: probabilities for the rows of a dataset, or the speed at which a bundle gives them."""
+"""`tickvol infer`: score the rows of a dataset with a bundle, or measure inference speed."""
 
 import argparse
 from collections import Counter
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Score feature rows with a bundle.
 
-A row whose past is not known well enough is reported as unknown with the reason, never scored. With --benchmark the
-speed is measured instead, beside the bare estimator of the bundle in the same run."""
+A row with insufficient history is reported as unknown with the reason, never scored. With --benchmark, inference speed
+is measured instead and compared with the bundle's bare estimator in the same run."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol infer`."""
     parser = command_parser("infer", DESCRIPTION)
     parser.add_argument(
-        "--model-path", type=Path, metavar="BUNDLE", help="bundle directory; default: that of models.model_type"
+        "--model-path", type=Path, metavar="BUNDLE", help="bundle directory; default: the bundle of models.model_type"
     )
     parser.add_argument(
-        "--scaler-path", type=Path, metavar="P", help="default: the bundle's, where scaling lies; no other is taken"
+        "--scaler-path", type=Path, metavar="P", help="path inside the bundle; default: the bundle's scaling"
     )
     parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; default: features.dataset_dir")
-    parser.add_argument("--products", nargs="+", metavar="P", help="use only these; default: all of the dataset")
+    parser.add_argument("--products", nargs="+", metavar="P", help="products to score; default: all of the dataset")
     parser.add_argument("--output", type=Path, metavar="F", help="file for the scores, .parquet or .csv; default: none")
     parser.add_argument(
         "--benchmark",
         action="store_true",
-        help="measure microseconds a row and rows a second at batches of 1, 100 and 10,000 rows",
+        help="measure microseconds per row and rows per second at batches of 1, 100 and 10,000 rows",
     )
     return run_command(parser, _infer, argv)
 
@@ -80,12 +80,12 @@ def _require_own_scaler(path: Path, bundle: Path) -> None:
     refuse_pickle(path, "--scaler-path")
     if not path.exists() or not path.resolve().is_relative_to(bundle.resolve()):
         raise UsageError(
-            f"--scaler-path: {path}: must lie in the bundle {bundle}, which holds its own scaling; leave the flag out"
+            f"--scaler-path: {path}: must lie in the bundle {bundle}, which holds its own scaling; omit the flag"
         )
 
 
 def score_table(bundle: "Bundle", table: "FeatureTable") -> "pd.DataFrame":
-    """A line for each row: product_id, bar_end_ns, status, reason, score, probability, signal."""
+    """Score table, one line per row: product_id, bar_end_ns, status, reason, score, probability, signal."""
     import numpy as np
     import pandas as pd
 
@@ -124,16 +124,16 @@ def _write(scores: "pd.DataFrame", output: Path) -> None:
 
 
 def speed_table(speeds: "Sequence[Speed]", *, boosted: bool) -> list[str]:
-    """Microseconds a row, rows a second, and the goals, which are set for boosters only."""
+    """Table of microseconds per row, rows per second, and the goals, which apply to boosters only."""
     lines = [
         "",
         f"{'batch':>6}{'p50 us':>10}{'p95 us':>10}{'p99 us':>10}{'rows/s':>13}{'bare us':>10}{'ratio':>8}  goal",
     ]
     for speed in speeds:
-        goal = "100 us a row over bare" if speed.batch == 1 else "1.5 times bare"
+        goal = "100 us per row over bare" if speed.batch == 1 else "1.5 times bare"
         verdict = f"{goal}: {'met' if speed.met else 'not met'}" if boosted else "none, not a booster"
         lines.append(
             f"{speed.batch:>6}{speed.p50_us:>10.3f}{speed.p95_us:>10.3f}{speed.p99_us:>10.3f}{speed.rows_per_s:>13,.0f}"
             f"{speed.bare_p50_us:>10.3f}{speed.ratio:>8.2f}  {verdict}"
         )
-    return [*lines, "microseconds a row; bare is the estimator alone on inputs that lie ready", ""]
+    return [*lines, "microseconds per row; bare is the estimator alone on prepared inputs", ""]

@@ -1,4 +1,4 @@
-"""`tickvol kafka`: the broker of this machine, and the topics of whichever broker the configuration names."""
+"""`tickvol kafka`: the local broker, and the topics of the configured broker."""
 
 import argparse
 import sys
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from tickvol.bus.topic_status import TopicStatus
     from tickvol.config import Config
 
-DESCRIPTION = """Run a broker on this machine, and look after the topics. ACTION is one of:
+DESCRIPTION = """Run a local broker and manage the topics. ACTION is one of:
 
-  start [--native]   start a broker at the first of kafka.bootstrap_servers, and make the topics: in a container where
-                     an engine answers, else Apache Kafka on the local Java, with its data below kafka.broker_dir
-  stop               end it; what it holds stays
-  status [--json]    say what runs and what the topics hold; exit code 1 where nothing answers
-  topics             make or mend the declared topics of the broker that the configuration names
-  rebuild [--yes]    delete the topics and fill them again from the raw archive: after the broker's data were lost
+  start [--native]   start a broker at the first address of kafka.bootstrap_servers and create the topics: in a
+                     container if a container engine responds, else Apache Kafka on the local Java, with its data in
+                     kafka.broker_dir
+  stop               stop the broker; its data remain
+  status [--json]    report the state of the broker and its topics; exit code 1 if the broker does not respond
+  topics             create the declared topics of the configured broker, or correct their settings
+  rebuild [--yes]    recreate the topics from the raw archive, after the broker lost its data
 
-`tickvol kafka ACTION --help` says more.
+`tickvol kafka ACTION --help` has the details.
 """
 _QUICK_MS = 3000
 
@@ -46,26 +47,31 @@ def _no_action(options: argparse.Namespace) -> int:
 
 def _start_main(argv: Sequence[str]) -> int:
     parser = command_parser(
-        "kafka start", "Start a broker on this machine and make the topics; returns when it answers."
+        "kafka start", "Start a local broker and create the topics; returns when the broker responds."
     )
     parser.add_argument(
-        "--native", action="store_true", help="use the local Java even where a container engine answers; default: no"
+        "--native", action="store_true", help="use the local Java even if a container engine responds; default: no"
     )
     return run_command(parser, _start, argv)
 
 
 def _stop_main(argv: Sequence[str]) -> int:
-    return run_command(command_parser("kafka stop", "End the broker of this machine; its data stay."), _stop, argv)
+    return run_command(command_parser("kafka stop", "Stop the local broker; its data remain."), _stop, argv)
 
 
 def _status_main(argv: Sequence[str]) -> int:
-    parser = command_parser("kafka status", "What runs, and what the topics hold; exit code 1 where nothing answers.")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines; default: lines")
+    parser = command_parser(
+        "kafka status",
+        "Report the state of the broker and its topics; exit code 1 if the broker does not respond.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text; default: text")
     return run_command(parser, _status, argv)
 
 
 def _topics_main(argv: Sequence[str]) -> int:
-    parser = command_parser("kafka topics", "Make the declared topics, or mend their settings; may be run at any time.")
+    parser = command_parser(
+        "kafka topics", "Create the declared topics, or correct their settings; safe to run at any time."
+    )
     return run_command(parser, _topics, argv)
 
 
@@ -144,7 +150,7 @@ def _status(options: argparse.Namespace) -> int:
     status: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap_servers, "answers": False, "problem": None}
     status |= {"pid": None, "version": None, "uptime_s": None, "data_bytes": None, "topics": [], "group": None}
     try:
-        with contextlib.suppress(UsageError):  # a broker elsewhere: only what it answers itself can be told
+        with contextlib.suppress(UsageError):  # a remote broker: only its own responses can be reported
             _add_local_status(_local_broker(kafka), status)
         with contextlib.closing(new_admin(kafka)) as admin:
             topics = topics_status(admin, kafka, all_topics(config), config.features.group_id)
@@ -211,12 +217,12 @@ def _status_lines(status: dict[str, Any]) -> list[str]:
 
 
 def _local_broker(kafka: "KafkaConfig") -> "LocalBroker":
-    """The broker that the configuration places on this machine.
+    """Configured local broker.
 
     Raises
     ------
     UsageError
-        When it places none there, or asks for security, which ours has not.
+        If the configured broker is not on this machine or requires security, which the local broker does not support.
     """
     import ipaddress
 
@@ -232,15 +238,15 @@ def _local_broker(kafka: "KafkaConfig") -> "LocalBroker":
     problems = []
     if address is None or not address.is_loopback:
         problems.append(
-            f"kafka.bootstrap_servers: {first}: must be on the loopback, such as 127.0.0.1:9092, for a broker of this"
-            " machine; one elsewhere is started and stopped there"
+            f"kafka.bootstrap_servers: {first}: must be on the loopback, such as 127.0.0.1:9092, for a local broker;"
+            " start and stop a remote broker on its own machine"
         )
     if not 0 < port < 65536:
         problems.append(f"kafka.bootstrap_servers: {first}: the port must be from 1 to 65535")
     if kafka.security_protocol != "PLAINTEXT":
         problems.append(
             f"kafka.security_protocol: {kafka.security_protocol}: must be PLAINTEXT for a broker of this machine, which"
-            " asks no one who they are"
+            " has no authentication"
         )
     if problems:
         raise UsageError(problems)

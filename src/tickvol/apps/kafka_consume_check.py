@@ -1,4 +1,4 @@
-"""`tickvol kafka-consume-check`: read a topic for a while and say what is in it, what is missing and how old it is."""
+"""`tickvol kafka-consume-check`: contents, missing messages and staleness of a topic."""
 
 import argparse
 import math
@@ -12,33 +12,33 @@ from tickvol.core.times import NS_PER_S
 if TYPE_CHECKING:
     from tickvol.bus.reading import TopicReader
 
-DESCRIPTION = """Read a topic for --duration seconds and count what is there.
+DESCRIPTION = """Read a topic for --duration seconds and report its contents.
 
-It reads what comes from now on or, with --from-beginning, everything up to the end that the topic had at the start,
-which then ends it sooner. No group, no commits: it disturbs nobody. Exit 1 when a limit that is stated is broken, or
-when there was nothing to read. Every limit is off unless stated."""
+Reads new messages or, with --from-beginning, all messages up to the end offset at the start, and stops when it reaches
+that offset. Joins no group and commits nothing, so other consumers are not affected. Exit code 1 when a given limit is
+exceeded or when there was no message to read. A limit that is not given does not apply."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol kafka-consume-check`."""
     parser = command_parser("kafka-consume-check", DESCRIPTION)
-    parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds to read at most")
+    parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="maximum time to read, in seconds")
     parser.add_argument("--topic", metavar="T", help="one of the declared topics; default: ingestion.topic")
-    parser.add_argument("--from-beginning", action="store_true", help="read the topic from its first message on")
+    parser.add_argument("--from-beginning", action="store_true", help="read the topic from its first message")
     parser.add_argument(
         "--min-messages",
         type=int,
         metavar="N",
-        help="limit: fewer messages fail, 0 lets none pass too; default: at least one",
+        help="fail with fewer messages; 0 accepts an empty topic; default: at least one message",
     )
     parser.add_argument(
         "--max-staleness",
         type=float,
         metavar="S",
-        help="limit: a newest record received longer ago than this, at the end, fails; default: no limit",
+        help="fail if the newest record was received more than S seconds before the end; default: no limit",
     )
     parser.add_argument(
-        "--max-schema-errors", type=int, metavar="N", help="limit: more of them fail; default: no limit"
+        "--max-schema-errors", type=int, metavar="N", help="fail with more schema errors; default: no limit"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return run_command(parser, _check, argv)
@@ -95,7 +95,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _read(reader: "TopicReader", check: Any, duration_s: float, *, to_end: bool) -> tuple[float, str]:
-    """Read until the time is over or, with `to_end`, the end of the start is reached; seconds and which it was."""
+    """Read until the time is up or, with `to_end`, the end offset at the start; return the seconds and the cause."""
     started = time.monotonic()
     while (left := started + duration_s - time.monotonic()) > 0:
         if to_end and reader.has_reached(reader.end):
@@ -110,7 +110,7 @@ def _read(reader: "TopicReader", check: Any, duration_s: float, *, to_end: bool)
 def broken_limits(
     report: dict[str, Any], min_messages: int | None, max_staleness_s: float | None, max_schema_errors: int | None
 ) -> list[str]:
-    """A line for each limit that does not hold; a topic without any message breaks one that is always there."""
+    """One line for each exceeded limit; an empty topic fails unless `min_messages` is 0."""
     messages, errors, stale_s = report["messages"], report["schema_errors"]["total"], report["staleness_s"]
     broken = []
     if messages == 0 and min_messages != 0:
@@ -119,7 +119,7 @@ def broken_limits(
     if min_messages is not None and messages < min_messages:
         broken.append(f"--min-messages: {min_messages}: there were {messages}")
     if max_staleness_s is not None and (stale_s is None or stale_s > max_staleness_s):
-        found = "no record with a time of receipt was read" if stale_s is None else f"{stale_s:.1f} s"
+        found = "no record with a receive time was read" if stale_s is None else f"{stale_s:.1f} s"
         broken.append(f"--max-staleness: {max_staleness_s:g} s: the newest record's: {found}")
     if max_schema_errors is not None and errors > max_schema_errors:
         broken.append(f"--max-schema-errors: {max_schema_errors}: there were {errors}")
@@ -127,15 +127,15 @@ def broken_limits(
 
 
 def report_lines(report: dict[str, Any]) -> list[str]:
-    """The report for people."""
+    """Human-readable lines of the report."""
     sequence, errors, disorder = report["sequence"], report["schema_errors"], report["disorder"]
-    until = {"end": "up to the end it had at the start", "duration": "until the time was over"}[report["ended_by"]]
-    since = "from its beginning" if report["from_beginning"] else "what came from now on"
+    until = {"end": "up to the end at the start", "duration": "until the time was up"}[report["ended_by"]]
+    since = "from the beginning" if report["from_beginning"] else "new messages"
     gaps = f"{sum(sequence['gap_records'].values())} gap records{_named(sequence['gap_records'])}"
     absent = (
-        f"sequence    {sequence['missing']} numbers absent over {sequence['groups']} groups"
+        f"sequence    {sequence['missing']} numbers missing in {sequence['groups']} groups"
         f"{_named(dict(list(sequence['missing_by_group'].items())[-5:]))};"
-        f" {gaps}, naming {sequence['gap_numbers']} lost numbers"
+        f" {gaps} with {sequence['gap_numbers']} lost numbers"
     )
     lines = [
         f"topic       {report['topic']}, {since}, {until}, {report['seconds']:.1f} s",
@@ -150,14 +150,14 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         ),
         absent,
         f"duplicates  {report['duplicates']}",
-        f"disorder    {disorder['messages']} behind their product's newest, by {disorder['at_most_ms']:.3f} ms at most",
+        f"disorder    {disorder['messages']} behind their product's newest, by at most {disorder['at_most_ms']:.3f} ms",
         f"lag         {_joined(report['lag'])}",
         f"delay       exchange to receipt: {_delay(report['delay']['exchange_to_receipt'])}",
-        f"            receipt to here, of what came while reading: {_delay(report['delay']['receipt_to_here'])}",
+        f"            receipt to here, new messages only: {_delay(report['delay']['receipt_to_here'])}",
         f"newest      {_ago(report['staleness_s'])}",
     ]
     if report["forgotten_numbers"]:
-        lines.append("memory      full: repeats from far back were counted as new")
+        lines.append("memory      full: duplicates of old messages were counted as new")
     return lines + [f"broken      {line}" for line in report["broken_limits"]]
 
 
@@ -176,4 +176,4 @@ def _delay(summary: dict[str, float]) -> str:
 
 
 def _ago(seconds: float | None) -> str:
-    return "no record with a time of receipt" if seconds is None else f"received {seconds:.3f} s ago"
+    return "no record with a receive time" if seconds is None else f"received {seconds:.3f} s ago"

@@ -1,4 +1,4 @@
-"""`tickvol kafka rebuild`: the topics made anew from the raw archive, and the dataset with them."""
+"""`tickvol kafka rebuild`: recreate the topics and the dataset from the raw archive."""
 
 import argparse
 import contextlib
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     from tickvol.config import Config
     from tickvol.volatility.settings.stream import FeaturesConfig, ScoringConfig
 
-DESCRIPTION = """Make the topics anew from the raw archive, after the broker's data were lost or damaged.
+DESCRIPTION = """Recreate the topics from the raw archive, after the broker's data were lost or damaged.
 
-Deletes all declared topics but that of alerts, and the offsets of featurizer and scorer, publishes the whole archive,
-and runs the featurizer to the end of it, which fills the topic of features and writes the dataset anew. What was in the
-topics and is not in the archive is gone: dead letters of other producers, records that were sent in again, and
-predictions and outcomes. `tickvol score` makes these again, but late, so that they grade nothing: run
-`tickvol performance` before.
+Deletes all declared topics except the alert topic, and the offsets of featurizer and scorer. Then publishes the whole
+archive and runs the featurizer to its end, which refills the feature topic and rewrites the dataset. Messages that are
+not in the archive are lost: dead-letter records of other producers, resubmitted records, predictions and outcomes.
+`tickvol score` recreates predictions and outcomes, but too late to be graded: run `tickvol performance` first.
 
-No featurizer and no scorer may run meanwhile and nothing may publish the archive. A capture goes on: what it receives
-meanwhile is published by its own publisher afterwards. Interrupted anywhere it can be started again."""
+Stop the featurizer, the scorer and any `tickvol publish` first. A running capture continues: its publisher sends the
+frames received in the meantime afterwards. After an interruption at any point, run the command again."""
 
 LOCK_TIMEOUT_S = 3.0
 MARGIN_S = 3.0
@@ -39,11 +38,11 @@ _CAPTURE = re.compile(r"^(\d{8}T\d{6}Z(?:-\d+)?)-\d+$")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol kafka rebuild`."""
     parser = command_parser("kafka rebuild", DESCRIPTION)
-    parser.add_argument("--yes", action="store_true", help="do not ask before anything is deleted; default: ask")
+    parser.add_argument("--yes", action="store_true", help="delete without asking; default: ask first")
     parser.add_argument(
         "--accept-loss",
         action="store_true",
-        help="go on although the archive has lost files, or the rest of one, that the topics may hold; default: no",
+        help="rebuild even if the archive has lost files, or parts of files, that the topics may hold; default: no",
     )
     return run_command(parser, _rebuild, argv)
 
@@ -89,12 +88,12 @@ def _rebuild(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _lock(raw_dir: Path) -> "Iterator[ProgressFile]":
-    """The archive's note, with the right to publish; a capture's publisher waits meanwhile."""
+    """Locked progress file of the archive; a capture's publisher waits while it is locked."""
     from tickvol.capture.publish_progress import ProgressFile
 
     progress = ProgressFile(raw_dir)
     try:
-        until = time.monotonic() + LOCK_TIMEOUT_S  # a publisher that just fails lets it go by itself
+        until = time.monotonic() + LOCK_TIMEOUT_S  # a failing publisher releases the lock by itself
         while not progress.lock():
             if time.monotonic() > until:
                 raise WorkError(
@@ -109,7 +108,7 @@ def _lock(raw_dir: Path) -> "Iterator[ProgressFile]":
 def _wait_for_empty_group(
     admin: object, config: "Config", section: str, settings: "FeaturesConfig | ScoringConfig"
 ) -> None:
-    """A member that ended without leaving is one until its session is over; one that runs stays one."""
+    """Wait until the sessions of ended members expire; refuse if a member is still alive."""
     from tickvol.bus.recreate import group_members
 
     until = time.monotonic() + settings.session_timeout_ms / 1000 + MARGIN_S
@@ -121,25 +120,25 @@ def _wait_for_empty_group(
             )
         if not reported:
             reported = True
-            print(f"group      {settings.group_id}: waits for the session of {', '.join(members)} to end", flush=True)
+            print(f"group      {settings.group_id}: waiting for the session of {', '.join(members)} to end", flush=True)
         time.sleep(POLL_S)
 
 
 def _check_readable(files: Sequence[Path]) -> None:
-    """Refuse to delete what a damaged file can no longer give back."""
+    """Refuse to delete topics if an archive file is damaged."""
     from tickvol.core.errors import CorruptFile
     from tickvol.eventlog.archive_reader import why_unreadable
 
     for path in files:
         if why := why_unreadable(path):
             raise CorruptFile(
-                f"{path}: cannot be read to its end ({why}); nothing was deleted; restore the file, or --accept-loss"
-                " rebuilds from what it still holds"
+                f"{path}: cannot be read to its end ({why}); nothing was deleted; restore the file, or use"
+                " --accept-loss to rebuild from its readable part"
             )
 
 
 def _check_captures(config: "Config", captures: set[str]) -> None:
-    """Refuse to delete what the archive cannot give back; old files are the first that it loses."""
+    """Refuse to delete records of captures that the archive no longer holds; it deletes its oldest files first."""
     import msgspec
 
     from tickvol.bus.messages import decode_record
@@ -166,7 +165,7 @@ def _check_captures(config: "Config", captures: set[str]) -> None:
     if missing:
         raise WorkError(
             f"{config.ingestion.topic}: begins with records of captures that {config.ingestion.raw_dir} no longer"
-            f" holds ({', '.join(missing[:3])}); nothing was deleted; --accept-loss accepts that they are gone"
+            f" holds ({', '.join(missing[:3])}); nothing was deleted; use --accept-loss to give them up"
         )
 
 
@@ -181,7 +180,7 @@ def _ask(config: "Config", files: Sequence[Path], *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("--yes: must be given where there is no terminal to ask on; nothing was deleted")
+        raise UsageError("--yes: is required without a terminal to ask on; nothing was deleted")
     if not agreed("delete and rebuild?"):
         raise WorkError("not confirmed; nothing was deleted")
 
@@ -200,6 +199,6 @@ def _publish(config: "Config", progress: "ProgressFile") -> None:
         progress=progress,
     )
     if not publisher.run():
-        raise BrokerUnavailable(f"{config.ingestion.topic}: not all was acknowledged in time; start the rebuild again")
+        raise BrokerUnavailable(f"{config.ingestion.topic}: not all was acknowledged in time; run the rebuild again")
     figures = publisher.figures
-    print(f"published  {figures.records:,} records, {figures.letters:,} dead letters", flush=True)
+    print(f"published  {figures.records:,} records, {figures.letters:,} dead-letter records", flush=True)

@@ -1,4 +1,4 @@
-"""`tickvol leakcheck`: look for leaks of the future in features, splits, labels and fits."""
+"""`tickvol leakcheck`: check features, splits, labels and fits for look-ahead leakage."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from tickvol.command import command_parser, run_command
 from tickvol.volatility.models.training_spec import ModelType
 from tickvol.volatility.workflows.flags import add_candles, add_rows, profile_of, selected_rows
 
-DESCRIPTION = """Look for leaks of the future (docs/leakcheck.md says what each check finds and what it cannot).
+DESCRIPTION = """Check for look-ahead leakage (docs/leakcheck.md describes what each check can and cannot detect).
 
-Trains as `tickvol train` does, saving nothing, and checks splits, fits, labels and features; with --data-file also
-the log that the features were made of. Writes a JSON document; exit code 1 when any check finds a leak."""
+Trains like `tickvol train`, without saving anything, and checks splits, fits, labels and features; with --data-file
+also the log from which the features were computed. Writes a JSON report; exit code 1 when any check finds a leak."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,21 +24,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="+",
         type=Path,
         metavar="F",
-        help="files or directories of the log; default: none, features are checked by their rows alone",
+        help="files or directories of the log; default: none, only the feature rows are checked",
     )
     parser.add_argument(
         "--sequence",
         choices=("trust", "report"),
-        help="whether jumps of bare recordings are loss; default: ingestion.sequence",
+        help="sequence gaps in bare recordings: trust them as data loss, or only report; default: ingestion.sequence",
     )
-    parser.add_argument("--label", choices=("relative", "absolute"), help="what a spike is; default: labels.kind")
+    parser.add_argument("--label", choices=("relative", "absolute"), help="spike definition; default: labels.kind")
     parser.add_argument(
         "--model-type",
         choices=get_args(ModelType),
-        help="which models beside the baselines; default: models.model_type",
+        help="models besides the baselines; default: models.model_type",
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of training; default: models.seed")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="document; default: leakcheck.report_json")
+    parser.add_argument("--seed", type=int, metavar="N", help="training seed; default: models.seed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="report file; default: leakcheck.report_json")
     add_candles(parser)
     return run_command(parser, _leakcheck, argv)
 

@@ -11,15 +11,16 @@ from tickvol.command import command_parser, run_command
 from tickvol.core.errors import UsageError, WorkError
 from tickvol.storage.files import exclusive
 
-DESCRIPTION = """Run the live path in one terminal: broker (unless one answers), MLflow's pages, capture, featurizer
-and scorer, which scores as soon as the registry has a champion.
+DESCRIPTION = """Run the live path in one terminal: broker (unless one is running), MLflow UI, capture, featurizer and
+scorer, which starts scoring once the registry has a champion.
 
-Waits until each is healthy, says where everything is, and shows a line of figures now and then. Ctrl-C, SIGTERM or
---duration end it in order: capture, featurizer once it has read everything, scorer, MLflow, and the broker if it was
-started here. A second Ctrl-C waits for nothing: what is left then, the next start does.
+Waits until each process is healthy, prints the locations of topics, data, metrics and logs, and shows a periodic status
+line. Ctrl-C, SIGTERM or --duration stops the processes in order: capture, featurizer (after it has read everything),
+scorer, MLflow, and the broker if this command started it. A second Ctrl-C stops immediately; the next start continues
+the unfinished work.
 
-With --simulate a local exchange takes the place of the real one, and topics, archive and dataset are others, below
-data/simulated, unless the environment names them."""
+With --simulate, a local exchange replaces the real one, with its own topics and with archive and dataset in
+data/simulated, unless environment variables override them."""
 
 SIMULATED = {
     "TICKVOL_INGESTION__RAW_DIR": "data/simulated/raw",
@@ -37,11 +38,11 @@ SIMULATED = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol live`."""
     parser = command_parser("live", DESCRIPTION)
-    parser.add_argument("--simulate", action="store_true", help="a local exchange; default: the one of ingestion.url")
-    parser.add_argument("--speed", metavar="N", help="with --simulate: simulated seconds a second; None: 1")
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help="end after this many seconds; None: never")
+    parser.add_argument("--simulate", action="store_true", help="use a local exchange; default: ingestion.url")
+    parser.add_argument("--speed", metavar="N", help="with --simulate: simulated seconds per second; default: 1")
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop after this time; default: never")
     parser.add_argument(
-        "--log-dir", type=Path, default=Path("data/live"), metavar="DIR", help="what each process says, a file each"
+        "--log-dir", type=Path, default=Path("data/live"), metavar="DIR", help="log directory, one file per process"
     )
     return run_command(parser, _live, argv)
 
@@ -55,7 +56,7 @@ def _live(options: argparse.Namespace) -> int:
     from tickvol.supervisor.live import LivePath
 
     config = load_config(options.config)
-    # A second one would take the featurizer's name from the first.
+    # A second `tickvol live` would take over the featurizer's group membership of the first.
     busy = WorkError(f"--log-dir: {options.log_dir}: another `tickvol live` runs with it; end that one")
     with exclusive(options.log_dir / ".lock", refusal=busy):
         path = LivePath(
@@ -86,24 +87,24 @@ def _check(options: argparse.Namespace) -> None:
         if not 0 < speed < float("inf"):
             problems.append(f"--speed: {options.speed!r}: must be a number above 0")
         if not options.simulate:
-            problems.append(f"--speed: {options.speed}: goes with --simulate; the real market has its own")
+            problems.append(f"--speed: {options.speed}: goes with --simulate; the real market has its own speed")
     if problems:
         raise UsageError(problems)
 
 
 def _tell(line: str) -> None:
-    """A line above the line of figures, where there is one."""
+    """Print a line above the status line, if there is one."""
     clear = "\r\033[K" if sys.stdout.isatty() else ""
     print(f"{clear}{line}", flush=True)
 
 
 class _Signals:
-    """How often SIGINT, SIGTERM or SIGHUP came."""
+    """Count of received SIGINT, SIGTERM and SIGHUP."""
 
     def __init__(self) -> None:
         self.count = 0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
                 signal.signal(number, self._note)
 
     def _note(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""`tickvol mlflow-ui`: the experiment tracker's pages on the loopback."""
+"""`tickvol mlflow-ui`: the MLflow UI on the loopback."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tickvol.command import command_parser, run_command
 
-DESCRIPTION = """Show experiments, runs and registered models in a browser (MLflow), until SIGINT or SIGTERM."""
+DESCRIPTION = """Serve the MLflow UI (experiments, runs, registered models) until SIGINT or SIGTERM."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`tickvol open-sealed`: the one look at the block that no choice has seen; each look is written down."""
+"""`tickvol open-sealed`: evaluate on the sealed hold-out block; every opening is recorded."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,20 +8,21 @@ import msgspec
 
 from tickvol.command import agreed, command_parser, run_command
 
-DESCRIPTION = """Judge the sealed block: train on all rows before walk_forward.*.sealed_from as a fold is trained,
-and judge on the rows from there on. The ledger of openings takes down the opening before anything is computed, and
-bundle hash and result before they are shown.
+DESCRIPTION = """Evaluate on the sealed block: train on all rows before walk_forward.*.sealed_from, as for a fold, and
+evaluate on the rows from there on. The ledger records the opening before anything is computed, and the bundle hash and
+result before they are shown.
 
-A block can be opened as often as one likes; every report says how often it was. Each opening after which something was
-changed makes the next one worth less. Bundles go to models.artifacts_dir/sealed/ (candles.artifacts_dir/sealed/)."""
+A block can be opened any number of times; every report states the number of openings. If the models were changed after
+an opening, the next opening is weaker evidence. Bundles are written to models.artifacts_dir/sealed/
+(candles.artifacts_dir/sealed/)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol open-sealed`."""
     parser = command_parser("open-sealed", DESCRIPTION)
-    parser.add_argument("--source", choices=("ticks", "candles"), required=True, help="whose block to open")
-    parser.add_argument("--horizon", type=int, metavar="S", help="of the ticks, in seconds; default: labels.horizon_s")
-    parser.add_argument("--yes", action="store_true", help="do not ask whether you mean it")
+    parser.add_argument("--source", choices=("ticks", "candles"), required=True, help="dataset with the block to open")
+    parser.add_argument("--horizon", type=int, metavar="S", help="tick horizon in seconds; default: labels.horizon_s")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return run_command(parser, _open_sealed, argv)
 
 
@@ -35,8 +36,8 @@ def _open_sealed(options: argparse.Namespace) -> int:
     (plan,) = planned(config, [options.source], one_horizon(config, options.source, options.horizon))
     ledger = plan.ledger
     print(f"sealed      {plan.name}: opened {len(ledger.openings(plan.source))} times before")
-    if not options.yes and not agreed("open it and write that down?"):
-        print("left closed")
+    if not options.yes and not agreed("open it and record the opening?"):
+        print("not opened")
         return 1
     opening = ledger.opened(plan.about)
     sealed = prepare_sealed(plan.table, plan.label, config.walk_forward.rules(plan.source), plan.training)

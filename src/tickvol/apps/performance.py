@@ -1,4 +1,4 @@
-"""`tickvol performance`: how the predictions of the last hours did, and what is expected of those still open."""
+"""`tickvol performance`: metrics of the last hours' live predictions, and the estimate for pending ones."""
 
 import argparse
 import json
@@ -9,13 +9,13 @@ from typing import Any
 from tickvol.command import command_parser, run_command
 from tickvol.storage.files import write_report
 
-DESCRIPTION = """Judge what `tickvol score` said live, in the last hours: PR-AUC beside prevalence, Brier, calibration
-error, alarms and spikes caught, each with its interval or the reason why there is none; and what calibrated
-probabilities alone had promised (CBPE), compared with what came.
+DESCRIPTION = """Evaluate the live predictions of `tickvol score` in the last hours: PR-AUC with prevalence, Brier
+score, calibration error, alarms and spikes caught, each with its confidence interval or the reason for its absence; and
+the performance expected from the calibrated probabilities alone (CBPE), compared with the realized performance.
 
-Only predictions made before their outcome could be known are graded; others are counted. --as-of-event takes event time
-for both clocks, which grades a replay as if it had been live: a look back, no live skill. Prints a table and writes
-scoring.report_json (docs/live_performance.md)."""
+Only predictions made before their outcome could be known are graded; the others are counted. --as-of-event uses event
+time for both clocks and grades a replay as if it had been live: a backtest, not evidence of live skill. Prints a table
+and writes scoring.report_json (docs/live_performance.md)."""
 
 SHOWN = (
     ("PR-AUC", "pr_auc"),
@@ -24,9 +24,9 @@ SHOWN = (
     ("calibration error", "calibration_error"),
     ("precision", "precision"),
     ("recall", "recall"),
-    ("share alarmed", "alarm_share"),
-    ("alarms an hour", "alarms_per_hour"),
-    ("false alarms an hour", "false_alarms_per_hour"),
+    ("alarm share", "alarm_share"),
+    ("alarms per hour", "alarms_per_hour"),
+    ("false alarms per hour", "false_alarms_per_hour"),
     ("share of spikes caught", "caught_share"),
 )
 
@@ -34,10 +34,12 @@ SHOWN = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol performance`."""
     parser = command_parser("performance", DESCRIPTION)
-    parser.add_argument("--hours", type=float, metavar="H", help="event hours to judge; overrides scoring.window_hours")
-    parser.add_argument("--as-of-event", action="store_true", help="grade by event time alone; default: by both clocks")
-    parser.add_argument("--json", action="store_true", help="print the document instead of the table; default: table")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write; overrides scoring.report_json")
+    parser.add_argument(
+        "--hours", type=float, metavar="H", help="window in hours of event time; overrides scoring.window_hours"
+    )
+    parser.add_argument("--as-of-event", action="store_true", help="grade by event time only; default: both clocks")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table; default: table")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="report file; overrides scoring.report_json")
     return run_command(parser, _performance, argv)
 
 
@@ -78,23 +80,23 @@ def _performance(options: argparse.Namespace) -> int:
 def _table(document: dict[str, Any]) -> list[str]:
     lines = [document["warning"]] if document["warning"] else []
     if document["clock"] == "event":
-        lines.append("both clocks are event time: as if a replay had been live, no live skill")
+        lines.append("both clocks are event time: a replay graded as if it had been live, no live skill")
     for name, words in (("as_of_event", "as of event"), ("as_of_known", "as of known")):
         part = document[name]
         states, sample = part["states"], part["sample"]
         lines.append(f"{words:<12} until {part['until'] or '-'}, {document['window_s'] / 3600:g} h")
         counted = " + ".join(f"{count} {state}" for state, count in states.items())
         lines.append(f"  {part['predictions']} predictions = {counted}")
-        lines.append(f"  {sample['positives']} of the graded are spikes, in {sample['events']} events")
+        lines.append(f"  {sample['positives']} of the graded rows are spikes, in {sample['events']} events")
         lines += [_line(words, part["figures"][figure]) for words, figure in SHOWN]
         lines.append(f"  no interval because: {sample['no_interval_because'] or '-'}")
-    lines.append("expected without labels, on the graded rows, against what came")
+    lines.append("graded rows: expected without labels, realized, difference")
     for name, found in document["as_of_event"]["estimate"].items():
         differs = found["difference"]
         lines.append(f"  {name:<24} {_figure(found['expected'])} {_figure(found['came'])}  {_between(differs, '+.3f')}")
     pending = document["as_of_event"]["expected"]["pending"]
     expected = ", ".join(f"{name} {_figure(pending[name]).strip()}" for name in ("prevalence", "precision", "recall"))
-    return [*lines, f"expected of the {pending['rows']} pending: {expected}"]
+    return [*lines, f"expected for the {pending['rows']} pending rows: {expected}"]
 
 
 def _line(words: str, found: dict[str, Any]) -> str:

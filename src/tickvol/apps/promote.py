@@ -1,4 +1,4 @@
-"""`tickvol promote`: the challenger through the gates, and in the champion's place where all are passed."""
+"""`tickvol promote`: promote the challenger to champion if it passes every gate."""
 
 import argparse
 import sys
@@ -12,34 +12,33 @@ from tickvol.volatility.workflows.flags import add_candles, profile_of
 
 if TYPE_CHECKING:
     from tickvol.volatility.settings.profile import MarketProfile
-    from tickvol.volatility.workflows.promote import GateDecision
 
-_DESCRIPTION = """Judge the challenger beside the champion on rows that neither was trained on, through named gates
-(docs/promotion.md), and let it serve where all of them are passed. The former champion stays as `previous`.
+_DESCRIPTION = """Compare the challenger with the champion on rows that neither was trained on, and promote it to
+champion if it passes every gate (docs/promotion.md). The former champion keeps the alias `previous`.
 
-Passed or not, the verdict goes to the ledger. With a gate that is shut nothing changes and the exit code is 1."""
+The decision is recorded in the ledger either way. If a gate fails, nothing changes and the exit code is 1."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol promote`."""
     parser = command_parser("promote", _DESCRIPTION)
     parser.add_argument(
         "--candidate",
         default="challenger",
         metavar="ALIAS_OR_VERSION",
-        help="alias or number of the version that wants to serve",
+        help="alias or number of the version to promote",
     )
-    parser.add_argument("--features", type=Path, metavar="DIR", help="rows to judge; default: features.dataset_dir")
+    parser.add_argument("--features", type=Path, metavar="DIR", help="rows to judge on; default: features.dataset_dir")
     parser.add_argument(
         "--log",
         type=Path,
         nargs="+",
         metavar="F",
-        help="recorded frames whose features must equal the dataset's; default: not compared",
+        help="recorded frames; their features must equal the dataset's; default: not compared",
     )
     parser.add_argument("--ask", action="store_true", help="show the gates and ask before promoting")
-    parser.add_argument("--dry-run", action="store_true", help="show the gates, change and write nothing")
-    parser.add_argument("--force", metavar="REASON", help="promote in spite of shut gates; default: never")
+    parser.add_argument("--dry-run", action="store_true", help="show the gates without changing or writing anything")
+    parser.add_argument("--force", metavar="REASON", help="promote despite failed gates; default: never")
     add_candles(parser)
     return run_command(parser, _promote, argv)
 
@@ -59,7 +58,7 @@ def _promote(options: argparse.Namespace) -> int:
         log = LogFiles(paths=tuple(options.log), ingestion=config.ingestion, batch_size=config.features.batch_size)
     judged = judge_candidate(profile, options.candidate, table, log, config.products)
     if judged is None:
-        print(f"{options.candidate} serves already: nothing to do")
+        print(f"{options.candidate} is already champion: nothing to do")
         return 0
     print("\n".join(gate_lines(judged)))
     if options.dry_run:
@@ -70,7 +69,7 @@ def _promote(options: argparse.Namespace) -> int:
         return 1
     by = "promote --ask" if options.ask else "promote"
     if settle(profile, judged, at=now_iso(), by=by, force=options.force):
-        print(f"promoted    version {judged.candidate.number} is champion; `tickvol rollback` goes back")
+        print(f"promoted    version {judged.candidate.number} is champion; `tickvol rollback` undoes it")
         return 0
     print(f"tickvol promote: refused, nothing was changed: {failed_in_words(judged)}", file=sys.stderr)
     return 1
@@ -80,13 +79,13 @@ def _check(options: argparse.Namespace) -> None:
     from tickvol.core.errors import UsageError
 
     if options.force is not None and not options.force.strip():
-        raise UsageError(f"--force: {options.force!r}: must be the reason, in words")
+        raise UsageError(f"--force: {options.force!r}: must be the reason, as text")
     if options.ask and not sys.stdin.isatty():
-        raise UsageError("--ask: standard input is no terminal; leave it out to let the gates decide")
+        raise UsageError("--ask: standard input is no terminal; omit it to let the gates decide")
 
 
 def _agreed(profile: "MarketProfile", judged: "GateDecision") -> bool:
-    """Ask; a no is written down."""
+    """Ask on the terminal; record a refusal in the ledger."""
     from tickvol.volatility.registry.champions import DECLINED, note
 
     if agreed(f"promote version {judged.candidate.number}?"):

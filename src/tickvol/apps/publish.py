@@ -1,4 +1,4 @@
-"""`tickvol publish`: the raw archive onto Kafka, from the last acknowledged line on."""
+"""`tickvol publish`: send the raw archive to Kafka, from the last acknowledged line on."""
 
 import argparse
 import contextlib
@@ -15,28 +15,29 @@ from tickvol.command import command_parser, run_command
 if TYPE_CHECKING:
     from tickvol.capture.publish_counts import PublishCounts
 
-DESCRIPTION = """Send the raw archive's records to ingestion.topic and what was rejected to kafka.topic_deadletter.
+DESCRIPTION = """Send the raw archive's records to ingestion.topic and rejected input to kafka.topic_deadletter.
 
-It goes on behind the last line that the broker has acknowledged. `tickvol ws-ingest` runs it by itself; alone it sends
-what an archive holds that was captured without Kafka. Exit code 3: stopped before all was acknowledged; start again."""
+Resumes after the last line that the broker acknowledged. `tickvol ws-ingest` starts this command itself; run it alone
+to publish an archive that was captured without Kafka. Exit code 3: stopped before everything was acknowledged; run it
+again."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol publish`."""
     parser = command_parser("publish", DESCRIPTION)
-    parser.add_argument("--raw-dir", type=Path, metavar="DIR", help="the archive; None: ingestion.raw_dir")
-    parser.add_argument("--products", nargs="+", metavar="P", help="products to publish; None: products")
-    parser.add_argument("--follow", action="store_true", help="go on as the archive grows, until SIGINT or SIGTERM")
+    parser.add_argument("--raw-dir", type=Path, metavar="DIR", help="archive directory; overrides ingestion.raw_dir")
+    parser.add_argument("--products", nargs="+", metavar="P", help="products to publish; overrides products")
+    parser.add_argument("--follow", action="store_true", help="follow the archive as it grows, until SIGINT or SIGTERM")
     parser.add_argument(
         "--until-closed",
         type=int,
         metavar="FD",
-        help="with --follow: end with the archive once the other end of this pipe is closed; None: never",
+        help="with --follow: stop at the archive's end once the other end of this pipe is closed; default: never",
     )
     parser.add_argument(
         "--delete-sent", action="store_true", help="delete packed files once all their lines are acknowledged"
     )
-    parser.add_argument("--figures", action="store_true", help="print figures as JSON lines while it works")
+    parser.add_argument("--figures", action="store_true", help="print metrics as JSON lines while publishing")
     return run_command(parser, _publish, argv)
 
 
@@ -76,7 +77,7 @@ def _publish(options: argparse.Namespace) -> int:
 
 
 class _Stop:
-    """Whether SIGINT or SIGTERM came."""
+    """Stop flag, set by SIGINT or SIGTERM."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -102,7 +103,7 @@ def _summary(figures: "PublishCounts", *, complete: bool) -> list[str]:
     gaps = ", ".join(f"{name} {count}" for name, count in sorted(figures.gaps.items())) or "none"
     return [
         f"records     {figures.records:,} sent; gaps {gaps}",
-        f"rejected    {sum(figures.rejected.values()):,} ({rejected}), {figures.letters:,} dead letters sent",
+        f"rejected    {sum(figures.rejected.values()):,} ({rejected}), {figures.letters:,} dead-letter records sent",
         f"acknowledged up to {figures.source}:{figures.line}" if figures.source else "nothing acknowledged",
-        "complete    all lines of the archive are with the broker" if complete else "incomplete  start again to go on",
+        "complete    all lines of the archive are with the broker" if complete else "incomplete  run again to continue",
     ]

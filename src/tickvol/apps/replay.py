@@ -1,4 +1,4 @@
-"""`tickvol replay`: recorded frames to a new feature dataset, written whole and swapped in."""
+"""`tickvol replay`: compute a new feature dataset from recorded frames and swap it in."""
 
 import argparse
 import contextlib
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tickvol.config import Config
     from tickvol.core.records import Record
 
-DESCRIPTION = """Turn recorded frames, all that is in the topic of ticks, or closed candles into a feature dataset.
+DESCRIPTION = """Compute a feature dataset from recorded frames, from the whole tick topic, or from closed candles.
 
-Files may be wrapped archives, bare frames or recorder lines, plain, .gz or .zst; they are merged in order of time.
-The dataset is written whole and then takes the place of the old one; any --batch-size gives the same bytes."""
+Files may be wrapped archives, bare frames or recorder lines, plain, .gz or .zst; they are merged in time order.
+The complete dataset then replaces the old one. Any --batch-size gives the same bytes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,31 +32,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="files or directories; default: the newest capture in ingestion.raw_dir",
     )
     parser.add_argument(
-        "--from-kafka", action="store_true", help="read the whole topic of ticks instead of files; default: files"
+        "--from-kafka", action="store_true", help="read the whole tick topic instead of files; default: files"
     )
     parser.add_argument(
         "--klines",
         nargs="+",
         metavar="FILE",
-        help="closed candles (.feather, .parquet, .csv), a file a product, as FILE or PRODUCT=FILE; default: none",
+        help="closed candles (.feather, .parquet, .csv), one file per product, as FILE or PRODUCT=FILE; default: none",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="dataset directory; default: features.dataset_dir, candles.dataset_dir"
     )
     parser.add_argument(
-        "--batch-size", type=int, metavar="N", help="frames a micro-batch; default: features.batch_size"
+        "--batch-size", type=int, metavar="N", help="frames per micro-batch; default: features.batch_size"
     )
     parser.add_argument(
         "--sequence",
         choices=("trust", "report"),
-        help="whether jumps of bare recordings are loss; default: ingestion.sequence",
+        help="sequence gaps in bare recordings: trust them as data loss, or only report; default: ingestion.sequence",
     )
     parser.add_argument("--products", nargs="+", metavar="P", help="products to compute; default: products")
     parser.add_argument(
         "--records",
         type=Path,
         metavar="FILE",
-        help="also write the log's ticks, heartbeats and gaps there, a JSON line each; default: not written",
+        help="also write the log's ticks, heartbeats and gaps to FILE as JSON lines; default: not written",
     )
     return run_command(parser, _replay, argv)
 
@@ -106,13 +106,13 @@ def _replay(options: argparse.Namespace) -> int:
         reasons = ", ".join(f"{name} {count}" for name, count in sorted(counts.rejected.items())) or "empty"
         named = f"{files[0]}{' and others' if len(files) > 1 else ''}"
         raise InputError(
-            f"--data-file: {named}: not a single frame that can be used ({reasons}); {target} is as it was"
+            f"--data-file: {named}: not a single frame that can be used ({reasons}); {target} is unchanged"
         )
     store.write(featurizer.drain())
     _swap_in(new, target)
     print("\n".join(featurizer.summary()))
     for problem in log.unreadable:
-        print(f"unreadable  {problem}; what came before was used")
+        print(f"unreadable  {problem}; the lines before it were used")
     seconds = time.monotonic() - started
     print(f"files       {len(files)}, {seconds:.1f} s, {featurizer.tracker.counts.frames / seconds:.0f} frames/s")
     print(f"dataset     {target}\nrejected    {deadletter_dir(target)}")
@@ -162,7 +162,7 @@ def _replay_topic(
 
 
 def _swap_in(new: Path, target: Path) -> None:
-    """Put dataset and dead letters in the place of the old ones."""
+    """Replace the old dataset and dead-letter records with the new ones."""
     from tickvol.storage.files import replace_directory
     from tickvol.volatility.featurizer.frame_featurizer import deadletter_dir, progress_path
 
@@ -173,7 +173,7 @@ def _swap_in(new: Path, target: Path) -> None:
 
 
 class RecordFile:
-    """Records as they travel, a JSON line each."""
+    """JSON Lines file of the log's records."""
 
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
@@ -188,7 +188,7 @@ class RecordFile:
 
 
 class Progress:
-    """A line that grows on a terminal, and nothing in a pipe."""
+    """Progress line on a terminal; silent in a pipe."""
 
     def __init__(self, total_bytes: int) -> None:
         self._total = total_bytes
@@ -196,14 +196,14 @@ class Progress:
         self._shown = 0.0
 
     def show(self, frames: int) -> None:
-        """Tell how far it is, at most five times a second."""
+        """Show the number of frames read, at most five times a second."""
         now = time.monotonic()
         if self._on and now - self._shown > 0.2:
             self._shown = now
             print(f"\r{frames:>12,} frames of {self._total / 1e6:,.1f} MB input", end="", file=sys.stderr, flush=True)
 
     def show_records(self, done: int, total: int) -> None:
-        """Tell how many messages of a topic are done, at most five times a second."""
+        """Show the number of messages read, at most five times a second."""
         now = time.monotonic()
         if self._on and now - self._shown > 0.2:
             self._shown = now

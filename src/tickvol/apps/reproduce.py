@@ -1,4 +1,4 @@
-"""`tickvol reproduce`: a recorded training once more, from the same data, configuration and program; what differs."""
+"""`tickvol reproduce`: repeat a recorded training from the same data, configuration and program, and compare."""
 
 import argparse
 import tempfile
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from tickvol.volatility.schema.feature_table import FeatureTable
     from tickvol.volatility.settings.profile import MarketProfile
 
-_DESCRIPTION = """Train again what a run made, and compare bytes of bundles and figures, a line each: equal or differs.
+_DESCRIPTION = """Repeat a recorded training and compare the bytes of the bundles and the metrics; each line says equal
+or differs.
 
-RUN is an MLflow run (a training, or one of its detectors), the hash of a bundle as reports carry it, or a bundle
-directory. Data, configuration and program must be those of the run; which of them is another is said, and nothing is
-trained then. Seed and kind of label are taken from the run. Exit code 1 when anything differs."""
+RUN is an MLflow run (a training, or one of its detectors), the bundle hash that reports state, or a bundle directory.
+Data, configuration and program must match the run; if one differs, it is reported and nothing is trained. Seed and
+label kind are taken from the run. Exit code 1 when anything differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recorded:
-    """Bundles of a run, by detector: where they are, and what was logged (None of a directory)."""
+    """Bundles of a run by detector: directories and logged metrics (None for a bundle directory)."""
 
     directories: Mapping[str, Path]
     metrics: Mapping[str, Mapping[str, float] | None]
@@ -34,7 +35,7 @@ class _Recorded:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol reproduce`."""
     parser = command_parser("reproduce", _DESCRIPTION)
     parser.add_argument("run", metavar="RUN", help="MLflow run id, bundle hash, or bundle directory")
     parser.add_argument("--features", type=Path, metavar="DIR", help="the run's dataset; default: features.dataset_dir")
@@ -58,7 +59,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     lines = _origins(profile, table, first)
     print("\n".join(lines))
     if any(line.startswith("differs") for line in lines):
-        print("nothing was trained: give the run's own data, configuration and program")
+        print("nothing was trained: use the run's own data, configuration and program")
         return 1
     with tempfile.TemporaryDirectory() as scratch:
         _train_again(profile, recorded, first, features, products, Path(scratch))
@@ -88,7 +89,7 @@ def _find(profile: "MarketProfile", run: str) -> _Recorded:
 
 
 def _origins(profile: "MarketProfile", table: "FeatureTable", bundle: "Bundle") -> list[str]:
-    """Whether data, configuration and program at hand are those of the bundle."""
+    """Compare the current data, configuration and program with the bundle's."""
     from tickvol import __version__
     from tickvol.volatility.schema.feature_table import table_fingerprint
     from tickvol.volatility.workflows.terms import Overrides, overridden
@@ -110,7 +111,7 @@ def _train_again(
     products: Sequence[str] | None,
     scratch: Path,
 ) -> None:
-    """Train as `tickvol train` does, without its output and without MLflow."""
+    """Train like `tickvol train`, without its output and without MLflow."""
     from tickvol.core.errors import InputError, TickvolError
     from tickvol.volatility.models.candidates import model_type_of
     from tickvol.volatility.workflows.flags import training_rows
@@ -142,7 +143,7 @@ def _compare(recorded: _Recorded, bundles: "Mapping[str, Bundle]", table: "Featu
     lines = []
     for name, directory in recorded.directories.items():
         if name not in trained:
-            lines.append(f"differs  {name}: is not trained any more")
+            lines.append(f"differs  {name}: is no longer trained")
             continue
         for path in sorted(directory.iterdir()):
             other = scratch / name / path.name

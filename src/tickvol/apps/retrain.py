@@ -1,4 +1,4 @@
-"""`tickvol retrain`: train again when schedule or drift ask for it, and send the challenger through the gates."""
+"""`tickvol retrain`: retrain when the schedule or drift requires it, and run the challenger through the gates."""
 
 import argparse
 import sys
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     from tickvol.volatility.promotion.retraining import Decision
     from tickvol.volatility.registry.versions import Version
 
-_DESCRIPTION = """Decide whether to train again; if so train as `tickvol train`, register the challenger and judge it
-beside the champion as `tickvol promote` does. Meant to be called often, by cron or a scheduler.
+_DESCRIPTION = """Decide whether to retrain; if so, train like `tickvol train`, register the challenger and compare it
+with the champion like `tickvol promote`. Call it often, from cron or a scheduler.
 
-Drift asks for it when several reports of `tickvol drift` in a row reach a level, and until one falls below a lower one;
-the schedule does so some time after the last training. Neither does within the cool-down. Each decision goes to the
-ledger, "not retrained" too. Exit code 0: nothing to do, or promoted; 1: it failed, or a gate kept the champion."""
+Drift triggers retraining when several consecutive reports of `tickvol drift` reach the upper level; the trigger stays
+active until a report falls below the lower level. The schedule triggers it a fixed time after the last training.
+Nothing triggers it during the cool-down. Every decision is recorded in the ledger, also "not retrained". Exit code 0:
+nothing to do, or promoted; 1: an error, or a failed gate kept the champion."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol retrain`."""
     parser = command_parser("retrain", _DESCRIPTION)
-    parser.add_argument("--because", choices=("schedule", "drift"), help="ask for this cause only; default: both")
-    parser.add_argument("--force", action="store_true", help="train whatever schedule, drift and cool-down say")
+    parser.add_argument("--because", choices=("schedule", "drift"), help="consider this trigger only; default: both")
+    parser.add_argument("--force", action="store_true", help="retrain regardless of schedule, drift and cool-down")
     parser.add_argument("--features", type=Path, metavar="DIR", help="dataset; default: features.dataset_dir")
     parser.add_argument(
-        "--judge-features", type=Path, metavar="DIR", help="rows for the gates; default: those of the training"
+        "--judge-features", type=Path, metavar="DIR", help="rows for the gates; default: the training's dataset"
     )
     return run_command(parser, _retrain, argv)
 
@@ -57,7 +58,7 @@ def _decide(config: "Config", options: argparse.Namespace) -> "Decision":
     at = now_iso()
     try:
         record_drift(config, at, print)
-    except InputError as error:  # the schedule does not wait for a report
+    except InputError as error:  # the schedule does not depend on a drift report
         print(f"tickvol retrain: {error}", file=sys.stderr)
     if options.force:
         return Decision(True, None, "forced")
@@ -84,7 +85,7 @@ def _train_and_judge(config: "Config", options: argparse.Namespace, decision: "D
 
 
 def _train(options: argparse.Namespace, config: "Config") -> "Version | None":
-    """The new challenger, checked for leaks; None where training failed and said why."""
+    """Train and register the challenger and run its leak check; None if the training failed."""
     from tickvol.core.errors import TickvolError
     from tickvol.volatility.registry.versions import CHALLENGER, bundle_of, find_version
     from tickvol.volatility.workflows.flags import training_rows
@@ -104,13 +105,13 @@ def _train(options: argparse.Namespace, config: "Config") -> "Version | None":
     rows = training_rows(profile, options.features, until_ns=until_ns)
     try:
         check_leaks(profile, rows, no_log, report_json=profile.leakcheck.report_json, tell=print)
-    except TickvolError as error:  # it is in the report, which a gate reads
+    except TickvolError as error:  # the leak is in the report, which a gate reads
         print(f"tickvol retrain: {error}", file=sys.stderr)
     return challenger
 
 
 def _judge(config: "Config", options: argparse.Namespace, challenger: "Version", *, by: str) -> bool:
-    """Whether the challenger serves now."""
+    """Run the gates; return whether the challenger is the champion now."""
     from tickvol.volatility.dataset import read_features
     from tickvol.volatility.workflows.promote import failed_in_words, gate_lines, judge_candidate, settle
 
@@ -118,11 +119,11 @@ def _judge(config: "Config", options: argparse.Namespace, challenger: "Version",
     table = read_features(options.judge_features or options.features or profile.dataset_dir)
     judged = judge_candidate(profile, challenger.number, table, None, config.products)
     if judged is None:
-        print(f"version {challenger.number} serves: the first of its kind")
+        print(f"version {challenger.number} is champion: the first version")
         return True
     print("\n".join(gate_lines(judged)))
     if settle(profile, judged, at=now_iso(), by=by):
-        print(f"promoted    version {challenger.number} is champion; `tickvol rollback` goes back")
+        print(f"promoted    version {challenger.number} is champion; `tickvol rollback` undoes it")
         return True
     print(f"tickvol retrain: the champion stays: {failed_in_words(judged)}", file=sys.stderr)
     return False

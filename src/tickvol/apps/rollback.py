@@ -1,4 +1,4 @@
-"""`tickvol rollback`: the previous champion serves again."""
+"""`tickvol rollback`: restore the previous champion."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from tickvol.command import command_parser, run_command
 from tickvol.core.times import now_iso
 from tickvol.volatility.workflows.flags import add_candles, profile_of
 
-_DESCRIPTION = """Let the previous champion serve again, at once and without gates: it has served before. A service
-takes it with its next start. Going back twice is refused: the version before is known no longer."""
+_DESCRIPTION = """Restore the previous champion immediately, without gates. A running service uses it after its next
+restart. Only one rollback is possible: the version before the previous champion is not recorded."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol rollback`."""
     parser = command_parser("rollback", _DESCRIPTION)
-    parser.add_argument("--reason", default="not said", metavar="TEXT", help="why, for the ledger")
+    parser.add_argument("--reason", default="not said", metavar="TEXT", help="reason, recorded in the ledger")
     add_candles(parser)
     return run_command(parser, _rollback, argv)
 

@@ -1,4 +1,4 @@
-"""`tickvol schedule`: jobs that come round, by a scheduler (Dagster) or by cron."""
+"""`tickvol schedule`: scheduled jobs, run by Dagster or cron."""
 
 import argparse
 import logging
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from tickvol.config import Config
     from tickvol.system import Job
 
-DESCRIPTION = """Jobs that come round (docs/schedules.md): learning, judging, promoting, and checks between these.
+DESCRIPTION = """Scheduled jobs: training, evaluation, promotion, and the checks between them (docs/schedules.md).
 
-  list      each job, when it is due by section `schedules`, and the one command that does the same for cron
-  run JOB   a job here and now, to its end; exit code 1 when a step fails or a check stops what is behind it
-  ui        the scheduler: its pages on the loopback, its schedules and its sensor, until Ctrl-C or SIGTERM"""
+  list      list each job with its schedule (section `schedules`) and the equivalent command for cron
+  run JOB   run a job now, in this process; exit code 1 when a step fails or a check blocks the next steps
+  ui        run the scheduler, its schedules, its sensor and its UI on the loopback, until Ctrl-C or SIGTERM"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol schedule`."""
     parser = command_parser("schedule", DESCRIPTION)
     parser.add_argument("action", choices=("list", "run", "ui"), help="what to do")
-    parser.add_argument("job", nargs="?", metavar="JOB", help="with run: name of the job")
-    parser.add_argument("--port", type=int, help="with ui: port on 127.0.0.1; overrides schedules.port")
+    parser.add_argument("job", nargs="?", metavar="JOB", help="run: name of the job")
+    parser.add_argument("--port", type=int, help="ui: port on 127.0.0.1; overrides schedules.port")
     return run_command(parser, _schedule, argv)
 
 
@@ -60,8 +60,8 @@ def _check(options: argparse.Namespace, config: "Config") -> None:
 def _list(config: "Config") -> int:
     from tickvol.systems import job_plan
 
-    print(f"times are those of {config.schedules.zone}; steps have blocking checks between them")
-    print(f"{'job':<18}{'due':<16}{'by cron':<44}steps")
+    print(f"times in {config.schedules.zone}; blocking checks run between the steps")
+    print(f"{'job':<18}{'due':<16}{'cron command':<44}steps")
     for job in job_plan(config).jobs:
         print(f"{job.name:<18}{_due(job):<16}{'tickvol ' + ' '.join(job.command):<44}{', '.join(job.steps)}")
     return 0
@@ -78,16 +78,16 @@ def _run(config: "Config", options: argparse.Namespace) -> int:
     from tickvol.orchestration.home import open_instance
     from tickvol.orchestration.in_process import run_job
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what runs, as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the running step, as Ctrl-C does
     if not options.verbose:
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells each table of a new home
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each table of a new home
     with open_instance(config.schedules.home_dir) as instance:
         outcome = run_job(define(options.config), options.job, instance)
     print(f"done       {', '.join(outcome.done) or 'nothing'}")
     if outcome.success:
         return 0
     print(f"failed     {', '.join(outcome.failed)}")
-    print(f"left out   {', '.join(outcome.left_out) or 'nothing'}", flush=True)
+    print(f"skipped    {', '.join(outcome.left_out) or 'nothing'}", flush=True)
     for problem in outcome.problems:
         print(f"tickvol schedule: {problem}", file=sys.stderr)
     return 1

@@ -1,4 +1,4 @@
-"""`tickvol score`: feature rows to predictions as they come, and to outcomes when their horizon has passed."""
+"""`tickvol score`: predict spikes for live feature rows, and record each outcome when its horizon has passed."""
 
 import argparse
 import os
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from tickvol.command import command_parser, run_command
 
-DESCRIPTION = """Score ticks.features as it grows, until SIGINT or SIGTERM: a prediction a row goes to
-ticks.predictions, and once its horizon has passed an outcome to ticks.outcomes, each exactly once, through every crash.
+DESCRIPTION = """Score ticks.features as it grows, until SIGINT or SIGTERM. Each row gives a prediction in
+ticks.predictions and, once its horizon has passed, an outcome in ticks.outcomes, each exactly once, also after a crash.
 
-The bundle is the one of --bundle or serving.bundle_dir, else the registry's champion. Another one that is named there
-is taken within scoring.reload_interval_s; each prediction says which made it. Where there is none yet, it waits for
-one.
+The bundle is --bundle, else serving.bundle_dir, else the registry's champion. A new bundle replaces the current one
+within scoring.reload_interval_s; each prediction carries the version of its bundle. Without a bundle the scorer waits
+for the first one.
 
-Several instances, each with a scoring.instance_id of its own, share the products. `tickvol performance` judges what was
-said."""
+Several instances share the products; each needs its own scoring.instance_id. `tickvol performance` evaluates the
+predictions."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--bundle",
         type=Path,
         metavar="DIR",
-        help="bundle directory; overrides serving.bundle_dir, else the champion's registry entry",
+        help="bundle directory; overrides serving.bundle_dir and the registry's champion",
     )
-    parser.add_argument("--until-end", action="store_true", help="stop at the end that the topic has at the start")
+    parser.add_argument("--until-end", action="store_true", help="stop at the topic's end offset at the start")
     return run_command(parser, _score, argv)
 
 

@@ -1,4 +1,4 @@
-"""`tickvol search`: hyper-parameters by Optuna, judged on the validation rows of the folds."""
+"""`tickvol search`: hyper-parameter search with Optuna on the validation rows of the folds."""
 
 import argparse
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Search the hyper-parameters of a candidate.
 
-A trial fits the candidate on the inner train rows of each fold and takes the mean PR-AUC on the folds' validation rows;
-test rows and the sealed block are not looked at. Trials that fall behind the median after a fold are pruned. Every
-trial, pruned and failed ones too, is in the ledger and, nested in one run, in MLflow. The search is seeded, ends after
---minutes or --trials, and goes on where it ended when it is started again."""
+A trial fits the candidate on the inner train rows of each fold; its value is the mean PR-AUC on the folds' validation
+rows. Test rows and the sealed block are not used. Trials below the median after a fold are pruned. Every trial,
+including pruned and failed ones, is recorded in the ledger and, nested in one run, in MLflow. The search is seeded,
+ends after --minutes or --trials, and resumes when it is started again."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol search`."""
     from tickvol.volatility.models.search_space import SPACES
 
     parser = command_parser("search", DESCRIPTION)
-    parser.add_argument("--candidate", choices=sorted(SPACES), required=True, help="whose numbers to search")
-    parser.add_argument("--source", choices=("ticks", "candles"), default="candles", help="on which dataset")
-    parser.add_argument("--horizon", type=int, metavar="S", help="of the ticks, in seconds; default: labels.horizon_s")
-    parser.add_argument("--trials", type=int, default=30, metavar="N", help="end after so many trials of this run")
-    parser.add_argument("--minutes", type=float, default=10.0, metavar="M", help="begin no trial after so many minutes")
-    parser.add_argument("--no-tracking", action="store_true", help="do not log runs in MLflow; the ledger is written")
+    parser.add_argument("--candidate", choices=sorted(SPACES), required=True, help="candidate to tune")
+    parser.add_argument("--source", choices=("ticks", "candles"), default="candles", help="dataset")
+    parser.add_argument("--horizon", type=int, metavar="S", help="tick horizon in seconds; default: labels.horizon_s")
+    parser.add_argument("--trials", type=int, default=30, metavar="N", help="stop after this many trials of this run")
+    parser.add_argument("--minutes", type=float, default=10.0, metavar="M", help="start no new trial after M minutes")
+    parser.add_argument("--no-tracking", action="store_true", help="do not log to MLflow; the ledger is still written")
     return run_command(parser, _search, argv)
 
 
@@ -70,13 +70,13 @@ def _search(options: argparse.Namespace) -> int:
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     print(f"trials      {len(states)} of {study.study_name}: {counts}")
     if "complete" not in states:
-        print("no trial came to its end; give more --minutes")
+        print("no trial was completed; increase --minutes")
         return 1
     first, best = study.trials[0], study.best_trial
     print(f"present     {_value(first.value)} mean PR-AUC on validation rows")
     print(f"best        {best.value:.4f} by trial {best.number}")
     print("\n".join(f"  {name}: {value:.6g}" for name, value in best.params.items()))
-    print("put them under `models` in the configuration, then judge by `tickvol walk-forward`")
+    print("set these values in the section `models` of the configuration, then run `tickvol walk-forward`")
     if not options.no_tracking:
         log_search(config.mlflow, study.study_name, study.trials, provenance)
     return 0
@@ -101,12 +101,12 @@ class Objective:
         self._inner = [one.inner for one in folds]
 
     def __call__(self, trial: "optuna.Trial") -> float:
-        """Fit and judge fold by fold.
+        """Fit and evaluate fold by fold.
 
         Raises
         ------
         optuna.TrialPruned
-            When it has fallen behind.
+            If the mean PR-AUC after a fold is below the median of earlier trials.
         """
         import msgspec
         import optuna

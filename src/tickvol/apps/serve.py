@@ -1,4 +1,4 @@
-"""`tickvol serve`: the HTTP service, by BentoML with one worker."""
+"""`tickvol serve`: the HTTP service, run by BentoML with one worker."""
 
 import argparse
 import os
@@ -14,17 +14,18 @@ SERVICE = "tickvol.serving.bento:Tickvol"
 
 _DESCRIPTION = """Serve a bundle over HTTP: POST /predict, /anomaly, /signal; GET /backtest, /model, /livez, /readyz.
 
-The process becomes BentoML's server with one worker; SIGTERM or Ctrl-C ends both. docs/serving.md shows each endpoint.
+The process becomes the BentoML server with one worker; SIGTERM or Ctrl-C stops both. docs/serving.md describes each
+endpoint.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol serve`."""
     parser = command_parser("serve", _DESCRIPTION)
     parser.add_argument(
-        "--bundle", type=Path, help="bundle directory; overrides serving.bundle_dir, else the champion's registry entry"
+        "--bundle", type=Path, help="bundle directory; overrides serving.bundle_dir and the registry's champion"
     )
-    parser.add_argument("--features", type=Path, help="dataset of GET /backtest; overrides features.dataset_dir")
+    parser.add_argument("--features", type=Path, help="dataset for GET /backtest; overrides features.dataset_dir")
     parser.add_argument("--host", help="IP address to listen on; overrides serving.host")
     parser.add_argument("--port", type=int, help="port to listen on; overrides serving.port")
     return run_command(parser, _serve, argv)
@@ -40,7 +41,7 @@ def _serve(options: argparse.Namespace) -> int:
     host, port = config.serving.host, config.serving.port
     _check_port_is_free(host, port)
     bundle = bundle_directory(config).absolute()
-    read_files(bundle)  # the worker checks again; here a bad bundle ends the command with one line
+    read_files(bundle)  # the worker checks again; here a bad bundle gives a one-line error
     home = config.serving.state_dir.absolute() / str(port)
     home.mkdir(parents=True, exist_ok=True)
     environment = {
@@ -55,7 +56,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _overrides(options: argparse.Namespace) -> Mapping[str, str]:
-    """Flags as the environment of the worker, where the configuration looks for them first."""
+    """Flags as environment variables for the worker; the environment has precedence in the configuration."""
     if "," in str(options.config.absolute()):
         raise UsageError(f"--config: {options.config}: must not hold a comma")
     given = {

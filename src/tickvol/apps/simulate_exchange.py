@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Serve a local exchange that speaks the feed's protocol.
 
-The source is a seeded market (the default: the same seed sends the same bytes) or recorded files (--data-file),
-numbered anew for each connection. The first line printed is "listening on ws://HOST:PORT".
+The source is a seeded market (the default; the same seed sends the same bytes) or recorded files (--data-file). Frames
+are renumbered for each connection. The first line printed is "listening on ws://HOST:PORT".
 
-faults (--fault, may be given several times): NAME[:PART]... where PART is a SHARE of frames, a DURATION of the market's
-time (ms, s, m, h) or KEY=VALUE
-  drop:0.01                              numbered but not sent: the sequence jumps
-  duplicate:0.05                         sent twice under one number
-  reorder:0.05:200ms                     sent that much later, after the frames that follow it
-  bad-json:0.001                         cut off, so that it is no JSON
-  skewed-clock:300s:0.001                its timestamp is off by that much (may be negative)
-  disconnect:every=60s:code=1006:for=2s  closed with 1000, 1001, 1006 (abrupt), 1008, 1011, 1012 or 1013; the market
-                                         goes on unheard for that long
+faults (--fault, repeatable): NAME[:PART]... where PART is a SHARE of frames, a DURATION in market time (ms, s, m, h) or
+KEY=VALUE
+  drop:0.01                              the frame is numbered but not sent: a sequence gap
+  duplicate:0.05                         the frame is sent twice with the same number
+  reorder:0.05:200ms                     the frame is sent this much later, after the frames that follow it
+  bad-json:0.001                         the frame is truncated to invalid JSON
+  skewed-clock:300s:0.001                the timestamp is off by this much (may be negative)
+  disconnect:every=60s:code=1006:for=2s  the connection closes with 1000, 1001, 1006 (abrupt), 1008, 1011, 1012 or 1013;
+                                         the market continues unsent for this long
   half-frame:every=60s                   the connection breaks in the middle of a frame
   silence:at=30s:for=10s                 the connection stays open, but nothing is sent
 "every" counts from a connection's first frame, "at" from the market's start.
@@ -36,39 +36,39 @@ time (ms, s, m, h) or KEY=VALUE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve, or with --write only write, a market."""
+    """Run `tickvol simulate-exchange`."""
     parser = command_parser("simulate-exchange", DESCRIPTION)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 picks a free port")
     parser.add_argument(
-        "--speed", default="1", help="simulated seconds a second; 0 or max: as fast as the clients read"
+        "--speed", default="1", help="simulated seconds per second; 0 or max: as fast as the clients read"
     )
     parser.add_argument(
         "--data-file",
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="recorded frames, in this order (plain, .gz or .zst); None: a seeded market",
+        help="recorded frames, in this order (plain, .gz or .zst); default: a seeded market",
     )
-    parser.add_argument("--seed", type=int, default=7, help="seed of market and faults")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the market and the faults")
     parser.add_argument(
         "--products",
         nargs="+",
         metavar="PRODUCT",
-        help="products of the seeded market, by blanks or commas; None: those of the configuration",
+        help="products of the seeded market, separated by blanks or commas; overrides products",
     )
-    parser.add_argument("--start", default="2026-01-05T00:00:00Z", help="the seeded market's start (UTC)")
-    parser.add_argument("--hours", type=float, default=6.0, help="the seeded market's length in hours; 0 never ends")
+    parser.add_argument("--start", default="2026-01-05T00:00:00Z", help="start of the seeded market (UTC)")
+    parser.add_argument("--hours", type=float, default=6.0, help="length of the seeded market in hours; 0: endless")
     parser.add_argument(
-        "--ticks-per-s", type=float, default=3.0, help="mean ticks a second and product of the seeded market"
+        "--ticks-per-s", type=float, default=3.0, help="mean ticks per second and product of the seeded market"
     )
-    parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help="a disturbance, see above")
-    parser.add_argument("--exit-when-done", action="store_true", help="end with the source instead of serving on")
+    parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help="inject a fault, see above")
+    parser.add_argument("--exit-when-done", action="store_true", help="exit when the source ends")
     parser.add_argument(
         "--write",
         type=Path,
         metavar="FILE",
-        help="write the seeded market's bare frames (plain, .gz or .zst) and serve nothing; default: serve",
+        help="write the seeded market's bare frames to FILE (plain, .gz or .zst) instead of serving; default: serve",
     )
     return run_command(parser, _work, argv)
 

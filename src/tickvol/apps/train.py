@@ -1,4 +1,4 @@
-"""`tickvol train`: every baseline and the models asked for, on the same splits, into bundles and MLflow."""
+"""`tickvol train`: train the baselines and the selected models on the same splits."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from tickvol.volatility.workflows.flags import add_candles, add_rows, profile_of
 
 DESCRIPTION = """Train and compare all detectors.
 
-The baselines are trained every time; a model counts only by its lead over the best of them. Splits go by time,
-thresholds and calibration come from train and validation alone. Bundles go to models/artifacts/<detector>/, the run to
-MLflow, where the best on validation becomes the challenger (the first one ever also the champion). Every training is
-written to the ledger of trials, failed ones too."""
+The baselines are always trained; a model is judged by its lead over the best baseline. Splits are chronological;
+thresholds and calibration use train and validation rows only. Bundles are written to models/artifacts/<detector>/. The
+run is logged to MLflow, where the best detector on validation becomes the challenger (the first one ever also the
+champion). Every training, including failed ones, is recorded in the trial ledger."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,12 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--model-type",
         choices=get_args(ModelType),
-        help="which models beside the baselines; default: models.model_type",
+        help="models besides the baselines; default: models.model_type",
     )
     add_rows(parser)
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of training; default: models.seed")
-    parser.add_argument("--label", choices=("relative", "absolute"), help="what a spike is; default: labels.kind")
-    parser.add_argument("--artifacts-dir", type=Path, metavar="DIR", help="bundles; default: models.artifacts_dir")
+    parser.add_argument("--seed", type=int, metavar="N", help="training seed; default: models.seed")
+    parser.add_argument("--label", choices=("relative", "absolute"), help="spike definition; default: labels.kind")
+    parser.add_argument(
+        "--artifacts-dir", type=Path, metavar="DIR", help="directory of the bundles; default: models.artifacts_dir"
+    )
     parser.add_argument("--no-tracking", action="store_true", help="do not log or register anything in MLflow")
     add_candles(parser)
     return run_command(parser, _train, argv)

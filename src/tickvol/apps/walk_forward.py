@@ -1,4 +1,4 @@
-"""`tickvol walk-forward`: every candidate over folds of ticks and candles, with intervals: a table, JSON and a page."""
+"""`tickvol walk-forward`: walk-forward evaluation of all candidates, as a table, JSON and an HTML page."""
 
 import argparse
 import json
@@ -8,31 +8,31 @@ from typing import Any
 from tickvol.command import command_parser, run_command
 from tickvol.storage.files import write_report
 
-DESCRIPTION = """Compare all candidates over walk-forward folds.
+DESCRIPTION = """Walk-forward evaluation of all candidates.
 
-Each fold is trained on all rows before it; every choice (label threshold, calibration, alarm threshold, number of
-trees, which candidate) is made on the last part of these, and the fold's own rows judge it. Rows from
-walk_forward.*.sealed_from on are the sealed block, which this command never looks at.
+Each fold trains on all earlier rows. Every choice (label threshold, calibration, alarm threshold, number of trees,
+selected candidate) is made on the last part of these rows, and the fold's own rows evaluate it. Rows from
+walk_forward.*.sealed_from on are the sealed block, which this command never reads.
 
-Ticks are judged at every horizon of walk_forward.horizons_s, candles at candles.horizon_s. Every training is written to
-the ledger of trials, and the best lead is deflated by their number."""
+Ticks are evaluated at every horizon of walk_forward.horizons_s, candles at candles.horizon_s. Every training is
+recorded in the trial ledger, and the best lead is deflated by the number of trials."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry of the command."""
+    """Run `tickvol walk-forward`."""
     parser = command_parser("walk-forward", DESCRIPTION)
     parser.add_argument(
-        "--source", nargs="+", choices=("ticks", "candles"), help="which datasets; default: both, as far as they exist"
+        "--source", nargs="+", choices=("ticks", "candles"), help="datasets; default: ticks and candles, if they exist"
     )
     parser.add_argument(
         "--horizons",
         nargs="+",
         type=int,
         metavar="S",
-        help="of the ticks, in seconds; default: walk_forward.horizons_s",
+        help="tick horizons in seconds; default: walk_forward.horizons_s",
     )
-    parser.add_argument("--models", nargs="+", metavar="NAME", help="candidates beside the baselines; default: all")
-    parser.add_argument("--no-tracking", action="store_true", help="do not log runs in MLflow; the ledger is written")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="candidates besides the baselines; default: all")
+    parser.add_argument("--no-tracking", action="store_true", help="do not log to MLflow; the ledger is still written")
     return run_command(parser, _walk_forward, argv)
 
 

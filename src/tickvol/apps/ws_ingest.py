@@ -1,4 +1,4 @@
-"""`tickvol ws-ingest`: capture the exchange's feed into the raw archive."""
+"""`tickvol ws-ingest`: capture the exchange's feed into the raw archive and publish it."""
 
 import argparse
 import asyncio
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Capture the exchange's feed into the raw archive and publish it to Kafka.
 
-Writes each frame as it was received, connects again for ever with growing, jittered pauses, and prints a summary when
-it is stopped by SIGINT, SIGTERM or --duration. On a terminal it shows a live line, else it logs one a minute.
-A process beside it sends what is in the archive to Kafka; while the broker is away, or after a crash, the archive
-keeps what is not sent.
+Writes each frame exactly as received, reconnects forever with jittered exponential backoff, and prints a summary when
+SIGINT, SIGTERM or --duration stops it. Shows a status line on a terminal, else logs one line per minute.
+A child process publishes the archive to Kafka. While the broker is down, or after a crash, unsent records stay in the
+archive.
 """
 
 
@@ -35,20 +35,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--products",
         nargs="+",
         metavar="PRODUCT",
-        help="products, by blanks or commas; None: products of the configuration",
+        help="products, separated by blanks or commas; overrides products",
     )
-    parser.add_argument("--url", help="the feed (wss:// or ws://); None: ingestion.url")
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop after this many seconds; None: never")
-    parser.add_argument("--raw-dir", type=Path, metavar="DIR", help="where the archive is; None: ingestion.raw_dir")
+    parser.add_argument("--url", help="the feed (wss:// or ws://); overrides ingestion.url")
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop after this time; default: never")
+    parser.add_argument("--raw-dir", type=Path, metavar="DIR", help="archive directory; overrides ingestion.raw_dir")
     parser.add_argument(
         "--sink",
         choices=("file", "kafka", "both"),
-        help="file: archive only; kafka: an archive file goes once all of it is sent; None: ingestion.sink",
+        help="file: archive only; kafka: delete each archive file once it is sent; both: keep and send;"
+        " overrides ingestion.sink",
     )
     parser.add_argument(
         "--stop-on-close",
         action="store_true",
-        help="stop when the server closes normally (1000), as a simulated exchange does at its end",
+        help="stop when the server closes the connection normally (1000), as a simulated exchange does at its end",
     )
     return run_command(parser, _work, argv)
 
@@ -90,7 +91,7 @@ def _work(options: argparse.Namespace) -> int:
 
 
 def _with_flags(config: "Config", options: argparse.Namespace) -> "tuple[tuple[str, ...], IngestionConfig]":
-    """Products and section with the command's flags in them, under the same rules."""
+    """Products and ingestion settings with the command's flags applied, validated by the same rules."""
     from pydantic import Field, TypeAdapter, ValidationError
     from websockets.exceptions import InvalidURI
     from websockets.uri import parse_uri
