@@ -12,6 +12,7 @@ from tickvol.volatility.workflows.flags import add_candles, profile_of
 
 if TYPE_CHECKING:
     from tickvol.volatility.settings.profile import MarketProfile
+    from tickvol.volatility.workflows.promote import GateDecision
 
 _DESCRIPTION = """Compare the challenger with the champion on rows that neither was trained on, and promote it to
 champion if it passes every gate (docs/promotion.md). The former champion keeps the alias `previous`.
