@@ -1,0 +1,46 @@
+"""Files that are costly to make and always the same: made once for each state of the source, shared by all workers."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from tests.support import ROOT
+from tickvol.storage.files import exclusive
+
+PACKAGE = ROOT / "src" / "tickvol"
+
+
+@cache
+def source_hash(*roots: Path) -> str:
+    """SHA-256 of all source files below some directories, and of the pinned packages."""
+    digest = hashlib.sha256()
+    for path in [ROOT / "requirements.txt", *(path for root in roots for path in sorted(root.rglob("*.py")))]:
+        digest.update(f"{path.relative_to(ROOT)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def cached(name: str, key: str, make: Callable[[Path], None]) -> Path:
+    """A directory filled by `make`, which only the first caller of a key runs.
+
+    Parameters
+    ----------
+    name : what it holds, for whoever looks into the cache.
+    key : everything that decides on the content.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "tickvol-tests"
+    directory = home / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    if not directory.exists():
+        with exclusive(home / f".{directory.name}.lock"):
+            if not directory.exists():
+                _fill(directory, make)
+    return directory
+
+
+def _fill(directory: Path, make: Callable[[Path], None]) -> None:
+    growing = directory.with_name(f".{directory.name}.{os.getpid()}")
+    growing.mkdir()
+    make(growing)
+    growing.rename(directory)
