@@ -43,11 +43,16 @@ install-dev: $(VENV)/.installed-dev ## add what tests and checks need
 demo: install ## frames -> features -> models -> reports -> one answer of each endpoint (TICKVOL_DATA=DIR takes recordings)
 	$(BIN)/tickvol demo
 
-test: install-dev ## all tests but the long ones
-	$(BIN)/python -m pytest -m "not slow"
+# A worker takes whole files, the longest first (tests/support/order.py).
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Tests of the broker launcher run when the last commit or the working tree changed it, and where git cannot tell.
+LAUNCHER = $(shell git diff --quiet HEAD~1 -- src/tickvol/broker tests/broker 2>/dev/null && echo " and not launcher")
 
-test-all: install-dev ## all tests, long fuzz and soak runs too
-	$(BIN)/python -m pytest
+test: install-dev ## all tests but the long ones, in two processes
+	$(PYTEST) -m "not slow$(LAUNCHER)"
+
+test-all: install-dev ## all tests, long fuzz and soak runs too, with coverage
+	$(PYTEST) --durations=50 --cov
 
 lint: install-dev ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .

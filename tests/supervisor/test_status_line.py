@@ -11,7 +11,9 @@ def test_text_of_a_page_is_fetched(receive) -> None:
     assert fetch(f"http://127.0.0.1:{receive((200, {}, 'größer'.encode())).port}/health") == "größer"
 
 
-@pytest.mark.parametrize("answer", [404, 429, 500, 503, lambda handler: None], ids=["404", "429", "500", "503", "hang up"])
+@pytest.mark.parametrize(
+    "answer", [404, 429, 500, 503, lambda handler: None], ids=["404", "429", "500", "503", "hang up"]
+)
 def test_answer_that_is_no_success_is_none_after_one_request(receive, answer) -> None:
     receiver = receive(answer)
     assert fetch(f"http://127.0.0.1:{receiver.port}/health") is None

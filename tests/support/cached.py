@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -40,7 +41,6 @@ def cached(name: str, key: str, make: Callable[[Path], None]) -> Path:
 
 
 def _fill(directory: Path, make: Callable[[Path], None]) -> None:
-    growing = directory.with_name(f".{directory.name}.{os.getpid()}")
-    growing.mkdir()
+    growing = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     make(growing)
     growing.rename(directory)

@@ -16,7 +16,9 @@ def store_template() -> Path:
     """An initialised store without experiments of ours."""
 
     def make(directory: Path) -> None:
-        subprocess.run([sys.executable, "-c", _INITIALISE, f"sqlite:///{directory}/mlflow.db"], cwd=directory, check=True)
+        subprocess.run(
+            [sys.executable, "-c", _INITIALISE, f"sqlite:///{directory}/mlflow.db"], cwd=directory, check=True
+        )
 
     return cached("mlflow", source_hash(PACKAGE / "tracking"), make) / "mlflow.db"
 

@@ -18,9 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from pathlib import Path
 
     from tickvol.config import load_config
+    from tickvol.tracking.connection import initialise_store
 
     mlflow = load_config(options.config).mlflow
     port = options.port or mlflow.port
