@@ -87,6 +87,7 @@ def settings(root: Path) -> dict[str, str]:
 @pytest.fixture
 def env(kafka_env, kafka_config, tmp_path, monkeypatch):
     """The environment, of this process too; figures and Evidently, which take half a minute, are left out."""
+    new_store(tmp_path / "mlflow" / "mlflow.db")
     found = kafka_env | settings(tmp_path)
     for name, value in found.items():
         monkeypatch.setenv(name, value)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import tempfile
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ def source_hash(*roots: Path) -> str:
 
 
 def cached(name: str, key: str, make: Callable[[Path], None]) -> Path:
-    """A directory filled by `make`, which only the first caller of a key runs.
+    """A directory filled by `make`, which only the first caller of a key runs; whoever reads it must not change it.
 
     Parameters
     ----------
@@ -33,14 +33,12 @@ def cached(name: str, key: str, make: Callable[[Path], None]) -> Path:
     """
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "tickvol-tests"
     directory = home / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    if not directory.exists():
+    complete = directory / ".complete"
+    if not complete.exists():
         with exclusive(home / f".{directory.name}.lock"):
-            if not directory.exists():
-                _fill(directory, make)
+            if not complete.exists():
+                shutil.rmtree(directory, ignore_errors=True)  # what a killed run left
+                directory.mkdir()
+                make(directory)
+                complete.touch()
     return directory
-
-
-def _fill(directory: Path, make: Callable[[Path], None]) -> None:
-    growing = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    make(growing)
-    growing.rename(directory)

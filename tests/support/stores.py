@@ -25,6 +25,15 @@ def store_template() -> Path:
 
 def new_store(path: Path) -> Path:
     """A store of a test alone at `path`."""
+    remember_schema()
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(store_template(), path)
     return path
+
+
+def remember_schema() -> None:
+    """Let MLflow look for its newest migration once a process, not at each store; it reads a hundred files to find it."""
+    from mlflow.store.db import utils
+
+    if not hasattr(utils._get_latest_schema_revision, "cache_info"):
+        utils._get_latest_schema_revision = cache(utils._get_latest_schema_revision)
