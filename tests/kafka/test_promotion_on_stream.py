@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from tests.kafka.filling import topic_messages
 from tests.kafka.scored import keys_of, said
 from tests.kafka.stream_days import DAY_NS, LivePath, live_path, market_day
+from tests.support.stores import new_store
 from tickvol.alerts.notifications import Alert, AlertState, decode_notice
 from tickvol.apps import champion, drift, performance, promote, reproduce, retrain, rollback, train
 from tickvol.config import load_config

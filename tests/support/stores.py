@@ -32,7 +32,7 @@ def new_store(path: Path) -> Path:
 
 
 def remember_schema() -> None:
-    """Let MLflow look for its newest migration once a process, not at each store; it reads a hundred files to find it."""
+    """Let MLflow read its hundred migrations, of which it wants the newest, once a process and not for each store."""
     from mlflow.store.db import utils
 
     if not hasattr(utils._get_latest_schema_revision, "cache_info"):

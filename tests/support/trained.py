@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tests.support import ROOT
 from tests.support.cached import PACKAGE, cached, source_hash
-
 from tests.support.synthetic import synthetic_table
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.manifest import Provenance
