@@ -46,7 +46,7 @@ demo: install ## frames -> features -> models -> reports -> one answer of each e
 # A worker takes whole files, the longest first (tests/support/order.py).
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Tests of the broker launcher run when the last commit or the working tree changed it, and where git cannot tell.
-LAUNCHER = $(shell git diff --quiet HEAD~1 -- src/tickvol/broker tests/broker 2>/dev/null && echo " and not launcher")
+LAUNCHER = $(shell git diff --quiet HEAD~1 -- src/tickvol/broker tests/broker "tests/kafka/test_broker_*" 2>/dev/null && echo " and not launcher")
 
 test: install-dev ## all tests but the long ones, in two processes
 	$(PYTEST) -m "not slow$(LAUNCHER)"
