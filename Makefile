@@ -43,11 +43,16 @@ install-dev: $(VENV)/.installed-dev ## also install the requirements of tests an
 demo: install ## run the whole pipeline: frames, features, models, reports, HTTP service (TICKVOL_DATA=DIR: use recordings)
 	$(BIN)/tickvol demo
 
-test: install-dev ## run all tests except the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+# A worker takes whole files, the longest first (tests/support/order.py).
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Tests of the broker launcher run when the last commit or the working tree changed it, and where git cannot tell.
+LAUNCHER = $(shell git diff --quiet HEAD~1 -- src/tickvol/broker tests/broker "tests/kafka/test_broker_*" 2>/dev/null && echo " and not launcher")
 
-test-all: install-dev ## run all tests, including long fuzz and soak runs
-	$(BIN)/python -m pytest
+test: install-dev ## run all tests except the slow ones, in two processes
+	$(PYTEST) -m "not slow$(LAUNCHER)"
+
+test-all: install-dev ## run all tests, including long fuzz and soak runs, with coverage
+	$(PYTEST) --durations=50 --cov
 
 lint: install-dev ## run ruff, mypy (strict) and the import contracts
 	$(BIN)/ruff check .

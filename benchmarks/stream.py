@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tests.support import ROOT
-
 from tickvol.config import Config
 from tickvol.core.times import NS_PER_S
 from tickvol.eventlog.archive_reader import bare_connection, control_row, open_frames, source_name
@@ -18,6 +16,8 @@ from tickvol.eventlog.tracker import FrameTracker
 from tickvol.simulator.market import MarketSpec, market_products
 from tickvol.simulator.session import market_frames
 from tickvol.volatility.features.engine import FeatureEngine, FeatureRows
+
+ROOT = Path(__file__).parents[1]
 
 START_NS = 1_775_347_200 * NS_PER_S
 SEED = 7

@@ -2,9 +2,11 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 from tests.support.brokers import broker, kafka_config, kafka_env, own_broker
+from tests.support.order import longest_first
 from tests.support.receivers import receive
 
 __all__ = ["broker", "kafka_config", "kafka_env", "own_broker", "receive"]
@@ -12,3 +14,7 @@ __all__ = ["broker", "kafka_config", "kafka_env", "own_broker", "receive"]
 # No deadline: the first call of a compiled kernel takes longer than all that follow.
 settings.register_profile("tickvol", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("tickvol")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)

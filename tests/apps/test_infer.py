@@ -10,7 +10,7 @@ import pytest
 from tests.support import ROOT
 from tests.support.datasets import write_dataset
 from tests.support.synthetic import synthetic_table
-from tests.volatility.models.conftest import train_all
+from tests.volatility.models.conftest import trained_all
 from tickvol.apps.infer import main
 from tickvol.volatility.evaluation import inference_speed
 from tickvol.volatility.models.bundle import Bundle
@@ -26,7 +26,7 @@ def table() -> FeatureTable:
 @pytest.fixture(scope="module")
 def artifacts(table: FeatureTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("artifacts")
-    for name, bundle in train_all(table, LabelSpec()).items():
+    for name, bundle in trained_all(table, LabelSpec()).items():
         bundle.save(directory / name)
     return directory
 

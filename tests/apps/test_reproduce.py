@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from tests.support import ROOT
 from tests.support.datasets import write_dataset
+from tests.support.stores import new_store
 from tests.support.synthetic import synthetic_table
 from tickvol.apps import train
 from tickvol.apps.reproduce import main
@@ -29,6 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(directory / "features.parquet", table)
     with pytest.MonkeyPatch.context() as patch:
         places(patch, directory)
+        new_store(directory / "mlflow" / "mlflow.db")
         for name in ("pr_figure", "calibration_figure", "timeline_figure"):
             patch.setattr(f"tickvol.volatility.workflows.training_run.{name}", lambda *_, **__: Figure())
         arguments = ["--features", str(directory / "features.parquet"), "--artifacts-dir", str(directory / "bundles")]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.datasets import write_dataset
+from tests.support.stores import new_store
 from tests.support.synthetic import synthetic_table
 from tickvol.apps.train import main
 from tickvol.volatility.models.baselines import BASELINES
@@ -32,7 +33,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("TICKVOL_MLFLOW__TRACKING_URI", f"sqlite:///{tmp_path}/mlflow/mlflow.db")
+    monkeypatch.setenv("TICKVOL_MLFLOW__TRACKING_URI", f"sqlite:///{new_store(tmp_path / 'mlflow' / 'mlflow.db')}")
     monkeypatch.setenv("TICKVOL_MLFLOW__ARTIFACTS_DIR", str(tmp_path / "mlflow" / "artifacts"))
     monkeypatch.setenv("TICKVOL_MLFLOW__LEDGER_DIR", str(tmp_path / "mlflow" / "ledgers"))
     monkeypatch.setenv("TICKVOL_MODELS__XGBOOST_MAX_ROUNDS", "30")

@@ -1,7 +1,10 @@
 """`tickvol walk-forward`, `open-sealed`, `search`: tables, reports and ledgers on synthetic markets."""
 
+import contextlib
+import io
 import json
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -36,17 +39,16 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(autouse=True)
-def _places(datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def places(patch: pytest.MonkeyPatch, datasets: Path, directory: Path) -> None:
+    patch.chdir(ROOT)
     for name, value in {
         "FEATURES__DATASET_DIR": datasets / "ticks.parquet",
         "CANDLES__DATASET_DIR": datasets / "candles.parquet",
-        "CANDLES__ARTIFACTS_DIR": tmp_path / "bundles" / "candles",
-        "MODELS__ARTIFACTS_DIR": tmp_path / "bundles",
-        "MLFLOW__LEDGER_DIR": tmp_path / "ledgers",
-        "WALK_FORWARD__REPORT_JSON": tmp_path / "walk.json",
-        "WALK_FORWARD__REPORT_HTML": tmp_path / "walk.html",
+        "CANDLES__ARTIFACTS_DIR": directory / "bundles" / "candles",
+        "MODELS__ARTIFACTS_DIR": directory / "bundles",
+        "MLFLOW__LEDGER_DIR": directory / "ledgers",
+        "WALK_FORWARD__REPORT_JSON": directory / "walk.json",
+        "WALK_FORWARD__REPORT_HTML": directory / "walk.html",
         "WALK_FORWARD__TICKS__SEALED_FROM": SEALED,
         "WALK_FORWARD__TICKS__FOLDS": "2",
         "WALK_FORWARD__TICKS__FIRST_SHARE": "0.5",
@@ -60,15 +62,29 @@ def _places(datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "EVALUATION__MAX_PR_AUC": "0.999",
         "LABELS__MIN_POSITIVES": "5",
     }.items():
-        monkeypatch.setenv(f"TICKVOL_{name}", str(value))
+        patch.setenv(f"TICKVOL_{name}", str(value))
+
+
+@pytest.fixture(autouse=True)
+def _places(datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places(monkeypatch, datasets, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def studied(datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where ticks and candles were studied, and what was said; not to be written to."""
+    directory, said = tmp_path_factory.mktemp("studied"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        places(patch, datasets, directory)
+        assert walk_forward.main(["--models", "forecast", "--no-tracking"]) == 0
+    return directory, said.getvalue()
 
 
 def test_ticks_and_candles_stand_side_by_side_and_what_cannot_be_judged_says_why(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    studied: tuple[Path, str],
 ) -> None:
-    assert walk_forward.main(["--models", "forecast", "--no-tracking"]) == 0
-    said = capsys.readouterr().out
-    document = json.loads((tmp_path / "walk.json").read_text())
+    directory, said = studied
+    document = json.loads((directory / "walk.json").read_text())
     judged = {study["name"]: study for study in document["studies"]}
     assert list(judged) == ["ticks 60 s", "ticks 18000 s", "candles 3600 s"]
     assert judged["ticks 18000 s"]["not_judged_because"] is not None
@@ -85,7 +101,7 @@ def test_ticks_and_candles_stand_side_by_side_and_what_cannot_be_judged_says_why
         assert set(study["ablation"]) >= {"range", "flow", "clock"}
         assert len(study["folds"]) == 2
         assert f"{name}: {study['sample']['rows']} rows of 2 folds" in said
-    page = (tmp_path / "walk.html").read_text()
+    page = (directory / "walk.html").read_text()
     assert page.count("data:image/png") == 14
     assert "All studies side by side" in page
     assert "opened 0 times" in page
@@ -94,7 +110,7 @@ def test_ticks_and_candles_stand_side_by_side_and_what_cannot_be_judged_says_why
             set(re.findall(r"<td>([0-9a-f]+)</td>", page))
         )
     assert document["config_hash"] in page
-    assert_readable(tmp_path / "walk.html", figures=14, words="All studies side by side")
+    assert_readable(directory / "walk.html", figures=14, words="All studies side by side")
 
 
 def test_a_study_too_short_for_intervals_or_for_a_fold_is_shown_with_the_reason(
@@ -111,18 +127,11 @@ def test_a_study_too_short_for_intervals_or_for_a_fold_is_shown_with_the_reason(
     assert '<p class="warning">left out: fold 1: labels.min_positives' in page
 
 
-def test_the_same_study_gives_the_same_bytes_and_counts_no_new_trial(tmp_path: Path) -> None:
-    arguments = ["--source", "ticks", "--horizons", "60", "--models", "forecast", "--no-tracking"]
-    assert walk_forward.main(arguments) == 0
-    first = (tmp_path / "walk.json").read_bytes()
-    assert walk_forward.main(arguments) == 0
-    assert (tmp_path / "walk.json").read_bytes() == first
-    assert len(Ledger(tmp_path / "ledgers" / "trials.jsonl").entries()) == 4
-
-
-def test_opening_the_sealed_block_is_written_down_and_shown_from_then_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_opening_the_sealed_block_is_shown_from_then_on_and_changes_no_other_figure(
+    studied: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before, _ = studied
+    shutil.copytree(before / "ledgers", tmp_path / "ledgers")
     monkeypatch.setattr("builtins.input", lambda _: "n")
     assert open_sealed.main(["--source", "ticks"]) == 1
     assert not (tmp_path / "ledgers" / "sealed.jsonl").exists()
@@ -137,6 +146,12 @@ def test_opening_the_sealed_block_is_written_down_and_shown_from_then_on(
     assert walk_forward.main(arguments) == 0
     assert "sealed block opened 1 times" in capsys.readouterr().out
     assert f"bundle {bundle.version[:12]}" in (tmp_path / "walk.html").read_text()
+    first, again = (json.loads((place / "walk.json").read_text())["studies"][0] for place in (before, tmp_path))
+    assert len(again["sealed"].pop("openings")) == 1
+    assert first["sealed"].pop("openings") == []
+    assert (first["trials"], again["trials"]) == (9, 14), "the opening tried 5 more, the same study none"
+    for part in ("folds", "sample", "ablation", "learning_curve"):
+        assert again[part] == first[part]
 
 
 def test_a_search_goes_on_where_it_ended_and_all_its_trials_count(

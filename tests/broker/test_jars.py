@@ -157,6 +157,7 @@ def test_a_jar_that_is_none_is_refused(tools, tmp_path):
     assert leftovers() == []
 
 
+@pytest.mark.launcher
 @pytest.mark.kafka
 def test_the_real_maven_before_a_dead_repository_is_quoted(tmp_path, monkeypatch):
     (tmp_path / ".m2").mkdir()

@@ -44,7 +44,8 @@ def drips_a_body(handler: BaseHTTPRequestHandler) -> None:
 def test_dripping_answer_meets_the_timeout_and_the_deadline(receive, does, timeout_s: float, deadline_s: float) -> None:
     receiver = receive(does)
     rules = replace(RULES, timeout_s=timeout_s, deadline_s=deadline_s, max_attempts=1)
-    with real_client(rules) as client, pytest.raises(RequestFailed, match=r"no answer within 0\.3 s"):
+    within = r"no answer within 0\.[23]\d* s"  # of the deadline what is left when the request is sent
+    with real_client(rules) as client, pytest.raises(RequestFailed, match=within):
         client.request("GET", url_of(receiver))
 
 

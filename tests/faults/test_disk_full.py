@@ -169,6 +169,7 @@ def test_a_full_disk_under_the_dataset_leaves_whole_files_and_loses_no_row(small
     dataset_full(small_disk, line, 1)
 
 
+@pytest.mark.launcher
 def test_a_broker_that_stopped_on_a_full_disk_comes_back_by_one_command(small_disk, own_broker, tmp_path):
     broker_full(small_disk, own_broker, tmp_path, 1)
 

@@ -58,7 +58,7 @@ def test_what_waited_for_a_broker_is_in_the_topic_after_its_start(own_broker, tm
 
     class Connects:
         def deliver(self, notice, key):
-            with contextlib.closing(AlertTopic(kafka)) as topic:
+            with contextlib.closing(AlertTopic(kafka, kafka.topic_alerts)) as topic:
                 topic.deliver(notice, key)
 
     desk = new_dispatcher(tmp_path / "ledger", {"topic": Connects()}, Clock())
@@ -74,12 +74,12 @@ def test_what_waited_for_a_broker_is_in_the_topic_after_its_start(own_broker, tm
 
 def test_a_topic_that_is_not_there_is_told_at_once(kafka_env):
     with pytest.raises(TopicMismatch, match="tickvol kafka topics"):
-        AlertTopic(config_of(kafka_env))
+        AlertTopic(config_of(kafka_env), kafka_env["TICKVOL_ALERTS__TOPIC"])
 
 
 def test_no_broker_is_told(kafka_env):
     with pytest.raises(BrokerUnavailable):
-        AlertTopic(config_of(kafka_env, bootstrap_servers="127.0.0.1:9", request_timeout_ms=500))
+        AlertTopic(config_of(kafka_env, bootstrap_servers="127.0.0.1:9", request_timeout_ms=500), "alerts")
 
 
 def test_a_digest_that_no_message_can_hold_is_refused_and_not_tried_for_ever(sink):

@@ -144,7 +144,7 @@ def test_a_container_is_started_where_an_engine_answers_unless_native_is_asked(t
     monkeypatch.setattr(broker_compose, "compose_answers", lambda: True)
     monkeypatch.setattr(broker_compose, "compose_up", lambda answers: done.append("container"))
     monkeypatch.setattr(broker.LocalBroker, "start", lambda self: done.append("native") or True)
-    monkeypatch.setattr(app, "_tell_topics", lambda kafka: None)
+    monkeypatch.setattr(app, "_ensure_topics", lambda config: None)
     monkeypatch.setenv("TICKVOL_KAFKA__BROKER_DIR", str(tmp_path))
     config = ["--config", str(ROOT / "config.yaml")]
     assert app.main(["start", *config]) == 0

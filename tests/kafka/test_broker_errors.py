@@ -36,6 +36,7 @@ def test_a_port_that_someone_took_is_said_with_who(tmp_path):
     assert not broker.is_running()
 
 
+@pytest.mark.launcher
 def test_a_setting_that_kafka_refuses_is_quoted(tmp_path):
     broker = LocalBroker(tmp_path, free_port(), properties={"log.retention.ms": "soon"})
     with pytest.raises(BrokerUnavailable, match=r"cannot be formatted; (.|\n)*Invalid value soon for configuration"):
@@ -49,6 +50,7 @@ def dying(directory, port, word="nothing.of.this.name"):
     return LocalBroker(directory, port, properties={"authorizer.class.name": word})
 
 
+@pytest.mark.launcher
 def test_a_broker_that_dies_at_start_shows_its_last_words_and_where_its_log_is(tmp_path):
     port = free_port()
     for word in ("nothing.one", "nothing.two"):
@@ -64,6 +66,7 @@ def test_a_broker_that_dies_at_start_shows_its_last_words_and_where_its_log_is(t
     assert "nothing.one" not in said
 
 
+@pytest.mark.launcher
 def test_corrupt_and_foreign_data_are_refused_until_they_are_put_right(tmp_path):
     broker = dying(tmp_path, free_port())
     forming = tmp_path / "data.forming"  # a format that was cut off is done anew
@@ -95,6 +98,7 @@ def test_data_that_another_broker_has_in_use_are_not_touched(broker, tmp_path):
     assert len(make_topics(config_of(environment_of(broker)))) == 6
 
 
+@pytest.mark.launcher
 def test_a_full_disk_at_start_is_said_and_one_start_later_it_runs(tmp_path):
     broker = LocalBroker(tmp_path, free_port())
     try:

@@ -59,6 +59,7 @@ def controller_port(broker):
     return remembered_controller_port(broker.directory / "server.properties")
 
 
+@pytest.mark.launcher
 def test_what_it_holds_survives_a_stop_and_a_kill(own):
     kafka = config_of(environment_of(own))
     make_topics(kafka)
@@ -88,6 +89,7 @@ def test_a_second_start_finds_the_first(own):
     assert same.process().pid == pid
 
 
+@pytest.mark.launcher
 def test_a_paused_broker_runs_and_does_not_answer_until_it_goes_on(own, caplog):
     own.pause()
     assert own.is_running()
@@ -114,6 +116,7 @@ def test_two_starts_at_once_start_one_broker(module_broker):
     assert sorted(began) == [False, True]
 
 
+@pytest.mark.launcher
 def test_a_broker_that_does_not_hear_is_killed_after_a_while(own, caplog):
     pid = own.process().pid
     assert own.stop(timeout_s=0)
@@ -122,6 +125,7 @@ def test_a_broker_that_does_not_hear_is_killed_after_a_while(own, caplog):
     assert not own.stop()
 
 
+@pytest.mark.launcher
 def test_lost_data_and_a_taken_controllers_port_give_an_empty_broker_and_a_warning(module_broker, caplog):
     module_broker.stop()
     module_broker.data.rename(module_broker.directory / "lost")
@@ -133,6 +137,7 @@ def test_lost_data_and_a_taken_controllers_port_give_an_empty_broker_and_a_warni
         assert admin.list_topics() == []
 
 
+@pytest.mark.launcher
 def test_it_outlives_its_starter_and_its_terminals_signals(tmp_path):
     broker = LocalBroker(tmp_path, free_port())
     script = (

@@ -48,7 +48,7 @@ def test_password_comes_from_the_environment_opens_the_broker_and_is_never_shown
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     config = load_config(CONFIG, env_file=None)
-    assert len(make_topics(config.kafka)) == 6
+    assert len(make_topics(config_of(environment))) == 6
 
     quick = {"request_timeout_ms": 3000}
     wrong = config_of(environment | {"TICKVOL_KAFKA__SASL_PASSWORD": "wrong-one"}, **quick)

@@ -9,6 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaTimeoutError
 
 from tests.kafka.conftest import config_of, environment_of, make_topics, topics_of
+from tests.kafka.featurizers import wait_until
 from tickvol.bus.client import MAX_MESSAGE_BYTES, new_admin, new_producer
 from tickvol.bus.topics import topic_settings
 from tickvol.core.errors import BrokerUnavailable, TopicMismatch
@@ -47,6 +48,7 @@ def test_missing_topics_are_made_and_then_nothing_changes(kafka_env):
 
 def test_a_setting_that_someone_changed_is_mended_and_told(kafka_config):
     alter(kafka_config, kafka_config.topic_ticks, {"retention.ms": "1000", "segment.bytes": "10485760"})
+    wait_until(lambda: settings_of(kafka_config, kafka_config.topic_ticks)["retention.ms"] == "1000")
     (line,) = make_topics(kafka_config)
     assert line == f"{kafka_config.topic_ticks}: retention.ms set to -1, was 1000"
     settings = settings_of(kafka_config, kafka_config.topic_ticks)

@@ -15,6 +15,7 @@ from tickvol.bus.client import new_producer
 from tickvol.bus.reading import TopicReader
 from tickvol.config import load_config
 from tickvol.core.records import Gap, Heartbeat, Tick
+from tickvol.volatility.messages import feature_message
 from tickvol.volatility.schema.feature_row import SCHEMA_VERSION, feature_names
 
 pytestmark = pytest.mark.kafka
@@ -121,7 +122,7 @@ def test_without_from_beginning_it_counts_what_comes_meanwhile_and_how_long_it_t
 def test_rows_of_aborted_transactions_are_not_seen_and_those_of_committed_ones_end_the_reading(log, capsys):
     spec = load_config().features.spec()
     rows = [
-        messages.feature_message(
+        feature_message(
             wire.BTC, T0 + bar * SECOND, SCHEMA_VERSION, spec.fingerprint(), T0 + bar * SECOND, [1.0] * width
         )
         for width in [len(feature_names(spec))]

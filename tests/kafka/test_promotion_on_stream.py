@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from tests.kafka.filling import topic_messages
 from tests.kafka.scored import keys_of, said
 from tests.kafka.stream_days import DAY_NS, LivePath, live_path, market_day
+from tests.support.stores import new_store
 from tickvol.alerts.notifications import Alert, AlertState, decode_notice
 from tickvol.apps import champion, drift, performance, promote, reproduce, retrain, rollback, train
 from tickvol.config import load_config
@@ -87,6 +88,7 @@ def settings(root: Path) -> dict[str, str]:
 @pytest.fixture
 def env(kafka_env, kafka_config, tmp_path, monkeypatch):
     """The environment, of this process too; figures and Evidently, which take half a minute, are left out."""
+    new_store(tmp_path / "mlflow" / "mlflow.db")
     found = kafka_env | settings(tmp_path)
     for name, value in found.items():
         monkeypatch.setenv(name, value)

@@ -11,7 +11,7 @@ import pytest
 from tests.kafka.featurizers import FeaturizerProcess, featurize_to_end, wait_until
 from tests.kafka.filling import archive_records, feature_rows, fill, topic_messages
 from tests.parity.test_follow_parity import tree, write_archive
-from tickvol.apps import kafka, replay
+from tickvol.apps import kafka_rebuild, replay
 
 pytestmark = pytest.mark.kafka
 
@@ -33,7 +33,7 @@ def raw_dir(kafka_config, kafka_env, monkeypatch, tmp_path):
 
 
 def refused(capsys, *arguments):
-    code = kafka.main(["rebuild", *arguments])
+    code = kafka_rebuild.main(list(arguments))
     assert code != 0
     return capsys.readouterr().err
 

@@ -4,9 +4,8 @@ import contextlib
 
 import pytest
 
-from tests.support.brokers import config_of
+from tests.support.brokers import config_of, whole_config
 from tickvol.bus.client import new_producer
-from tickvol.config import load_config
 from tickvol.core.errors import BrokerUnavailable
 from tickvol.volatility.jobs.live_topics import why_nothing_to_judge
 
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.kafka
 
 
 def why(kafka):
-    return why_nothing_to_judge(load_config(env_file=None).model_copy(update={"kafka": kafka}))
+    return why_nothing_to_judge(whole_config(kafka))
 
 
 def test_no_topic_and_no_prediction_are_reasons_and_one_prediction_is_none(kafka_config):

@@ -1,7 +1,11 @@
-"""Bundles trained on a synthetic market, once for all tests that need some."""
+"""Bundles trained on a synthetic market, once for each state of the source: the same input gives the same bytes."""
 
+from collections.abc import Callable, Iterable
 from functools import cache
+from pathlib import Path
 
+from tests.support import ROOT
+from tests.support.cached import PACKAGE, cached, source_hash
 from tests.support.synthetic import synthetic_table
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.manifest import Provenance
@@ -25,7 +29,23 @@ def market(day: int = 0, hours: float = 4.0, simulated: bool = False) -> Feature
 @cache
 def bundles(day: int = 0, simulated: bool = False) -> tuple[Bundle, ...]:
     """All baselines and logistic regression, trained on a day's market."""
-    table = market(day, simulated=simulated)
-    training = TrainingSpec()
-    provenance = Provenance(config_hash="0" * 64, code_version="0", data_fingerprint=table_fingerprint(table))
-    return tuple(train_detectors(prepare(table, LabelSpec(), training), training, "logistic", provenance))
+
+    def train() -> Iterable[Bundle]:
+        table = market(day, simulated=simulated)
+        training = TrainingSpec()
+        provenance = Provenance(config_hash="0" * 64, code_version="0", data_fingerprint=table_fingerprint(table))
+        return train_detectors(prepare(table, LabelSpec(), training), training, "logistic", provenance)
+
+    return trained(f"day {day}, simulated {simulated}", train)
+
+
+def trained(what: str, train: Callable[[], Iterable[Bundle]]) -> tuple[Bundle, ...]:
+    """Bundles of a training, in its order; `what` tells it from others of the same source."""
+
+    def make(directory: Path) -> None:
+        for number, bundle in enumerate(train()):
+            bundle.save(directory / f"{number:02}")
+
+    source = source_hash(PACKAGE / "core", PACKAGE / "volatility", ROOT / "tests" / "support")
+    directory = cached("bundles", f"{what}, {source}", make)
+    return tuple(Bundle.load(path) for path in sorted(directory.glob("[0-9]*")))

@@ -18,14 +18,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from pathlib import Path
 
     from tickvol.config import load_config
+    from tickvol.tracking.connection import initialise_store
 
     mlflow = load_config(options.config).mlflow
     port = options.port or mlflow.port
-    if mlflow.tracking_uri.startswith("sqlite:///"):
-        Path(mlflow.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    initialise_store(mlflow)
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", mlflow.tracking_uri]
     command += ["--default-artifact-root", str(mlflow.artifacts_dir.absolute())]

@@ -1,18 +1,16 @@
 """Connection to MLflow, with a quick and clear error if it cannot be reached."""
 
-import logging
 import os
 import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tickvol.core.errors import TrackingUnavailable
 from tickvol.tracking.settings import MlflowConfig
-
-_SQLITE = "sqlite:///"
-_NOISY = ("alembic", "mlflow", "sqlalchemy")
+from tickvol.tracking.sqlite_store import database_path, initialise, log_warnings_only, store_lock
 
 
 def connect(settings: MlflowConfig) -> str:
@@ -26,26 +24,46 @@ def connect(settings: MlflowConfig) -> str:
     TrackingUnavailable
         Within 10 s, if the store cannot be reached or opened.
     """
-    _set_environment(settings)
     _probe(settings)
+    initialise_store(settings)
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    log_warnings_only()
     mlflow.set_tracking_uri(settings.tracking_uri)
     mlflow.set_registry_uri(settings.tracking_uri)
     try:
         client = mlflow.MlflowClient()
-        found = client.get_experiment_by_name(settings.experiment)
-        if found is not None:
-            return str(found.experiment_id)
-        local = settings.tracking_uri.startswith(_SQLITE)
-        place = settings.artifacts_dir.resolve().as_uri() if local else None
-        return str(client.create_experiment(settings.experiment, artifact_location=place))
+        return _experiment_id(client, settings) or _create_experiment(client, settings)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise unavailable(settings, error) from error
+
+
+def initialise_store(settings: MlflowConfig) -> None:
+    """Set MLflow's environment and create the tables of a SQLite store that has none.
+
+    Raises
+    ------
+    TrackingUnavailable
+        When the store cannot be opened, or another process initialises it for too long.
+    """
+    _set_environment(settings)
+    initialise(settings.tracking_uri)
+
+
+def _experiment_id(client: Any, settings: MlflowConfig) -> str | None:
+    found = client.get_experiment_by_name(settings.experiment)
+    return None if found is None else str(found.experiment_id)
+
+
+def _create_experiment(client: Any, settings: MlflowConfig) -> str:
+    with store_lock(settings.tracking_uri):
+        if existing := _experiment_id(client, settings):
+            return existing
+        is_local = database_path(settings.tracking_uri) is not None
+        location = settings.artifacts_dir.resolve().as_uri() if is_local else None
+        return str(client.create_experiment(settings.experiment, artifact_location=location))
 
 
 def unavailable(settings: MlflowConfig, error: Exception) -> TrackingUnavailable:
@@ -70,8 +88,8 @@ def _probe(settings: MlflowConfig) -> None:
     uri = settings.tracking_uri
     parts = urlsplit(uri)
     try:
-        if uri.startswith(_SQLITE):
-            _open_database(Path(uri.removeprefix(_SQLITE)), settings.request_timeout_s)
+        if path := database_path(uri):
+            _open_database(path, settings.request_timeout_s)
         elif parts.scheme in ("http", "https"):
             port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname or "", port), timeout=settings.request_timeout_s).close()

@@ -1,7 +1,5 @@
 """The judgement of several detectors: verdicts, intervals that are withheld, leaks, and products and regimes."""
 
-import doctest
-import importlib
 import json
 from dataclasses import replace
 
@@ -145,8 +143,3 @@ def test_same_input_same_bytes_of_json_whatever_the_order_of_detectors():
 
 def test_a_judgement_is_plain_json_without_nan():
     json.dumps(JUDGEMENT, allow_nan=False)
-
-
-@pytest.mark.parametrize("module", ["metrics", "events", "bootstrap", "regimes", "lead", "report"])
-def test_examples_in_docstrings_hold(module):
-    assert doctest.testmod(importlib.import_module(f"tickvol.models.evaluation.{module}")).failed == 0

@@ -81,7 +81,9 @@ def one(table: RecordColumns, i: int) -> RecordColumns:
 
 
 @pytest.mark.parametrize("name", SPECS)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, 1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_every_prefix_of_a_random_log_gives_the_rows_of_the_reference(name: str, seed: int) -> None:
     spec = SPECS[name]
     logs = [random_log(100 * seed + number, product=number, seconds=90) for number in range(3)]
@@ -91,7 +93,7 @@ def test_every_prefix_of_a_random_log_gives_the_rows_of_the_reference(name: str,
 
 @pytest.mark.parametrize("seed", range(2))
 def test_the_default_windows_agree_over_windows_of_900_s(seed: int) -> None:
-    records = random_log(seed, seconds=1300, rate=1.0, pauses=seed > 0)
+    records = random_log(seed, seconds=1050, rate=1.0, pauses=seed > 0)
     assert agree(records, FeatureSpec(), 1) > 500
 
 

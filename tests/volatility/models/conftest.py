@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.synthetic import synthetic_table
+from tests.support.trained import trained
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.manifest import Provenance
 from tickvol.volatility.models.training import Prepared, prepare, train_detectors
@@ -18,8 +19,14 @@ def provenance(table: FeatureTable) -> Provenance:
 
 
 def train_all(table: FeatureTable, label: LabelSpec, training: TrainingSpec = TRAINING) -> dict[str, Bundle]:
-    prepared = prepare(table, label, training)
-    return {bundle.name: bundle for bundle in train_detectors(prepared, training, "all", provenance(table))}
+    detectors = train_detectors(prepare(table, label, training), training, "all", provenance(table))
+    return {bundle.name: bundle for bundle in detectors}
+
+
+def trained_all(table: FeatureTable, label: LabelSpec) -> dict[str, Bundle]:
+    """The same from the cache of bundles."""
+    what = f"all, {provenance(table)}, {label}, {TRAINING}"
+    return {bundle.name: bundle for bundle in trained(what, lambda: train_all(table, label).values())}
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +41,9 @@ def prepared(table: FeatureTable) -> Prepared:
 
 @pytest.fixture(scope="session")
 def bundles(table: FeatureTable) -> dict[str, Bundle]:
-    return train_all(table, LabelSpec())
+    return trained_all(table, LabelSpec())
 
 
 @pytest.fixture(scope="session")
 def absolute_bundles(table: FeatureTable) -> dict[str, Bundle]:
-    return train_all(table, LabelSpec(kind=LabelKind.ABSOLUTE))
+    return trained_all(table, LabelSpec(kind=LabelKind.ABSOLUTE))

@@ -1,13 +1,18 @@
 """A registry in which a baseline of one day serves and logistic regression of another day challenges it."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
+from tests.support.cached import PACKAGE, cached, source_hash
 from tests.support.datasets import write_dataset
-from tests.volatility.promotion.store import days, places, register_day, write_leakcheck
+from tests.support.stores import new_store, remember_schema
+from tests.volatility.promotion.store import config, days, places, register_day, write_leakcheck
 from tickvol.volatility.models.bundle import Bundle
 
 
@@ -22,20 +27,34 @@ class Store:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    directory = tmp_path_factory.mktemp("registry")
-    with pytest.MonkeyPatch.context() as patch:
-        places(patch, directory)
-        champion, challenger = register_day(directory, 0, "har"), register_day(directory, 1, "logistic")
-        write_leakcheck(challenger)
-        return Store(directory, write_dataset(directory / "features.parquet", days(5, 7)), champion, challenger)
+def made() -> Store:
+    """The store that all copy; it lies in the cache, for MLflow writes down where artifacts are."""
+
+    def register(directory: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            places(patch, directory)
+            new_store(directory / "mlflow" / "mlflow.db")
+            register_day(directory, 0, "har")
+            write_leakcheck(register_day(directory, 1, "logistic"))
+        write_dataset(directory / "features.parquet", days(5, 7))
+
+    source = source_hash(PACKAGE, ROOT / "tests" / "support", Path(__file__).parent)
+    directory = cached("registry", source, register)
+    champion, challenger = (Bundle.load(directory / name) for name in ("day0/har", "day1/logistic"))
+    return Store(directory, directory / "features.parquet", champion, challenger)
 
 
 @pytest.fixture
 def store(made: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A copy of its own; the artifacts stay where they are."""
-    shutil.copytree(
-        made.directory, tmp_path / "s", ignore=shutil.ignore_patterns("artifacts", "features.parquet", "day*")
-    )
-    places(monkeypatch, tmp_path / "s")
-    return Store(tmp_path / "s", made.features, made.champion, made.challenger)
+    """A copy of its own; the artifacts stay where they are, new ones come into the copy."""
+    remember_schema()
+    directory = tmp_path / "s"
+    shutil.copytree(made.directory, directory, ignore=shutil.ignore_patterns("artifacts", "features.parquet", "day*"))
+    places(monkeypatch, directory)
+    with closing(sqlite3.connect(directory / "mlflow" / "mlflow.db")) as database:
+        database.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE name = ?",
+            ((directory / "mlflow" / "artifacts").as_uri(), config().mlflow.experiment),
+        )
+        database.commit()
+    return Store(directory, made.features, made.champion, made.challenger)

@@ -76,7 +76,7 @@ def write_leakcheck(bundle: Bundle, **changes: object) -> None:
     config().leakcheck.report_json.write_text(json.dumps(clean | changes), encoding="utf-8")
 
 
-def days(*numbers: int, hours: float = 8.0) -> FeatureTable:
+def days(*numbers: int, hours: float = 4.0) -> FeatureTable:
     """Rows of several synthetic days."""
     parts = [market(day, hours=hours) for day in numbers]
     product = np.concatenate([part.product for part in parts])

@@ -102,9 +102,9 @@ def test_without_a_row_new_to_both_nothing_is_judged() -> None:
 
 
 def test_a_champion_of_another_label_is_not_compared_but_baselines_are(other_days: FeatureTable) -> None:
-    from tests.volatility.models.conftest import train_all
+    from tests.volatility.models.conftest import trained_all
 
-    other = train_all(market(2), LabelSpec(horizon_s=30))["logistic"]
+    other = trained_all(market(2), LabelSpec(horizon_s=30))["logistic"]
     found = compare(other_days, named()["logistic"], baselines(), other, FAST)
     assert found.against_champion == "the champion foretells something else"
     assert found.baseline_lead is not None

@@ -2,8 +2,9 @@
 
 import fcntl
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
@@ -12,12 +13,15 @@ from tests.support.datasets import write_dataset
 from tests.support.trained import market
 from tests.volatility.promotion.conftest import Store
 from tests.volatility.promotion.store import config, register_day, report_drift, write_leakcheck
-from tickvol.apps import promote, reproduce, retrain, train
+from tickvol.apps import promote, reproduce, retrain
+from tickvol.core.errors import NotEnoughData
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.registry.champions import champions_ledger
 from tickvol.volatility.registry.retrainings import retrainings_ledger
 from tickvol.volatility.registry.runs import resolve_alias
 from tickvol.volatility.registry.versions import aliases
+from tickvol.volatility.settings.profile import MarketProfile
+from tickvol.volatility.workflows import train as workflow
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
@@ -37,17 +41,27 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return at
 
 
+WORKFLOWS = "tickvol.volatility.workflows"
+
+
 @pytest.fixture
-def trainings(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
-    """In the place of training: registers what was trained before; with the arguments of each call."""
-    calls: list[Sequence[str]] = []
+def rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of rows: the directory that they would be read from."""
+    monkeypatch.setattr(f"{WORKFLOWS}.flags.training_rows", lambda profile, directory, **_: directory)
 
-    def register_another(argv: Sequence[str]) -> int:
-        calls.append(argv)
-        write_leakcheck(register_day(store.directory, 1, "logistic"))
-        return 0
 
-    monkeypatch.setattr(train, "main", register_another)
+@pytest.fixture
+def trainings(store: Store, rows: None, monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
+    """In the place of training: registers what was trained before; with the dataset of each call."""
+    calls: list[Path | None] = []
+
+    def register_another(profile: MarketProfile, table: Path | None, *, track: bool, tell: object) -> None:
+        assert track
+        calls.append(table)
+        register_day(store.directory, 1, "logistic")
+
+    monkeypatch.setattr(f"{WORKFLOWS}.train.train", register_another)
+    monkeypatch.setattr(f"{WORKFLOWS}.leakcheck.check_leaks", lambda *_, **__: write_leakcheck(store.challenger))
     return calls
 
 
@@ -60,7 +74,7 @@ def kinds() -> list[str]:
 
 
 def test_within_the_cool_down_nothing_is_trained_and_that_is_written(
-    store: Store, clock: Clock, trainings: list[Sequence[str]], capsys: pytest.CaptureFixture[str]
+    store: Store, clock: Clock, trainings: list[Path | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock("2026-04-06T23:59:59Z")
     report_drift(0.9)
@@ -71,7 +85,7 @@ def test_within_the_cool_down_nothing_is_trained_and_that_is_written(
 
 
 def test_one_bad_report_however_often_it_is_seen_does_not_retrain_and_three_do(
-    store: Store, clock: Clock, trainings: list[Sequence[str]], capsys: pytest.CaptureFixture[str]
+    store: Store, clock: Clock, trainings: list[Path | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     report_drift(0.9)
     for hour in range(4):
@@ -83,7 +97,7 @@ def test_one_bad_report_however_often_it_is_seen_does_not_retrain_and_three_do(
         clock(f"2026-04-08T1{number}:00:00Z")
         report_drift(0.6, hour=number)
         assert run(store, "--because", "drift", "--features", "mine") == 0
-    assert trainings == [["--config", "config.yaml", "--features", "mine"]]
+    assert trainings == [Path("mine")]
     assert kinds()[-2:] == ["retraining", "challenged"]
     assert aliases(config().mlflow) == {"champion": "3", "challenger": "3", "previous": "1"}
     promoted = champions_ledger(config().mlflow).entries()[-1]
@@ -96,7 +110,7 @@ def test_one_bad_report_however_often_it_is_seen_does_not_retrain_and_three_do(
 
 
 def test_a_report_that_says_nothing_of_the_champion_does_not_count(
-    store: Store, clock: Clock, trainings: list[Sequence[str]], capsys: pytest.CaptureFixture[str]
+    store: Store, clock: Clock, trainings: list[Path | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock("2026-04-08T00:00:00Z")
     report_drift(0.9, bundle=store.challenger)
@@ -111,7 +125,7 @@ def test_a_report_that_says_nothing_of_the_champion_does_not_count(
 def test_the_schedule_retrains_and_a_shut_gate_keeps_the_champion(
     store: Store,
     clock: Clock,
-    trainings: list[Sequence[str]],
+    trainings: list[Path | None],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -128,20 +142,26 @@ def test_the_schedule_retrains_and_a_shut_gate_keeps_the_champion(
 
 
 def test_a_training_that_fails_is_written_and_not_tried_again_within_the_cool_down(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, rows: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls = []
-    monkeypatch.setattr(train, "main", lambda argv: calls.append(argv) or 1)
+
+    def fail(*about: object, **_: object) -> None:
+        calls.append(about)
+        raise NotEnoughData("too few spikes")
+
+    monkeypatch.setattr(f"{WORKFLOWS}.train.train", fail)
     clock("2026-04-20T00:00:00Z")
     assert run(store) == 1
     clock("2026-04-20T01:00:00Z")
     assert run(store) == 0
     assert len(calls) == 1
+    assert "tickvol retrain: too few spikes" in capsys.readouterr().err
     assert kinds() == ["retraining", "training failed", "not retrained"]
 
 
 def test_a_challenger_that_cannot_be_judged_is_written(
-    store: Store, clock: Clock, trainings: list[Sequence[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Store, clock: Clock, trainings: list[Path | None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock("2026-04-20T00:00:00Z")
     assert retrain.main(["--judge-features", str(write_dataset(tmp_path / "seen", market(1, hours=2.0)))]) == 1
@@ -151,7 +171,7 @@ def test_a_challenger_that_cannot_be_judged_is_written(
     assert "no row to judge" in last.content["reason"]
 
 
-def test_force_goes_past_the_cool_down(store: Store, clock: Clock, trainings: list[Sequence[str]]) -> None:
+def test_force_goes_past_the_cool_down(store: Store, clock: Clock, trainings: list[Path | None]) -> None:
     clock("2026-04-06T00:00:01Z")
     assert run(store, "--force") == 0
     assert len(trainings) == 1
@@ -159,7 +179,7 @@ def test_force_goes_past_the_cool_down(store: Store, clock: Clock, trainings: li
 
 
 def test_only_one_retraining_is_at_work(
-    store: Store, clock: Clock, trainings: list[Sequence[str]], capsys: pytest.CaptureFixture[str]
+    store: Store, clock: Clock, trainings: list[Path | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock("2026-04-20T00:00:00Z")
     path = retrainings_ledger(config().mlflow).path
@@ -171,7 +191,7 @@ def test_only_one_retraining_is_at_work(
 
 
 def test_a_drift_report_that_is_none_is_told_and_the_schedule_does_not_wait_for_another(
-    store: Store, clock: Clock, trainings: list[Sequence[str]], capsys: pytest.CaptureFixture[str]
+    store: Store, clock: Clock, trainings: list[Path | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock("2026-04-20T00:00:00Z")
     report_drift(0.1)
@@ -182,7 +202,7 @@ def test_a_drift_report_that_is_none_is_told_and_the_schedule_does_not_wait_for_
 
 
 def test_reports_of_nearly_the_same_rows_are_one(
-    store: Store, clock: Clock, trainings: list[Sequence[str]], monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, trainings: list[Path | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TICKVOL_RETRAIN__DRIFT_APART_S", "7200")
     clock("2026-04-08T00:00:00Z")
@@ -195,7 +215,7 @@ def test_reports_of_nearly_the_same_rows_are_one(
 
 
 def test_reports_of_a_former_champion_do_not_speak_against_the_next(
-    store: Store, clock: Clock, trainings: list[Sequence[str]]
+    store: Store, clock: Clock, trainings: list[Path | None]
 ) -> None:
     clock("2026-04-06T12:00:00Z")
     for hour in (1, 2, 3):
@@ -208,42 +228,31 @@ def test_reports_of_a_former_champion_do_not_speak_against_the_next(
     assert trainings == []
 
 
-def test_rows_that_come_while_it_trains_are_left_out_of_the_leak_check_too(
+def test_it_trains_and_checks_for_leaks_on_the_rows_that_were_there_when_it_began(
     store: Store, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("pr_figure", "calibration_figure", "timeline_figure"):
-        monkeypatch.setattr(f"tickvol.volatility.workflows.training_run.{name}", lambda *_, **__: Figure())
+        monkeypatch.setattr(f"{WORKFLOWS}.training_run.{name}", lambda *_, **__: Figure())
     clock("2026-04-20T00:00:00Z")
     monkeypatch.setenv("TICKVOL_LEAKCHECK__PERMUTATIONS", "2")
-    table, train_main = market(3), train.main
+    table = market(3)
     behind = table.bar_end_ns.max() - 60 * 10**9 * (table.product == 1) - 30 * 10**9
     features = write_dataset(tmp_path / "features.parquet", table.take(table.bar_end_ns <= behind))
 
-    def train_while_it_grows(argv: Sequence[str]) -> int:
-        code = train_main(argv)
+    train = workflow.train
+
+    def train_while_it_grows(*arguments: Any, **options: Any) -> Bundle:
+        best = train(*arguments, **options)
         write_dataset(features, table)
-        return code
+        return best
 
-    monkeypatch.setattr(train, "main", train_while_it_grows)
-    retrain.main(["--features", str(features), "--judge-features", str(store.features)])
-    said = capsys.readouterr()
-    assert re.search(r"^pass  leak check ", said.out, re.M), said.err
-    challenger = Bundle.load(resolve_alias(config().mlflow, "challenger"))
-    assert challenger.manifest.split.last_ns == table.bar_end_ns.max() - 90 * 10**9
-    assert reproduce.main([challenger.version, "--features", str(features)]) == 0
-
-
-def test_it_trains_as_the_command_does(
-    store: Store, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("pr_figure", "calibration_figure", "timeline_figure"):
-        monkeypatch.setattr(f"tickvol.volatility.workflows.training_run.{name}", lambda *_, **__: Figure())
-    clock("2026-04-20T00:00:00Z")
-    features = write_dataset(tmp_path / "features.parquet", market(3))
+    monkeypatch.setattr(workflow, "train", train_while_it_grows)
     assert run(store, "--features", str(features)) == 1
     said = capsys.readouterr()
+    assert re.search(r"^pass  leak check ", said.out, re.M), said.err
     assert "lead over baseline" in said.err
-    assert re.search(r"pass  leak check|FAIL  leak check .*not checked", said.out), "of the challenger's own data"
     challenger = Bundle.load(resolve_alias(config().mlflow, "challenger"))
+    assert challenger.manifest.split.last_ns == table.bar_end_ns.max() - 90 * 10**9
     assert challenger.manifest.provenance.config_hash == config().profile().fingerprint()
     assert aliases(config().mlflow)["champion"] == "1"
+    assert reproduce.main([challenger.version, "--features", str(features)]) == 0

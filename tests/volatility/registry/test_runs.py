@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from pydantic import ValidationError
 
+from tests.support.stores import new_store
 from tests.support.synthetic import synthetic_table
 from tests.volatility.models.conftest import TRAINING, provenance
 from tickvol.core.errors import InputError, TrackingUnavailable
@@ -71,7 +72,9 @@ def bundles(table: FeatureTable) -> list[Bundle]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowConfig:
-    return settings(tmp_path_factory.mktemp("mlflow"))
+    directory = tmp_path_factory.mktemp("mlflow")
+    new_store(directory / "store" / "mlflow.db")
+    return settings(directory)
 
 
 def log(store: MlflowConfig, bundles: list[Bundle], best: Bundle, directory: Path) -> Registered:

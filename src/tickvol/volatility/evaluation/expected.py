@@ -57,7 +57,7 @@ def expected_average_precision(probability: NDArray[np.float64]) -> float | None
     """Average precision when each row is a spike with its own probability, which is also its score.
 
     >>> round(expected_average_precision(np.array([1.0, 0.5, 0.0])), 4)
-    0.9444
+    0.9167
     """
     if len(probability) == 0:
         return None
