@@ -71,7 +71,7 @@ def _few_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     def judged(reference: Any, current: Any, rules: Any, notes: Any) -> EvidentlyRun:
         few = list(reference)[:6]
         run = real({name: reference[name] for name in few}, {name: current[name] for name in few}, rules, notes)
-        calm = Verdict(rules.method, 0.0, rules.threshold, drifted=False)
+        calm = FeatureDrift(rules.method, 0.0, rules.threshold, drifted=False)
         return dataclasses.replace(run, verdicts=dict.fromkeys(reference, calm) | dict(run.verdicts))
 
     monkeypatch.setattr(drift_summary, "run_evidently", judged)

@@ -1,9 +1,9 @@
 """Compilation of the inner loops by numba, cached on disk and discarded when any kernel changes.
 
 numba invalidates a cached function by its own file only: a kernel that calls one from another file would keep running
-the old code. So all kernels share a cache directory named after the hash of all their sources. Processes take turns at it:
-numba numbers the file of a new signature by an index that it read before, so of two processes that compile a kernel
-for different types at once, one could load the other's machine code.
+the old code. So all kernels share a cache directory named after the hash of all their sources. Processes take turns at
+it: numba names the file of a new signature by an index that it read before, so if two processes compiled a kernel for
+different types at once, one could load the other's machine code.
 """
 
 import fcntl
