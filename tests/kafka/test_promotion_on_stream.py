@@ -5,6 +5,7 @@ champion; drift of the later ones retrains; what the gates refuse for want of da
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from tests.kafka.filling import topic_messages
 from tests.kafka.scored import keys_of, said
 from tests.kafka.stream_days import DAY_NS, LivePath, live_path, market_day
+from tests.support.brokers import config_of
 from tests.support.stores import new_store
 from tickvol.alerts.notifications import Alert, AlertState, decode_notice
 from tickvol.apps import champion, drift, performance, promote, reproduce, retrain, rollback, train
@@ -281,7 +283,7 @@ def promoted_and_back(story, first, rows):
 def each_row_has_its_prediction_and_its_outcome_once(story):
     """Rows of the topic are those of the dataset; an outcome is there where its product has gone on for a horizon."""
     table = story.table()
-    predictions, outcomes = said(story.config.kafka)
+    predictions, outcomes = said(config_of(os.environ))
     rows = topic_messages(story.config.kafka, story.config.features.topic)
     for number, name in enumerate(table.products):
         own = table.bar_end_ns[table.product == number]

@@ -36,7 +36,7 @@ def made() -> Store:
             new_store(directory / "mlflow" / "mlflow.db")
             register_day(directory, 0, "har")
             write_leakcheck(register_day(directory, 1, "logistic"))
-        write_dataset(directory / "features.parquet", days(5, 7))
+        write_dataset(directory / "features.parquet", days(11, 13))
 
     source = source_hash(PACKAGE, ROOT / "tests" / "support", Path(__file__).parent)
     directory = cached("registry", source, register)
