@@ -140,7 +140,9 @@ def test_an_unreachable_broker_is_a_failure_of_performance(
 
 
 def test_every_command_of_plan_and_cron_exists_with_its_flags(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    named = [job.command for job in jobs(config())] + [step.command for step in steps(config()) if step.command]
+    named = [job.command for job in jobs(config().schedules)] + [
+        step.command for step in steps(config()) if step.command
+    ]
     for command, *words in named:
         assert command in COMMANDS
         module = importlib.import_module(f"tickvol.apps.{command.replace('-', '_')}")

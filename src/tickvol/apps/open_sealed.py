@@ -33,7 +33,7 @@ def _open_sealed(options: argparse.Namespace) -> int:
     from tickvol.volatility.workflows.studies import named_candidates, one_horizon, planned
 
     config = load_config(options.config)
-    (plan,) = planned(config, [options.source], one_horizon(config, options.source, options.horizon))
+    (plan,) = planned(config, [options.source], one_horizon(config.labels, options.source, options.horizon))
     ledger = plan.ledger
     print(f"sealed      {plan.name}: opened {len(ledger.openings(plan.source))} times before")
     if not options.yes and not agreed("open it and record the opening?"):

@@ -42,7 +42,7 @@ def _retrain(options: argparse.Namespace) -> int:
 
     config = load_config(options.config)
     ledger = retrainings_ledger(config.mlflow)
-    with alone(config):
+    with alone(config.mlflow):
         decision = _decide(config, options)
         print(f"{'retraining' if decision.retrain else 'not retrained'}: {decision.reason}")
         content = {"at": now_iso(), "cause": decision.cause, "reason": decision.reason}

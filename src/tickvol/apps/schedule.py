@@ -39,7 +39,7 @@ def _schedule(options: argparse.Namespace) -> int:
     if options.action == "list":
         return _list(config)
     if options.action == "ui":
-        return run_ui(config, options.config, options.port or config.schedules.port)
+        return run_ui(config.schedules, options.config, options.port or config.schedules.port)
     return _run(config, options)
 
 

@@ -45,7 +45,7 @@ def _search(options: argparse.Namespace) -> int:
     if options.trials < 1 or not options.minutes > 0:
         raise UsageError(f"--trials, --minutes: {options.trials}, {options.minutes}: must be positive")
     config = load_config(options.config)
-    (plan,) = planned(config, [options.source], one_horizon(config, options.source, options.horizon))
+    (plan,) = planned(config, [options.source], one_horizon(config.labels, options.source, options.horizon))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     objective = Objective(plan, options.candidate)
     for because in objective.left_out:

@@ -12,6 +12,7 @@ from tickvol.core.times import iso
 from tickvol.orchestration.assets import CauseConfig, Commands, asset, asset_check
 from tickvol.orchestration.commands import Run, run_command
 from tickvol.orchestration.run_log import run_log
+from tickvol.settings.schedules import SchedulesConfig
 from tickvol.system import Job, JobPlan, Sensor, System
 from tickvol.systems import SYSTEMS, job_plan
 
@@ -39,7 +40,7 @@ def define(
         assets=[asset(step, commands) for step in plan.steps],
         asset_checks=[asset_check(check, commands, now_ns) for check in plan.checks],
         jobs=list(jobs.values()),
-        schedules=[_schedule(config, job, jobs[job.name]) for job in plan.jobs if job.cron],
+        schedules=[_schedule(config.schedules, job, jobs[job.name]) for job in plan.jobs if job.cron],
         sensors=[_sensor(sensor, lambda: iso(now_ns())) for sensor in plan.sensors],
         executor=dg.in_process_executor,
         loggers={"console": run_log},
@@ -55,12 +56,12 @@ def _job(job: Job, plan: JobPlan) -> UnresolvedAssetJobDefinition:
     )
 
 
-def _schedule(config: Config, job: Job, made: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def _schedule(schedules: SchedulesConfig, job: Job, made: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name=f"{job.name}_schedule",
         job=made,
         cron_schedule=job.cron,
-        execution_timezone=config.schedules.zone,
+        execution_timezone=schedules.zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 

@@ -7,9 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from tickvol.config import CONFIG_VARIABLE, Config
+from tickvol.config import CONFIG_VARIABLE
 from tickvol.core.errors import RequestFailed, UsageError, WorkError
 from tickvol.exchange.http import HttpClient, HttpRules
+from tickvol.settings.schedules import SchedulesConfig
 from tickvol.supervisor.child import Child
 
 _LOCATION = "tickvol.orchestration.code_location"
@@ -20,7 +21,7 @@ _POLL_S = 0.2
 _TIMEOUT_S = 2.0
 
 
-def run_ui(config: Config, config_path: Path, port: int) -> int:
+def run_ui(schedules: SchedulesConfig, config_path: Path, port: int) -> int:
     """Run the scheduler until SIGINT, SIGTERM or SIGHUP.
 
     Raises
@@ -35,7 +36,7 @@ def run_ui(config: Config, config_path: Path, port: int) -> int:
     from tickvol.orchestration.home import fail_dead_runs, make_home, only_scheduler, open_instance
 
     _require_free(port)
-    directory = config.schedules.home_dir
+    directory = schedules.home_dir
     with only_scheduler(directory):
         with open_instance(directory) as instance:
             fail_dead_runs(instance, of_scheduler=True)

@@ -89,7 +89,7 @@ def test_within_the_cool_down_it_asks_for_nothing(place: Path) -> None:
 def test_while_a_retraining_is_at_work_the_report_stays_unseen(place: Path) -> None:
     second = after(0.9, 0.9)
     report_drift(0.9, hour=7)
-    with alone(config()):
+    with alone(config().mlflow):
         busy = look(second.cursor)
     assert "at work" in skipped(busy)
     assert busy.cursor == second.cursor
@@ -98,7 +98,7 @@ def test_while_a_retraining_is_at_work_the_report_stays_unseen(place: Path) -> N
 
 def test_a_torn_report_is_told_and_not_looked_at_again(place: Path) -> None:
     first = after(0.9)
-    drift_report(config()).write_text("{")
+    drift_report(config().monitoring).write_text("{")
     torn = look(first.cursor)
     assert "is no drift summary" in skipped(torn)
     assert skipped(look(torn.cursor)) == "no new drift report"

@@ -14,7 +14,7 @@ from tickvol.volatility.jobs.verdicts import (
     FRESH,
     NOT_EMPTY,
     ONE_SPEC,
-    Verdict,
+    CheckResult,
     bundles_verdict,
     features_verdicts,
 )
@@ -22,13 +22,13 @@ from tickvol.volatility.jobs.verdicts import (
 HOUR_NS = 3600 * 10**9
 
 
-def judged(now_ns: int = NOW_NS) -> dict[str, Verdict]:
+def judged(now_ns: int = NOW_NS) -> dict[str, CheckResult]:
     found = features_verdicts(config(), now_ns)
     assert [verdict.name for verdict in found] == [NOT_EMPTY, ONE_SPEC, FRESH]
     return {verdict.name: verdict for verdict in found}
 
 
-def shut(verdicts: dict[str, Verdict]) -> set[str]:
+def shut(verdicts: dict[str, CheckResult]) -> set[str]:
     return {name for name, verdict in verdicts.items() if not verdict.passed}
 
 

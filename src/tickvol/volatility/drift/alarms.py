@@ -28,6 +28,7 @@ from tickvol.volatility.drift.served_drift import (
 from tickvol.volatility.drift.sides import DriftSides
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.settings.profile import VolatilityConfig
+from tickvol.volatility.settings.stream import MonitoringConfig
 
 
 def compare_served(
@@ -89,7 +90,7 @@ def raise_alerts(
     ----------
     is_served : True if the detector is the serving one; alerts of all others are ended then.
     """
-    rules = alarm_rules(config)
+    rules = alarm_rules(config.monitoring)
     standing = dispatcher.book().standing(INPUT_DRIFT)
     made = dispatcher.observe(rules.of_inputs, input_readings(drift, rules, standing, event_time_ns))
     made += _observe_performance(rules, dispatcher, drift.performance, drift.detector)
@@ -111,7 +112,7 @@ def raise_performance_alerts(
     performance : overrides `scoring.report_json`. since_ns : a report that ends earlier is out of date.
     """
     figures, note = _performance(performance or config.scoring.report_json, bundle.version, since_ns)
-    made = _observe_performance(alarm_rules(config), dispatcher, figures, named(bundle))
+    made = _observe_performance(alarm_rules(config.monitoring), dispatcher, figures, named(bundle))
     return [*([f"live       not judged: {note}"] if note else []), *_sent(dispatcher, made)]
 
 
@@ -132,17 +133,16 @@ def _sent(dispatcher: AlertDispatcher, made: Sequence[Alert]) -> list[str]:
     return [*lines, *delivery_lines(dispatcher.deliver())]
 
 
-def alarm_rules(config: VolatilityConfig) -> AlarmRules:
+def alarm_rules(monitoring: MonitoringConfig) -> AlarmRules:
     """Alarm levels of drift."""
-    rules = config.monitoring
     return AlarmRules(
-        raise_distance=rules.input_raise_distance,
-        clear_distance=rules.input_clear_distance,
-        min_importance=rules.min_importance,
-        raise_shortfall=rules.performance_raise_share,
-        clear_shortfall=rules.performance_clear_share,
-        input_severity=rules.input_severity,
-        performance_severity=rules.performance_severity,
+        raise_distance=monitoring.input_raise_distance,
+        clear_distance=monitoring.input_clear_distance,
+        min_importance=monitoring.min_importance,
+        raise_shortfall=monitoring.performance_raise_share,
+        clear_shortfall=monitoring.performance_clear_share,
+        input_severity=monitoring.input_severity,
+        performance_severity=monitoring.performance_severity,
     )
 
 

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 def judge_report(config: VolatilityConfig, cursor: str | None, at: str) -> Observation:
     """Request of the newest report; a report that was judged before requests nothing, whatever it holds."""
-    path = drift_report(config)
+    path = drift_report(config.monitoring)
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
@@ -22,7 +22,7 @@ def judge_report(config: VolatilityConfig, cursor: str | None, at: str) -> Obser
     if found == cursor:
         return Observation(cursor=cursor, reason="no new drift report")
     try:
-        with alone(config):
+        with alone(config.mlflow):
             judged = record_drift(config, at, logger.info)
             decision = decide_now(config, at, (Cause.DRIFT,))
     except Busy as error:

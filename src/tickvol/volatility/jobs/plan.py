@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tickvol.settings.schedules import SchedulesConfig
 from tickvol.system import Check, CheckResult, Job, JobPlan, Observation, RunCommand, Sensor, Step
 from tickvol.volatility.jobs.verdict_names import BUNDLES, FRESH, LEAK_FREE, NOT_EMPTY, ONE_SPEC
 from tickvol.volatility.settings.profile import VolatilityConfig
@@ -15,7 +16,9 @@ DRIFT = ("drift", "--recent", "--served", "--alert")
 
 def job_plan(config: VolatilityConfig) -> JobPlan:
     """Steps, jobs, checks and sensor that this system registers with the scheduler."""
-    return JobPlan(steps=steps(config), jobs=jobs(config), checks=checks(config), sensors=(drift_sensor(config),))
+    return JobPlan(
+        steps=steps(config), jobs=jobs(config.schedules), checks=checks(config), sensors=(drift_sensor(config),)
+    )
 
 
 def steps(config: VolatilityConfig) -> tuple[Step, ...]:
@@ -66,9 +69,8 @@ def steps(config: VolatilityConfig) -> tuple[Step, ...]:
     )
 
 
-def jobs(config: VolatilityConfig) -> tuple[Job, ...]:
+def jobs(schedules: SchedulesConfig) -> tuple[Job, ...]:
     """All jobs; those with a cron expression are scheduled."""
-    due = config.schedules
     retraining = ("features", "retraining")
     return (
         Job(
@@ -79,14 +81,16 @@ def jobs(config: VolatilityConfig) -> tuple[Job, ...]:
         Job(name="train", steps=("features", "training"), command=("train",)),
         Job(name="evaluate", steps=("evaluation",), command=("evaluate",)),
         Job(name="promote", steps=("promotion",), command=("promote",)),
-        Job(name="retrain", steps=retraining, command=("retrain", "--because", "schedule"), cron=due.retrain_cron),
+        Job(
+            name="retrain", steps=retraining, command=("retrain", "--because", "schedule"), cron=schedules.retrain_cron
+        ),
         Job(name=ON_DRIFT, steps=retraining, command=("retrain", "--because", "drift"), cause="drift"),
-        Job(name="performance", steps=("live_performance",), command=("performance",), cron=due.performance_cron),
+        Job(name="performance", steps=("live_performance",), command=("performance",), cron=schedules.performance_cron),
         Job(
             name="drift",
             steps=("features", "drift_summary"),
             command=DRIFT,
-            cron=due.drift_cron,
+            cron=schedules.drift_cron,
         ),
     )
 
@@ -107,7 +111,7 @@ def checks(config: VolatilityConfig) -> tuple[Check, ...]:
     def leaks(_: int, run: RunCommand) -> Iterator[CheckResult]:
         from tickvol.volatility.jobs.verdicts import rows_of_training
 
-        code, last_line = run((*LEAKCHECK, *rows_of_training(config)))
+        code, last_line = run((*LEAKCHECK, *rows_of_training(config.models)))
         yield CheckResult(LEAK_FREE, code == 0, last_line, {"exit_code": code})
 
     return (

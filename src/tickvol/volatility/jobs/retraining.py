@@ -10,15 +10,17 @@ import msgspec
 from tickvol.core.errors import Busy, InputError
 from tickvol.core.times import NS_PER_S, parse_time_ns
 from tickvol.storage.files import exclusive
+from tickvol.tracking.settings import MlflowConfig
 from tickvol.volatility.drift.summary import DriftSummary
 from tickvol.volatility.promotion.retraining import Cause, Decision, decide
 from tickvol.volatility.registry.champions import champions_ledger
 from tickvol.volatility.registry.retrainings import DRIFT, counted_until_ns, events_of, is_known, retrainings_ledger
 from tickvol.volatility.registry.versions import CHAMPION, aliases, bundle_hash_of, find_version
 from tickvol.volatility.settings.profile import VolatilityConfig
+from tickvol.volatility.settings.stream import MonitoringConfig
 
 
-def alone(config: VolatilityConfig) -> AbstractContextManager[None]:
+def alone(mlflow: MlflowConfig) -> AbstractContextManager[None]:
     """Lock of the retraining decision: a second process would decide on a state that the first is about to change.
 
     Raises
@@ -26,14 +28,14 @@ def alone(config: VolatilityConfig) -> AbstractContextManager[None]:
     Busy
         When another process holds it.
     """
-    ledger = retrainings_ledger(config.mlflow).path
+    ledger = retrainings_ledger(mlflow).path
     path = ledger.with_name(f"{ledger.name}.running")
     return exclusive(path, refusal=Busy(f"{path}: another retraining is at work; wait for it"))
 
 
-def drift_report(config: VolatilityConfig) -> Path:
+def drift_report(monitoring: MonitoringConfig) -> Path:
     """Path of the newest summary of `tickvol drift`."""
-    return config.monitoring.report_dir / "drift_summary.json"
+    return monitoring.report_dir / "drift_summary.json"
 
 
 def record_drift(config: VolatilityConfig, at: str, tell: Callable[[str], None]) -> str | None:
@@ -47,7 +49,7 @@ def record_drift(config: VolatilityConfig, at: str, tell: Callable[[str], None])
     InputError
         When the file is not a drift summary.
     """
-    path = drift_report(config)
+    path = drift_report(config.monitoring)
     try:
         written = path.read_bytes()
     except FileNotFoundError:
@@ -60,7 +62,7 @@ def record_drift(config: VolatilityConfig, at: str, tell: Callable[[str], None])
     except msgspec.DecodeError as error:
         raise InputError(f"{path}: is no drift summary ({error}); write it again by `tickvol drift`") from error
     share = None if summary.served is None else summary.served.moved_share
-    if summary.bundle is None or summary.bundle != _served_bundle(config):
+    if summary.bundle is None or summary.bundle != _served_bundle(config.mlflow):
         tell("drift report: does not count, it is not of the champion; `tickvol drift --recent --served` makes one")
         return sha256
     if share is None:
@@ -83,13 +85,13 @@ def decide_now(config: VolatilityConfig, at: str, because: Sequence[Cause]) -> D
     events = events_of(
         champions_ledger(config.mlflow).entries(),
         retrainings_ledger(config.mlflow).entries(),
-        _served_bundle(config),
+        _served_bundle(config.mlflow),
     )
     return decide(events, parse_time_ns("now", at), config.retrain.rules(), because)
 
 
-def _served_bundle(config: VolatilityConfig) -> str | None:
+def _served_bundle(mlflow: MlflowConfig) -> str | None:
     """Hash of the champion's bundle, which this program may be unable to read; None if there is no champion."""
-    if CHAMPION not in aliases(config.mlflow):
+    if CHAMPION not in aliases(mlflow):
         return None
-    return bundle_hash_of(config.mlflow, find_version(config.mlflow, CHAMPION))
+    return bundle_hash_of(mlflow, find_version(mlflow, CHAMPION))

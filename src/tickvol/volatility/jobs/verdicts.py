@@ -1,5 +1,7 @@
 """Checks of features and bundles before anything is built on them; a check that cannot be made fails."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tickvol.core.errors import InputError, SchemaMismatch, TickvolError
@@ -12,7 +14,9 @@ from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.bundle_files import MANIFEST
 from tickvol.volatility.models.scoring import smoke_test
 from tickvol.volatility.schema.feature_table import FeatureTable
+from tickvol.volatility.settings.learning import ModelsConfig
 from tickvol.volatility.settings.profile import VolatilityConfig
+from tickvol.volatility.settings.stream import FeaturesConfig
 
 
 def features_verdicts(config: VolatilityConfig, now_ns: int) -> list[CheckResult]:
@@ -23,7 +27,7 @@ def features_verdicts(config: VolatilityConfig, now_ns: int) -> list[CheckResult
         return _unreadable(ONE_SPEC, error)
     except InputError as error:
         return _unreadable(NOT_EMPTY, error)
-    return [_not_empty(config, table), _of_one_spec(config, table), _fresh(config, table, now_ns)]
+    return [_not_empty(config.products, table), _of_one_spec(config.features, table), _fresh(config, table, now_ns)]
 
 
 def _unreadable(name: str, error: TickvolError) -> list[CheckResult]:
@@ -33,16 +37,16 @@ def _unreadable(name: str, error: TickvolError) -> list[CheckResult]:
     ]
 
 
-def _not_empty(config: VolatilityConfig, table: FeatureTable) -> CheckResult:
-    missing = [name for name in config.products if name not in table.products]
+def _not_empty(products: Sequence[str], table: FeatureTable) -> CheckResult:
+    missing = [name for name in products if name not in table.products]
     if missing:
         reason = f"no row of {', '.join(missing)}; products names it, so capture or replay it, or leave it out there"
         return CheckResult(NOT_EMPTY, False, reason, {"rows": len(table)})
     return CheckResult(NOT_EMPTY, True, f"{len(table)} rows of {', '.join(table.products)}", {"rows": len(table)})
 
 
-def _of_one_spec(config: VolatilityConfig, table: FeatureTable) -> CheckResult:
-    spec = config.features.spec()
+def _of_one_spec(features: FeaturesConfig, table: FeatureTable) -> CheckResult:
+    spec = features.spec()
     figures = {"made_by": table.spec.fingerprint(), "configured": spec.fingerprint()}
     if table.spec != spec:
         reason = "made by other feature settings than those of section features; replay the dataset again"
@@ -84,13 +88,13 @@ def bundles_verdict(config: VolatilityConfig) -> CheckResult:
     return CheckResult(BUNDLES, True, f"loaded, finite answers: {names}", {"bundles": len(directories)})
 
 
-def rows_of_training(config: VolatilityConfig) -> tuple[str, ...]:
+def rows_of_training(models: ModelsConfig) -> tuple[str, ...]:
     """Flags that select the rows of the last training run, as the dataset may have grown since.
 
     Every training run saves the baselines; if none can be loaded nothing is known, and another check reports that.
     """
     try:
-        split = Bundle.load(config.models.artifacts_dir / next(iter(BASELINES))).manifest.split
+        split = Bundle.load(models.artifacts_dir / next(iter(BASELINES))).manifest.split
     except TickvolError:
         return ()
     return ("--until", exact_iso(split.last_ns))

@@ -25,7 +25,7 @@ from tickvol.volatility.reports.evaluation_figures import png
 from tickvol.volatility.reports.study_figures import study_figures
 from tickvol.volatility.schema.feature_table import FeatureTable
 from tickvol.volatility.schema.label_spec import LabelSpec
-from tickvol.volatility.settings.learning import FoldsConfig
+from tickvol.volatility.settings.learning import FoldsConfig, LabelsConfig
 from tickvol.volatility.settings.profile import MarketProfile, Source, VolatilityConfig
 from tickvol.volatility.workflows.terms import judging_rules, leak_rules, provenance
 
@@ -81,9 +81,9 @@ def planned(
     return plans
 
 
-def one_horizon(config: VolatilityConfig, source: Source, named_s: int | None) -> list[int] | None:
+def one_horizon(labels: LabelsConfig, source: Source, named_s: int | None) -> list[int] | None:
     """Horizons for `planned`: the named one, else the configured one; None for candles, which have their own."""
-    return None if named_s is None and source == "candles" else [named_s or config.labels.horizon_s]
+    return None if named_s is None and source == "candles" else [named_s or labels.horizon_s]
 
 
 @dataclass(frozen=True)
