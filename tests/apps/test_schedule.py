@@ -74,7 +74,7 @@ def test_a_failed_check_ends_the_job_before_its_command_with_exit_code_1(place: 
     )
     assert ran.returncode == 1
     assert "features_fresh: the newest row of BTC-USD is" in ran.stderr.splitlines()[-1]
-    assert re.search(r"^left out +retraining$", ran.stdout, re.M)
+    assert re.search(r"^skipped +retraining$", ran.stdout, re.M)
     assert "tickvol retrain" not in ran.stderr
     assert not (place / "mlflow").exists()
     assert "alembic" not in ran.stderr
