@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from tests.support.synthetic import synthetic_table
-from tests.volatility.models.conftest import TRAINING, provenance, train_all
+from tests.volatility.models.conftest import TRAINING, provenance, trained_all
 from tickvol.core.errors import NotEnoughData
 from tickvol.volatility.models.bundle import Bundle
 from tickvol.volatility.models.candidates import detector_names
@@ -64,7 +64,7 @@ def test_what_comes_after_the_validation_decides_nothing(
     values[rows] *= np.random.default_rng(1).uniform(1.0, 1.5, (int(rows.sum()), 1))
     coverage = [place for place, name in enumerate(table.names) if name.startswith("coverage")]
     values[:, coverage] = table.values[:, coverage]
-    changed = train_all(dataclasses.replace(table, values=values), LabelSpec())
+    changed = trained_all(dataclasses.replace(table, values=values), LabelSpec())
     for name, bundle in bundles.items():
         ours, theirs = bundle.manifest, changed[name].manifest
         assert ours.metrics["test"] != theirs.metrics["test"], name
@@ -77,7 +77,7 @@ def test_what_lies_in_validation_decides_no_threshold_of_the_label_and_no_linear
 ) -> None:
     values = table.values.copy()
     values[prepared.split.validation, table.names.index("bar_log_return")] *= 1.3
-    changed = train_all(dataclasses.replace(table, values=values), LabelSpec())
+    changed = trained_all(dataclasses.replace(table, values=values), LabelSpec())
     for name in (*BASELINES, "logistic"):
         assert bundles[name].manifest.spike_thresholds == changed[name].manifest.spike_thresholds
         assert bundles[name].manifest.estimator == changed[name].manifest.estimator
