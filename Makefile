@@ -44,7 +44,8 @@ demo: install ## run the whole pipeline: frames, features, models, reports, HTTP
 	$(BIN)/tickvol demo
 
 # A worker takes whole files, the longest first (tests/support/order.py).
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# One thread for BLAS: two workers are two processes, and threads that wait for a busy core burn it.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Tests of the broker launcher run when the last commit or the working tree changed it, and where git cannot tell.
 LAUNCHER = $(shell git diff --quiet HEAD~1 -- src/tickvol/broker tests/broker "tests/kafka/test_broker_*" 2>/dev/null && echo " and not launcher")
 
