@@ -2,6 +2,8 @@
 
 import ast
 import importlib.util
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -63,14 +65,29 @@ def test_every_module_of_apps_is_a_command_with_a_main():
     assert mains == {f"tickvol.apps.{path.stem}" for path in APPS} == {module_of(name) for name in COMMANDS}
 
 
+def _modules_of(node):
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+
+
 @pytest.mark.parametrize("path", APPS, ids=relative)
 def test_no_command_imports_another_command(path):
     imported = [
-        node
+        name
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tickvol.apps")
+        for name in _modules_of(node)
+        if name.startswith("tickvol.apps")
     ]
     assert imported == []
+
+
+@pytest.mark.parametrize("module", ["tickvol.bus.client", "tickvol.config"])
+def test_the_bus_and_the_settings_load_no_model_and_no_compiler(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = ("numba", "pandas", "pyarrow", "sklearn", "xgboost", "mlflow", "tickvol.volatility.models.bundle")
+    assert [name for name in heavy if name in loaded] == []
 
 
 def test_only_commands_print():
