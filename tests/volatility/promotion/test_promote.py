@@ -62,7 +62,7 @@ def test_a_challenger_that_passes_serves_and_the_old_one_is_kept(
     assert [gate["name"] for gate in content["gates"]] == list(GATES)
     assert content["judged"]["days"] == ["2026-04-16", "2026-04-18"]
     assert run(store) == 0
-    assert "serves already" in capsys.readouterr().out
+    assert "is already champion" in capsys.readouterr().out
     assert kinds() == ["bootstrap", "promoted"]
 
 
