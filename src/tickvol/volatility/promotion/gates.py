@@ -36,11 +36,11 @@ class GateResult:
     reason: str
 
 
-Verdict = tuple[bool, float | None, float | None, str]
+GateOutcome = tuple[bool, float | None, float | None, str]
 """Passed, measured value, limit, reason."""
 
 
-def lead_over_baseline(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def lead_over_baseline(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require that the lower bound of the lead over the best baseline is above 0."""
     lead = evidence.comparison.baseline_lead
     if lead is None:
@@ -49,7 +49,7 @@ def lead_over_baseline(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return low is not None and low > 0, low, 0.0, f"{_lead(lead)}; must lie above 0"
 
 
-def lead_over_champion(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def lead_over_champion(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require that the lower bound of the lead over the champion is not below 0 by more than the tolerance."""
     limit = -rules.champion_tolerance
     found = _against(evidence)
@@ -59,7 +59,7 @@ def lead_over_champion(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return low is not None and low >= limit, low, limit, f"{_lead(found.lead)}; must not reach below {limit:+.3f}"
 
 
-def calibration(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def calibration(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require that the calibration error, each by its own spike threshold, exceeds the champion's by at most the
     tolerance."""
     limit = rules.calibration_tolerance
@@ -74,7 +74,7 @@ def calibration(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return worse <= limit, worse, limit, reason
 
 
-def regimes(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def regimes(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require that in every comparable volatility regime PR-AUC is not below the champion's by more than the tolerance,
     and that enough regimes are comparable."""
     limit = -rules.regime_tolerance
@@ -90,13 +90,13 @@ def regimes(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return passed, worst, limit, reason if enough else f"{reason}; {len(known)} judged, at least {rules.min_regimes}"
 
 
-def latency(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def latency(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require that the 99% quantile of the time per row is within the limit."""
     p99 = evidence.p99_us
     return p99 <= rules.max_p99_us, p99, rules.max_p99_us, f"p99 {p99:.0f} us a row; at most {rules.max_p99_us:.0f}"
 
 
-def parity(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def parity(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require that answers by table and by matrix are equal and, given a log, its features and the dataset's."""
     found = evidence.parity
     differing = found.differing + found.replayed_differing
@@ -109,7 +109,7 @@ def parity(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return compared and differing == 0, float(differing), 0.0, reason
 
 
-def leak_check(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def leak_check(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require a passed leak check on the challenger's data, configuration and bundle, and a plausible PR-AUC.
 
     Only checks that need the log may be left unchecked.
@@ -140,7 +140,7 @@ def leak_check(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return True, pr_auc, limit, f"clean{unknown}; PR-AUC {_figure(pr_auc)}, believed up to {limit}"
 
 
-def days(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def days(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require enough distinct days among the evaluated rows."""
     found = evidence.comparison.days
     named = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
@@ -148,7 +148,7 @@ def days(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return len(found) >= rules.min_days, float(len(found)), float(rules.min_days), reason
 
 
-def feature_schema(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def feature_schema(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require the serving version's schema and windows of the features."""
     ours, theirs = evidence.challenger, evidence.champion
     text = f"schema {ours.schema_version}, spec {ours.spec_fingerprint[:12]}"
@@ -159,7 +159,7 @@ def feature_schema(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return same, None, None, f"{text}, equal to the serving one" if same else f"{text}; {serving}"
 
 
-def label(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def label(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require the serving version's label: kind, horizon and quantile."""
     ours, theirs = evidence.challenger, evidence.champion
     text = _label(evidence.challenger.label.kind, ours.label.horizon_s, ours.label.quantile)
@@ -170,20 +170,20 @@ def label(evidence: Evidence, rules: PromotionRules) -> Verdict:
     return same, None, None, f"{text}, as the serving one" if same else f"{text}; the serving one: {serving}"
 
 
-def real_market(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def real_market(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require that a bundle of the simulated market does not follow one of real data."""
     ours, theirs = evidence.challenger, evidence.champion
     passed = not ours.simulated or (isinstance(theirs, Identity) and theirs.simulated)
     return passed, None, None, "trained on the simulated market" if ours.simulated else "trained on real data"
 
 
-def history(evidence: Evidence, rules: PromotionRules) -> Verdict:
+def history(evidence: Evidence, rules: PromotionRules) -> GateOutcome:
     """Require that the bundle was never rolled back, under this or another version number."""
     why = evidence.rolled_back
     return why is None, None, None, "never rolled back" if why is None else f"rolled back before: {why}"
 
 
-GATES: dict[str, Callable[[Evidence, PromotionRules], Verdict]] = {
+GATES: dict[str, Callable[[Evidence, PromotionRules], GateOutcome]] = {
     "lead over baseline": lead_over_baseline,
     "lead over champion": lead_over_champion,
     "calibration": calibration,
