@@ -18,6 +18,8 @@ from pydantic_settings import (
 
 from tickvol.core.errors import ConfigError, UsageError
 from tickvol.core.records import PRODUCT_PATTERN
+from tickvol.risk.settings import RiskSections
+from tickvol.settings.dashboard import DashboardConfig
 from tickvol.volatility.settings.profile import VolatilityConfig
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -38,7 +40,7 @@ MOVED = {
 """Keys that were renamed."""
 
 
-class Config(VolatilityConfig, BaseSettings):
+class Config(VolatilityConfig, RiskSections, BaseSettings):
     """All sections of all systems, frozen; `load_config` rejects unknown sections, which are only ignored here.
 
     To add a system, add the model of the sections that it reads as a further base class.
@@ -47,6 +49,8 @@ class Config(VolatilityConfig, BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_file_encoding="utf-8"
     )
+
+    dashboard: DashboardConfig
 
     @classmethod
     def settings_customise_sources(

@@ -1,8 +1,8 @@
-"""Declarations of a system: the topics, jobs and routes that it registers with the hosts.
+"""Declarations of a system: the topics, tables, jobs, routes and pages that it registers with the hosts.
 
 A system is one folder of `tickvol`. Its `system.py` holds one `System`; `tickvol/systems.py` lists them, and the hosts
-(Kafka commands, `orchestration`, `serving`) take everything from that list. Functions of a declaration import what they
-need when they are called, so that listing the systems stays cheap.
+(Kafka commands, `orchestration`, `serving`, `dashboard`) take everything from that list. Functions of a declaration
+import what they need when they are called, so that listing the systems stays cheap.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from dash.development.base_component import Component
+
     from tickvol.bus.topics import TopicSpec
+    from tickvol.storage.delta.spec import TableSpec
 
 RunCommand = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a command of `tickvol` by its words; exit code and last line of output."""
@@ -143,6 +146,25 @@ class RequestHandler(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of the dashboard.
+
+    Attributes
+    ----------
+    path : last part of its address, such as risk.
+    about : what the page shows, in a sentence.
+    layout : builds the page from what is stored now.
+    callbacks : registers what the page does when a control changes; takes the Dash app.
+    """
+
+    path: str
+    title: str
+    about: str
+    layout: Callable[[], "Component"]
+    callbacks: Callable[[Any], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """A system by its declarations; each function takes the configuration.
 
@@ -152,6 +174,8 @@ class System:
     jobs : its part of the scheduler's plan.
     routes : its HTTP endpoints; takes nothing, as routes do not depend on the configuration.
     open_routes : loads what the routes need; raises `TickvolError` where it cannot answer.
+    tables : its Delta tables.
+    pages : its pages of the dashboard.
     """
 
     name: str
@@ -159,3 +183,5 @@ class System:
     jobs: Callable[[Any], JobPlan] | None = None
     routes: Callable[[], Sequence[Route]] | None = None
     open_routes: Callable[[Any], RequestHandler] | None = None
+    tables: Callable[[], "Sequence[TableSpec]"] | None = None
+    pages: Callable[[Any], Sequence[Page]] | None = None

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tickvol.system import JobPlan, RequestHandler, Route, System
+from tickvol.risk.system import RISK
+from tickvol.system import JobPlan, Page, RequestHandler, Route, System
 from tickvol.volatility.system import VOLATILITY
 
 if TYPE_CHECKING:
     from tickvol.bus.topics import TopicSpec
     from tickvol.config import Config
+    from tickvol.storage.delta.spec import TableSpec
 
-SYSTEMS: tuple[System, ...] = (VOLATILITY,)
+SYSTEMS: tuple[System, ...] = (VOLATILITY, RISK)
 
 
 def all_topics(config: "Config", systems: Sequence[System] = SYSTEMS) -> "tuple[TopicSpec, ...]":
@@ -33,6 +35,19 @@ def job_plan(config: "Config", systems: Sequence[System] = SYSTEMS) -> JobPlan:
         checks=tuple(check for plan in plans for check in plan.checks),
         sensors=tuple(sensor for plan in plans for sensor in plan.sensors),
     )
+
+
+def all_tables(systems: Sequence[System] = SYSTEMS) -> "tuple[TableSpec, ...]":
+    """Delta tables of all systems, and those that they share."""
+    from tickvol.storage.delta.shared_tables import SHARED_TABLES
+
+    own = [table for system in systems if system.tables is not None for table in system.tables()]
+    return *own, *SHARED_TABLES
+
+
+def pages(config: "Config", systems: Sequence[System] = SYSTEMS) -> tuple[Page, ...]:
+    """Pages of all systems."""
+    return tuple(page for system in systems if system.pages is not None for page in system.pages(config))
 
 
 def routes(systems: Sequence[System] = SYSTEMS) -> tuple[Route, ...]:

@@ -1,0 +1,72 @@
+"""Declarations of a table: columns with type and unit, key, and whether rows may ever change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["bool", "int16", "int32", "int64", "float64", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    unit : "" for names and counts.
+    optional : whether it may be null; a float is never NaN or infinite.
+    is_provenance : of the run that wrote the row, such as its id and times: not part of the table's digest.
+    """
+
+    name: str
+    type: ColumnType
+    about: str
+    unit: str = ""
+    optional: bool = False
+    is_provenance: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """A table: what one row is, its columns in their order, and the columns that identify a row.
+
+    Attributes
+    ----------
+    about : what one row stands for.
+    key : none of them optional.
+    append_only : rows are never changed or deleted.
+    partition_by : columns by whose values the files are divided.
+    """
+
+    name: str
+    about: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    append_only: bool = False
+    partition_by: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = self.names
+        assert len(set(names)) == len(names), f"{self.name}: a column is declared twice"
+        required = [column.name for column in self.columns if not column.optional]
+        assert set(self.key) <= set(required), f"{self.name}: the key must be made of required columns"
+        assert set(self.partition_by) <= set(required), f"{self.name}: partitions must be made of required columns"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in their order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def content_names(self) -> tuple[str, ...]:
+        """Names of the columns that the digest covers."""
+        return tuple(column.name for column in self.columns if not column.is_provenance)
+
+    def column(self, name: str) -> Column:
+        """The column of a name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def spec_of(specs: Sequence[TableSpec], name: str) -> TableSpec:
+    """The declaration of a table by its name."""
+    return next(spec for spec in specs if spec.name == name)
