@@ -12,7 +12,7 @@ DAY = "UTC date"
 FRACTION = "fraction"
 PRICE = "quote currency"
 
-_SOURCE = Column("source", "text", "API that the candle comes from: advanced_trade, exchange or file")
+_SOURCE = Column("source", "text", "origin of the candle: advanced_trade, exchange, file or simulated")
 _PRODUCT = Column("product_id", "text", "product, such as BTC-USD")
 _GRANULARITY = Column("granularity_s", "int32", "length of a candle", "s")
 _DAY = Column("day", "text", "day on which the candle opens", DAY)
@@ -142,6 +142,7 @@ RISK = TableSpec(
     columns=(
         _PRODUCT,
         _DAY,
+        _SOURCE,
         _figure("close", "close of the day", PRICE),
         _figure("simple_return", "close over the close of the day before, minus 1"),
         _figure("log_return", "logarithm of the close over the close of the day before"),
