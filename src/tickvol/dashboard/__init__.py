@@ -1,0 +1,1 @@
+"""The dashboard: a host of the pages that the systems register."""

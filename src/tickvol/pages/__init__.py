@@ -1,0 +1,1 @@
+"""Building blocks of pages of the dashboard: states, numbers, tiles, tables and charts."""

@@ -1,0 +1,80 @@
+"""Charts of pages: Plotly figures as plain JSON, with a summary and a table for readers who do not see them."""
+
+from collections.abc import Mapping, Sequence
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from tickvol.pages.states import State, notice
+
+Json = Mapping[str, object]
+
+BLUE, RED, AMBER, GREY = "#3b76c9", "#c8452f", "#b07a10", "#7a8594"
+"""Middle tones, at least 3:1 against the light and the dark background."""
+
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_CONFIG = {"displayModeBar": False, "displaylogo": False, "responsive": True, "showTips": False}
+_HEIGHT_PX = 280
+
+
+def axis(title: str = "", **more: object) -> dict[str, object]:
+    """An axis with a thin grid that grows with its labels."""
+    heading = {"title": {"text": title, "standoff": 8, "font": {"size": 12}}} if title else {}
+    return (
+        {
+            "automargin": True,
+            "zeroline": False,
+            "gridcolor": GREY,
+            "gridwidth": 1,
+            "fixedrange": True,
+            "tickfont": {"size": 12},
+        }
+        | heading
+        | more
+    )
+
+
+def figure(traces: Sequence[Json], *, x: Json, y: Json, **layout: object) -> Json:
+    """A figure on a transparent background; the style sheet colours its text and grid."""
+    base: dict[str, object] = {
+        "height": _HEIGHT_PX,
+        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": _FONT, "size": 12, "color": GREY},
+        "hovermode": "closest",
+        "hoverlabel": {"bgcolor": "#1c2530", "bordercolor": "#1c2530", "font": {"color": "#ffffff", "family": _FONT}},
+        "showlegend": False,
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        "dragmode": False,
+        "xaxis": x,
+        "yaxis": y,
+    }
+    return {"data": list(traces), "layout": base | layout}
+
+
+def chart(
+    name: str, *, title: str, summary: str, state: State, drawn: Json | None, alternative: Component
+) -> Component:
+    """A chart under its heading.
+
+    Parameters
+    ----------
+    name : unique on the page.
+    summary : what the chart shows, in a sentence with its main figures; also the text that replaces the picture.
+    drawn : a Plotly figure; None where the state has no value.
+    alternative : table of the same figures.
+    """
+    if not state.has_value or drawn is None:
+        return html.Section([html.H2(title), notice(state)], className="panel")
+    graph = dcc.Graph(id=f"chart-{name}", figure=dict(drawn), config=_CONFIG, className="chart")
+    picture = html.Div(graph, role="img", **{"aria-label": f"{title}. {summary}"})
+    table = html.Details([html.Summary("Figures as a table"), alternative])
+    return html.Section([html.H2(title), html.P(summary, className="summary"), picture, table], className="panel")
