@@ -1,0 +1,1 @@
+"""The star schema of daily risk: a fact table and two dimensions, for tools of business intelligence."""

@@ -1,0 +1,1 @@
+"""Tables in SQL: SQLite by default, PostgreSQL and MariaDB or MySQL by URL."""
