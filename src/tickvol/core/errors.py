@@ -9,6 +9,7 @@ TickvolError
     ├── InputError          a file, frame or row that cannot be read
     │   └── CorruptFile     bytes that do not match their checksum
     ├── SchemaMismatch      features of a schema other than the reader's
+    ├── KeyConflict         a row whose key is stored with other values
     ├── NotEnoughData       too few rows, positives or events for an honest result
     ├── SuspectedLeak       a result too good to be true
     ├── TrackingUnavailable MLflow cannot be reached
@@ -74,6 +75,10 @@ class CorruptFile(InputError):
 
 class SchemaMismatch(WorkError):
     """Features of a schema other than the reader's."""
+
+
+class KeyConflict(WorkError):
+    """A row whose key is stored with other values, in a table that is only appended to."""
 
 
 class NotEnoughData(WorkError):
