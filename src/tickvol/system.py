@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from tickvol.bus.topics import TopicSpec
+    from tickvol.pages.states import State
     from tickvol.storage.delta.spec import TableSpec
 
 RunCommand = Callable[[Sequence[str]], tuple[int, str]]
@@ -147,21 +148,21 @@ class RequestHandler(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A page of the dashboard.
+    """A page of the dashboard, a function of its address and of what is stored.
 
     Attributes
     ----------
     path : last part of its address, such as risk.
     about : what the page shows, in a sentence.
-    layout : builds the page from what is stored now.
-    callbacks : registers what the page does when a control changes; takes the Dash app.
+    layout : builds the content below the page's title; takes the query of the address. Called at each refresh.
+    state : what a reader must know before opening the page: whether anything is stored, stale or unreadable.
     """
 
     path: str
     title: str
     about: str
-    layout: Callable[[], "Component"]
-    callbacks: Callable[[Any], None] | None = None
+    layout: Callable[[Mapping[str, str]], "Component"]
+    state: Callable[[], "State"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from tickvol.pages.aria import aria
 from tickvol.pages.states import State, notice
 
 Json = Mapping[str, object]
@@ -13,7 +14,7 @@ BLUE, RED, AMBER, GREY = "#3b76c9", "#c8452f", "#b07a10", "#7a8594"
 """Middle tones, at least 3:1 against the light and the dark background."""
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_CONFIG = {"displayModeBar": False, "displaylogo": False, "responsive": True, "showTips": False}
+_CONFIG: dcc.Graph.Config = {"displayModeBar": False, "displaylogo": False, "responsive": True, "showTips": False}
 _HEIGHT_PX = 280
 
 
@@ -75,6 +76,6 @@ def chart(
     if not state.has_value or drawn is None:
         return html.Section([html.H2(title), notice(state)], className="panel")
     graph = dcc.Graph(id=f"chart-{name}", figure=dict(drawn), config=_CONFIG, className="chart")
-    picture = html.Div(graph, role="img", **{"aria-label": f"{title}. {summary}"})
+    picture = html.Div(graph, role="img", **aria(label=f"{title}. {summary}"))
     table = html.Details([html.Summary("Figures as a table"), alternative])
     return html.Section([html.H2(title), html.P(summary, className="summary"), picture, table], className="panel")

@@ -7,6 +7,7 @@ from typing import Literal
 from dash import html
 from dash.development.base_component import Component
 
+from tickvol.pages.aria import aria
 from tickvol.pages.numbers import age_text
 
 Kind = Literal["current", "stale", "unknown", "empty", "error"]
@@ -76,7 +77,7 @@ def badge(kind: Kind, word: str = "") -> Component:
 
 def signed_word(tone: str, sign: str, word: str) -> Component:
     """A word with a sign before it, so that colour is never the only signal."""
-    return html.Span([html.Span(sign, **{"aria-hidden": "true"}), f" {word}"], className=f"badge badge-{tone}")
+    return html.Span([html.Span(sign, **aria(hidden="true")), f" {word}"], className=f"badge badge-{tone}")
 
 
 def explanation(state: State) -> list[Component | str]:
@@ -88,5 +89,5 @@ def explanation(state: State) -> list[Component | str]:
 
 def notice(state: State) -> Component:
     """A box with a state in place of a chart, a table or a page; errors are announced."""
-    role = {"role": "alert"} if state.kind == "error" else {}
-    return html.Div([badge(state.kind), html.P(explanation(state))], className=f"notice notice-{state.kind}", **role)
+    role = "alert" if state.kind == "error" else "note"
+    return html.Div([badge(state.kind), html.P(explanation(state))], className=f"notice notice-{state.kind}", role=role)

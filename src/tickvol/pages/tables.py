@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from dash import html
 from dash.development.base_component import Component
 
+from tickvol.pages.aria import aria
+
 Cell = Component | str
 
 
@@ -31,8 +33,7 @@ def table(caption: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -
         for row in rows
     ]
     content = html.Table([html.Caption(caption, className="unseen"), html.Thead(header), html.Tbody(body)])
-    box = {"role": "region", "aria-label": caption, "tabIndex": "0"}
-    return html.Div(content, className="scroll-box", **box)
+    return html.Div(content, className="scroll-box", role="region", tabIndex="0", **aria(label=caption))
 
 
 def _align(head: Head) -> str:

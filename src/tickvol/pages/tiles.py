@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dash import html
 from dash.development.base_component import Component
 
+from tickvol.pages.aria import aria
 from tickvol.pages.states import State, badge, explanation
 
 
@@ -32,7 +33,7 @@ class Tile:
 
 def tile_row(label: str, tiles: Sequence[Tile]) -> Component:
     """Tiles beside each other, as a list with a label."""
-    return html.Ul([_component(tile) for tile in tiles], className="tiles", **{"aria-label": label})
+    return html.Ul([_component(tile) for tile in tiles], className="tiles", **aria(label=label))
 
 
 def _component(tile: Tile) -> Component:
