@@ -22,11 +22,6 @@ class WriterLock:
         self._depth = 0
         self._descriptor = -1
 
-    @property
-    def descriptor(self) -> int | None:
-        """Open file that holds the lock, None while it is not held; a process that inherits it shares the lock."""
-        return self._descriptor if self._depth else None
-
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the lock during the block.

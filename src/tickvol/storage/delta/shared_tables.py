@@ -49,7 +49,7 @@ RULE_COUNTS = TableSpec(
 
 QUARANTINE = TableSpec(
     name="quarantine",
-    about="A row that was rejected, with all rules that it broke.",
+    about="A row that was rejected, with all rules that it broke; rejected again under other rules it is another row.",
     columns=(
         Column("run_id", "text", "run that rejected the row", is_provenance=True),
         Column("table", "text", "table that it was meant for"),
@@ -59,7 +59,7 @@ QUARANTINE = TableSpec(
         Column("row", "text", "the row as JSON"),
         Column("ingestion_batch_id", "text", "batch in bronze that it came with", optional=True, is_provenance=True),
     ),
-    key=("table", "row_sha256"),
+    key=("table", "row_sha256", "rules"),
     append_only=True,
 )
 
