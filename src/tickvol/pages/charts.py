@@ -62,7 +62,7 @@ def figure(traces: Sequence[Json], *, x: Json, y: Json, **layout: object) -> Jso
 
 
 def chart(
-    name: str, *, title: str, summary: str, state: State, drawn: Json | None, alternative: Component
+    name: str, *, title: str, summary: str, state: State, drawn: Json | None, alternative: Component | None
 ) -> Component:
     """A chart under its heading.
 
@@ -70,8 +70,7 @@ def chart(
     ----------
     name : unique on the page.
     summary : what the chart shows, in a sentence with its main figures; also the text that replaces the picture.
-    drawn : a Plotly figure; None where the state has no value.
-    alternative : table of the same figures.
+    drawn, alternative : a Plotly figure, and a table of the same figures; None where the state has no value.
     """
     if not state.has_value or drawn is None:
         return html.Section([html.H2(title), notice(state)], className="panel")

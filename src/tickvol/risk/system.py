@@ -1,9 +1,9 @@
 """The risk system as it registers with the host programs."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tickvol.system import System
+from tickvol.system import Page, System
 
 if TYPE_CHECKING:
     from tickvol.storage.delta.spec import TableSpec
@@ -15,4 +15,10 @@ def _tables() -> "Sequence[TableSpec]":
     return RISK_TABLES
 
 
-RISK = System(name="risk", tables=_tables)
+def _pages(config: Any) -> Sequence[Page]:
+    from tickvol.risk.pages.registration import risk_pages
+
+    return risk_pages(config, config.dashboard.stale_after_h)
+
+
+RISK = System(name="risk", tables=_tables, pages=_pages)

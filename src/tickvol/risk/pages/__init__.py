@@ -1,0 +1,1 @@
+"""Pages of the risk system: market risk, and health of the pipeline."""

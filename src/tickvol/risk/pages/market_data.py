@@ -1,0 +1,111 @@
+"""The risk figures of one product, as the page of market risk reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tickvol.pages.states import State, unknown, worst
+from tickvol.risk.pages.readings import Clock, Reading, Readings
+from tickvol.risk.tables import ANOMALIES, BACKTEST, EPISODES, RISK
+
+DEFAULT_METHOD = "fhs"
+METHODS = {
+    "fhs": "Filtered historical",
+    "roll": "Rolling historical",
+    "ewma": "EWMA, normal",
+    "garch": "GARCH(1,1), normal",
+}
+_DAILY = (
+    "product_id",
+    "day",
+    "close",
+    "simple_return",
+    "log_return",
+    "vol_30_annual",
+    "drawdown",
+    "max_drawdown",
+    "var_95_fhs",
+    "es_95_fhs",
+    "worst_daily_loss",
+    "reason",
+)
+_NO_REASON = "This figure is not known for the newest day."
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRisk:
+    """What is stored of all products.
+
+    Attributes
+    ----------
+    daily, anomalies, backtest, episodes : of all products; of the backtest the newest day of each.
+    """
+
+    daily: Reading
+    anomalies: Reading
+    backtest: Reading
+    episodes: Reading
+
+    @classmethod
+    def read(cls, readings: Readings) -> "MarketRisk":
+        """Read the tables of the page."""
+        return cls(
+            daily=readings.read(RISK.name, columns=_DAILY),
+            anomalies=readings.read(ANOMALIES.name),
+            backtest=_newest(readings.read(BACKTEST.name)),
+            episodes=readings.read(EPISODES.name),
+        )
+
+    def of(self, product: str) -> "MarketRisk":
+        """The same of one product."""
+        return MarketRisk(*(reading.of(product_id=product) for reading in self._readings()))
+
+    def _readings(self) -> Sequence[Reading]:
+        return self.daily, self.anomalies, self.backtest, self.episodes
+
+    def state(self, clock: Clock) -> State:
+        """State of the newest figures."""
+        missing = [state for reading in self._readings() if (state := reading.missing) is not None]
+        errors = [state for state in missing if state.kind == "error"]
+        if errors or self.daily.missing:
+            return worst(errors or missing)
+        return clock.state_of_day(str(self.daily.rows["day"].max()))
+
+
+def _newest(backtest: Reading) -> Reading:
+    if backtest.missing:
+        return backtest
+    newest = pl.col("as_of_day") == pl.col("as_of_day").max().over("product_id", "method")
+    return Reading(backtest.rows.filter(newest))
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """A figure of the newest day, with its state.
+
+    Attributes
+    ----------
+    day : "" where there are no rows.
+    """
+
+    value: float | None
+    day: str
+    state: State
+
+
+def newest(daily: Reading, column: str, clock: Clock) -> Newest:
+    """A column's value on the newest day: stale, or unknown with the reason that the row gives."""
+    if daily.missing:
+        return Newest(None, "", daily.missing)
+    row = daily.rows.row(-1, named=True)
+    value = row[column]
+    if value is None:
+        return Newest(None, row["day"], unknown(row["reason"] or _NO_REASON))
+    return Newest(float(value), row["day"], clock.state_of_day(row["day"]))
+
+
+def mean_of(daily: Reading, column: str) -> float | None:
+    """Mean over the days on which the column is known."""
+    known = daily.rows[column].drop_nulls()
+    return None if known.is_empty() else float(known.to_numpy().mean())

@@ -1,0 +1,213 @@
+"""Page of the pipeline's health: the runs, their durations, their rules, and the log of all steps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+from dash import html
+from dash.development.base_component import Component
+
+from tickvol.pages.charts import BLUE, RED, axis, chart, figure
+from tickvol.pages.numbers import NONE, count, duration, utc_text
+from tickvol.pages.states import State, notice
+from tickvol.pages.tables import Cell, Head, table
+from tickvol.pages.tiles import tile_row
+from tickvol.risk.pages.market_tables import panel
+from tickvol.risk.pages.pipeline_data import SHOWN_RUNS, PipelineHealth, run_state
+from tickvol.risk.pages.pipeline_tiles import pipeline_tiles, status_word
+from tickvol.risk.pages.readings import Clock, Readings
+
+PATH = "pipeline"
+_SHOWN_ROWS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinePage:
+    """The page of the pipeline's health.
+
+    Attributes
+    ----------
+    system : name of the system whose runs are shown.
+    """
+
+    readings: Readings
+    system: str
+    clock: Clock
+
+    def state(self) -> State:
+        """State of the newest run."""
+        return PipelineHealth.read(self.readings, self.system).state(self.clock)
+
+    def layout(self, _query: Mapping[str, str]) -> Component:
+        """The content of the page."""
+        health = PipelineHealth.read(self.readings, self.system)
+        return html.Div(
+            [
+                html.H2("Key figures", className="unseen"),
+                tile_row("Key figures of the pipeline", pipeline_tiles(health, self.clock)),
+                html.Div([_durations(health, self.clock), _step_panel(health)], className="charts"),
+                _audit_panel(health),
+                html.Div([_rule_panel(health), _gap_panel(health)], className="charts"),
+            ]
+        )
+
+
+def _durations(health: PipelineHealth, clock: Clock) -> Component:
+    title = "Duration of each run"
+    last = health.last_run()
+    if last is None:
+        missing = health.logs.missing or State("unknown", "No run has ended yet.")
+        return chart("durations", title=title, summary="", state=missing, drawn=None, alternative=None)
+    recent = health.runs.tail(SHOWN_RUNS)
+    bars = [_bars(recent, "success", BLUE, ""), _bars(recent, "failed", RED, "/")]
+    seconds = recent["duration_s"].to_list()
+    summary = (
+        f"The last {len(recent)} runs by their start: shortest {duration(min(seconds))}, longest "
+        f"{duration(max(seconds))}; failed runs are hatched."
+    )
+    heads = (Head("Start (UTC)"), Head("Status"), Head("Duration", True))
+    cells: list[tuple[Cell, ...]] = [
+        (utc_text(row["started_us"]), status_word(row["status"]), duration(row["duration_s"]))
+        for row in recent.reverse().iter_rows(named=True)
+    ]
+    drawn = figure(
+        bars,
+        x=axis(type="category", showgrid=False, nticks=6),
+        y=axis("s", rangemode="tozero"),
+        showlegend=True,
+        barmode="overlay",
+    )
+    return chart(
+        "durations",
+        title=title,
+        summary=summary,
+        state=run_state(int(str(last["ended_us"])), clock),
+        drawn=drawn,
+        alternative=table(f"Durations of the last {len(cells)} runs", heads, cells),
+    )
+
+
+def _bars(runs: pl.DataFrame, status: str, colour: str, pattern: str) -> dict[str, object]:
+    is_of = [value == status for value in runs["status"].to_list()]
+    seconds = runs["duration_s"].to_list()
+    return {
+        "type": "bar",
+        "x": [utc_text(start, seconds=False) for start in runs["started_us"].to_list()],
+        "y": [value if shown else None for value, shown in zip(seconds, is_of, strict=True)],
+        "marker": {"color": colour, "pattern": {"shape": pattern}},
+        "name": status,
+        "hovertemplate": f"%{{x}} UTC<br>%{{y:.2f}} s<extra>{status}</extra>",
+    }
+
+
+def _step_panel(health: PipelineHealth) -> Component:
+    title = "Mean duration of each step"
+    if health.last_run() is None:
+        return panel(title, "", notice(health.logs.missing or State("unknown", "No run has ended yet.")))
+    steps = health.steps_of(health.runs.tail(SHOWN_RUNS)["run_id"].to_list())
+    means = (
+        steps.filter(pl.col("status") != "skipped")
+        .group_by("step", maintain_order=True)
+        .agg(
+            pl.len().alias("runs"),
+            pl.col("duration_s").mean(),
+            pl.col("duration_s").last().alias("last_s"),
+            pl.col("rows_read").last(),
+            (pl.col("status") == "failed").sum().alias("failures"),
+        )
+        .sort("duration_s", descending=True)
+    )
+    heads = (
+        Head("Step"),
+        Head("Mean", True),
+        Head("Newest", True),
+        Head("Rows read, newest", True),
+        Head("Times", True),
+        Head("Failures", True),
+    )
+    cells = [
+        (
+            row["step"],
+            duration(row["duration_s"]),
+            duration(row["last_s"]),
+            count(row["rows_read"]),
+            count(row["runs"]),
+            count(row["failures"]),
+        )
+        for row in means.iter_rows(named=True)
+    ]
+    summary = f"Over the last {min(len(health.runs), SHOWN_RUNS)} runs, the longest first."
+    return panel(title, summary, table(title, heads, cells))
+
+
+def _audit_panel(health: PipelineHealth) -> Component:
+    title = "Log of runs and steps"
+    if health.logs.missing:
+        return panel(title, "", notice(health.logs.missing))
+    newest = health.logs.rows.tail(_SHOWN_ROWS).reverse()
+    heads = (
+        Head("Start (UTC)"),
+        Head("Run"),
+        Head("Step"),
+        Head("Status"),
+        Head("Duration", True),
+        Head("Read", True),
+        Head("Written", True),
+        Head("Rejected", True),
+        Head("Message"),
+    )
+    cells: list[tuple[Cell, ...]] = [
+        (
+            utc_text(row["started_us"]),
+            html.Code(row["run_id"][-8:], title=row["run_id"]),
+            row["step"] + (f" (attempt {row['attempt']})" if row["attempt"] > 1 else ""),
+            status_word(row["status"]),
+            duration(row["duration_s"]),
+            count(row["rows_read"]),
+            count(row["rows_written"]),
+            count(row["rows_rejected"]),
+            html.Span(row["message"] or NONE, className="message"),
+        )
+        for row in newest.iter_rows(named=True)
+    ]
+    summary = f"The newest {len(cells)} of {len(health.logs.rows):,} entries. A run is named by the end of its id."
+    return panel(title, summary, table(title, heads, cells))
+
+
+def _rule_panel(health: PipelineHealth) -> Component:
+    title = "Rules of the newest run"
+    last = health.last_run()
+    if health.rules.missing or last is None:
+        return panel(title, "", notice(health.rules.missing or State("unknown", "No run has ended yet.")))
+    counts = (
+        health.rules.rows.filter(pl.col("run_id") == last["run_id"])
+        .group_by("table", "rule", "action", maintain_order=True)
+        .agg(pl.col("checked").sum(), pl.col("violated").sum())
+        .sort("violated", descending=True, maintain_order=True)
+    )
+    if counts.is_empty():
+        return panel(title, "", notice(State("unknown", "The newest run applied no rule.")))
+    heads = (Head("Rule"), Head("Table"), Head("Action"), Head("Checked", True), Head("Violated", True))
+    cells = [
+        (row["rule"], row["table"], row["action"], count(row["checked"]), count(row["violated"]))
+        for row in counts.iter_rows(named=True)
+    ]
+    broken = sum(1 for value in counts["violated"].to_list() if value)
+    summary = f"{broken} of {len(counts)} rules were broken; quarantine rejects the row, warn only counts it."
+    return panel(title, summary, table(title, heads, cells))
+
+
+def _gap_panel(health: PipelineHealth) -> Component:
+    title = "Unknown days"
+    if not health.has_coverage:
+        return panel(title, "", notice(health.coverage.missing or State("unknown")))
+    rows = health.coverage.rows
+    if rows.is_empty():
+        return panel(title, "Each day that was asked for is known, or was never traded.", html.Div())
+    heads = (Head("Day (UTC)"), Head("Product"), Head("State"), Head("Reason"))
+    newest = rows.sort("day", "product_id", descending=[True, False]).head(_SHOWN_ROWS)
+    cells = [
+        (row["day"], row["product_id"], row["state"], row["reason"] or NONE) for row in newest.iter_rows(named=True)
+    ]
+    summary = f"The newest {len(cells)} of {len(rows):,} days without a candle; `tickvol risk gaps` lists all."
+    return panel(title, summary, table(title, heads, cells))
