@@ -131,15 +131,15 @@ def postgresql():
     secret = directory / "password"
     secret.write_text(server.password)
     data = directory / "data"
+    options = ["--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "-U", USER, "-A", "scram-sha-256", f"--pwfile={secret}"]
     subprocess.run(
-        [*user, initdb, "-D", data, "--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "-U", USER, "-A", "scram-sha-256"]
-        + [f"--pwfile={secret}"],
+        [*user, initdb, "-D", data, *options],
         check=True,
         capture_output=True,
         cwd=directory,
     )
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "shared_buffers": "16MB"}
-    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    wanted = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "shared_buffers=16MB"]
+    settings = [part for setting in wanted for part in ("-c", setting)]
     command = [*user, str(Path(initdb).resolve().with_name("postgres")), "-D", data, "-p", str(server.port), *settings]
     yield from run_server(directory, command, server)
 
@@ -151,10 +151,10 @@ def mariadb(tmp_path_factory):
     install = program("mariadb-install-db", "mariadb-server")
     directory = tmp_path_factory.mktemp("mariadb")
     server = Server("mariadb", free_port(), secrets.token_urlsafe(12))
-    account = [f"--user={'root' if os.geteuid() == 0 else ''}"] if os.geteuid() == 0 else []
+    account = ["--user=root"] if os.geteuid() == 0 else []
+    options = ["--no-defaults", f"--datadir={directory}/data", "--innodb-log-file-size=8M", *account]
     subprocess.run(
-        [install, "--no-defaults", f"--datadir={directory}/data", "--innodb-log-file-size=8M", "--skip-test-db"]
-        + ["--auth-root-authentication-method=normal", *account],
+        [install, *options, "--skip-test-db", "--auth-root-authentication-method=normal"],
         check=True,
         capture_output=True,
         cwd=directory,
@@ -167,18 +167,15 @@ def mariadb(tmp_path_factory):
         command = [
             *as_user(None),
             mariadbd,
-            "--no-defaults",
-            f"--datadir={directory}/data",
+            *options,
             f"--socket={short}/socket",
             f"--pid-file={directory}/pid",
             f"--init-file={start}",
             f"--port={server.port}",
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
-            "--innodb-log-file-size=8M",
             "--innodb-buffer-pool-size=16M",
             "--innodb-flush-log-at-trx-commit=0",
-            *account,
         ]
         yield from run_server(directory, command, server)
 

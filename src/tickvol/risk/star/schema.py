@@ -4,10 +4,11 @@ import sqlalchemy as sa
 
 from tickvol.risk.tables import ANOMALIES, RISK
 from tickvol.storage.delta.spec import Column
-from tickvol.storage.warehouse.columns import CONVENTION, name_type, one_or_zero, sql_column, sql_table
+from tickvol.storage.warehouse.columns import CONVENTION, flag_column, name_type, sql_column, sql_table
 
 METADATA = sa.MetaData(naming_convention=CONVENTION)
 
+_LENGTHS = {"source": 16, "direction": 8, "severity": 16}
 _ANOMALY_NAMES = ("z_trailing", "z_full", "is_anomaly", "is_anomaly_full", "direction", "severity")
 
 FIGURES: tuple[Column, ...] = tuple(
@@ -43,7 +44,7 @@ dim_calendar = sql_table(
     sa.Column("year", sa.SmallInteger, nullable=False, comment="calendar year"),
     sa.Column("weekday", sa.SmallInteger, nullable=False, comment="1 Monday to 7 Sunday"),
     sa.Column("weekday_name", name_type(9), nullable=False, comment="English name"),
-    sa.Column("is_month_end", sa.SmallInteger, one_or_zero("is_month_end"), nullable=False, comment="0 or 1"),
+    flag_column("is_month_end", "whether it is the last day of its month"),
     comment="One day, from the first day with a fact to one year after the last.",
 )
 
@@ -52,7 +53,7 @@ fact_risk_daily = sql_table(
     "fact_risk_daily",
     sa.Column("asset_key", sa.SmallInteger, sa.ForeignKey(dim_asset.c.asset_key), primary_key=True),
     sa.Column("date_key", sa.Integer, sa.ForeignKey(dim_calendar.c.date_key), primary_key=True),
-    *(sql_column(column) for column in (*FIGURES, *ANOMALY_FIGURES)),
+    *(sql_column(column, length=_LENGTHS.get(column.name)) for column in (*FIGURES, *ANOMALY_FIGURES)),
     comment="The risk figures of a product on one complete day; null where unknown.",
     by_key=True,
 )

@@ -23,8 +23,8 @@ CONVENTION = {
 }
 """Names of constraints, the same in all databases."""
 
+_IS_FLAG = "is_flag"
 _TYPES: dict[str, type[TypeEngine[int]] | type[TypeEngine[float]]] = {
-    "bool": sa.SmallInteger,
     "int16": sa.SmallInteger,
     "int32": sa.Integer,
     "int64": sa.BigInteger,
@@ -48,10 +48,14 @@ def sql_table(
     comment : what one row stands for.
     by_key : whether SQLite stores the rows in the order of their key, which serves facts.
     """
+    # MariaDB does not take the name of a constraint within the definition of a column.
+    flags = [column.name for column in columns if column.info.get(_IS_FLAG)]
+    checks = [sa.CheckConstraint(f"{flag} IN (0, 1)", name=flag) for flag in flags]
     return sa.Table(
         name,
         metadata,
         *columns,
+        *checks,
         comment=comment,
         sqlite_with_rowid=not by_key,
         mysql_engine="InnoDB",
@@ -60,17 +64,25 @@ def sql_table(
     )
 
 
-def sql_column(column: Column) -> sa.Column[Any]:
-    """The SQL column of a column of the lake, with its meaning and unit as comment."""
+def sql_column(column: Column, *, length: int | None = None) -> sa.Column[Any]:
+    """The SQL column of a column of the lake, with its meaning and unit as comment.
+
+    Parameters
+    ----------
+    length : of a text, if it is limited, such as that of a name by which reports are grouped.
+    """
     comment = f"{column.about} [{column.unit}]" if column.unit else column.about
-    kind = sa.Text if column.type == "text" else _TYPES[column.type]
-    checks = [one_or_zero(column.name)] if column.type == "bool" else []
-    return sa.Column(column.name, kind, *checks, nullable=column.optional, comment=comment)
+    if column.type == "bool":
+        return flag_column(column.name, comment, optional=column.optional)
+    text = name_type(length) if length else sa.Text()
+    return sa.Column(
+        column.name, text if column.type == "text" else _TYPES[column.type](), nullable=column.optional, comment=comment
+    )
 
 
-def one_or_zero(name: str) -> sa.CheckConstraint:
-    """The constraint of a flag."""
-    return sa.CheckConstraint(f"{name} IN (0, 1)", name=name)
+def flag_column(name: str, comment: str, *, optional: bool = False) -> sa.Column[Any]:
+    """A column that holds 0 or 1; a table of `sql_table` refuses other numbers."""
+    return sa.Column(name, sa.SmallInteger, nullable=optional, comment=f"{comment}: 1 or 0", info={_IS_FLAG: True})
 
 
 def canonical(column: sa.ColumnElement[Any], value: object) -> Value:
@@ -79,21 +91,32 @@ def canonical(column: sa.ColumnElement[Any], value: object) -> Value:
     Raises
     ------
     WorkError
-        If it is of another type, a float is NaN or infinite, or a text holds a NUL character.
+        If it is of another type or too large for it, null in a column that must not be, NaN or infinite, or a text with
+        a NUL character.
     """
-    if value is None:
-        return None
     kind = column.type
+    if value is None and getattr(column, "nullable", True):
+        return None
     if isinstance(kind, sa.Float) and isinstance(value, int | float) and math.isfinite(value):
         return float(value) + 0.0  # -0.0 + 0.0 is 0.0
-    if isinstance(kind, sa.Integer) and isinstance(value, int):
+    if isinstance(kind, sa.Integer) and isinstance(value, int) and -_limit(kind) <= value < _limit(kind):
         return int(value)
-    if isinstance(kind, sa.String) and isinstance(value, str) and "\0" not in value:
+    if isinstance(kind, sa.String) and isinstance(value, str) and "\0" not in value and _fits(kind, value):
         return value
     if isinstance(kind, sa.Date) and isinstance(value, date):
         return value
     rule = "a finite number" if isinstance(kind, sa.Float) else f"a value of type {kind}"
-    raise WorkError(f"{getattr(column, 'table', '')}.{getattr(column, 'name', '')}: {value!r}: must be {rule} or null")
+    where = f"{getattr(column, 'table', '')}.{getattr(column, 'name', '')}"
+    raise WorkError(f"{where}: {value!r}: must be {rule}{' or null' if getattr(column, 'nullable', True) else ''}")
+
+
+def _fits(kind: sa.String, value: str) -> bool:
+    return kind.length is None or len(value) <= kind.length
+
+
+def _limit(kind: sa.Integer) -> int:
+    bits = 16 if isinstance(kind, sa.SmallInteger) else 64 if isinstance(kind, sa.BigInteger) else 32
+    return 1 << (bits - 1)
 
 
 def ensure_tables(connection: sa.Connection, metadata: sa.MetaData) -> None:

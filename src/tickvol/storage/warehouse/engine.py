@@ -144,7 +144,7 @@ def open_database(url: str, *, setting: str, timeout_s: float = 10.0) -> Iterato
         If the URL is malformed, of another kind of database, or its driver is not installed.
     """
     parsed = _parsed(url, setting)
-    engine = _engine(parsed, timeout_s)
+    engine = _engine(_with_driver(parsed), timeout_s)
     try:
         yield Database(
             setting=setting,
@@ -173,13 +173,18 @@ def _parsed(url: str, setting: str) -> sa.URL:
         raise ConfigError(
             f"{setting}: {_place(parsed)}: needs {needed}, which is not installed: pip install '{_EXTRAS[needed]}'"
         )
-    # SQLAlchemy's mysql dialect speaks with both servers, its mariadb dialect with MariaDB alone.
-    return parsed.set(drivername=f"{'mysql' if backend == 'mariadb' else backend}+{needed}")
+    return parsed
+
+
+def _with_driver(url: sa.URL) -> sa.URL:
+    """The URL with our driver; SQLAlchemy's mysql dialect speaks with both servers, its mariadb dialect with one."""
+    backend = url.drivername.partition("+")[0]
+    return url.set(drivername=f"{'mysql' if backend == 'mariadb' else backend}+{_DRIVERS[backend]}")
 
 
 def _place(url: sa.URL) -> str:
     bare = sa.URL.create(
-        url.get_backend_name(), username=url.username, host=url.host, port=url.port, database=url.database
+        url.drivername.partition("+")[0], username=url.username, host=url.host, port=url.port, database=url.database
     )
     return bare.render_as_string(hide_password=True)
 
