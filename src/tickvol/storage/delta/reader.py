@@ -115,6 +115,11 @@ class TableReader:
             digests["/".join(f"{name}={value}" for name, value in row.items())] = content_digest(self.spec, content)
         return digests
 
+    def rows(self) -> int:
+        """Number of rows of the newest version."""
+        table = opened(self.path)
+        return 0 if table is None else int(table.count())
+
     def files(self) -> int:
         """Number of files of the newest version."""
         table = opened(self.path)
