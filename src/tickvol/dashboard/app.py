@@ -84,7 +84,8 @@ def build_app(
 
     @server.after_request
     def finish(response: Response) -> Response:
-        if response.mimetype == "text/html" and request.path.strip("/") not in {"", *by_path}:
+        is_page = response.status_code == 200 and response.mimetype == "text/html"
+        if is_page and request.path.strip("/") not in {"", *by_path}:
             response.status_code = 404
         return secure(response)
 

@@ -6,7 +6,8 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from tickvol.pages.aria import aria
-from tickvol.pages.states import State, notice
+from tickvol.pages.panels import panel
+from tickvol.pages.states import State
 
 Json = Mapping[str, object]
 
@@ -18,47 +19,45 @@ _CONFIG: dcc.Graph.Config = {"displayModeBar": False, "displaylogo": False, "res
 _HEIGHT_PX = 280
 
 
-def axis(title: str = "", **more: object) -> dict[str, object]:
-    """An axis with a thin grid that grows with its labels."""
-    heading = {"title": {"text": title, "standoff": 8, "font": {"size": 12}}} if title else {}
-    return (
-        {
-            "automargin": True,
-            "zeroline": False,
-            "gridcolor": GREY,
-            "gridwidth": 1,
-            "fixedrange": True,
-            "tickfont": {"size": 12},
-        }
-        | heading
-        | more
-    )
+def axis(**more: object) -> dict[str, object]:
+    """An axis with a thin grid."""
+    look = {"zeroline": False, "gridcolor": GREY, "gridwidth": 1, "fixedrange": True, "tickfont": {"size": 12}}
+    return look | more
 
 
-def figure(traces: Sequence[Json], *, x: Json, y: Json, **layout: object) -> Json:
-    """A figure on a transparent background; the style sheet colours its text and grid."""
+def figure(
+    traces: Sequence[Json], *, x: Json, y: Json, unit: str = "", notes: Sequence[Json] = (), **layout: object
+) -> Json:
+    """A figure on a transparent background; the style sheet colours its text and grid.
+
+    Parameters
+    ----------
+    unit : of the vertical axis, written above it.
+    notes : annotations.
+    """
     base: dict[str, object] = {
         "height": _HEIGHT_PX,
-        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
+        # Fixed: margins that grow with labels and legend may not settle on a narrow screen.
+        "margin": {"l": 58, "r": 10, "t": 34, "b": 30, "autoexpand": False},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": _FONT, "size": 12, "color": GREY},
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": "#1c2530", "bordercolor": "#1c2530", "font": {"color": "#ffffff", "family": _FONT}},
         "showlegend": False,
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "itemclick": False,
-            "itemdoubleclick": False,
-        },
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
+        | {"itemclick": False, "itemdoubleclick": False},
         "dragmode": False,
         "xaxis": x,
         "yaxis": y,
+        "annotations": [_unit(unit), *notes] if unit else list(notes),
     }
     return {"data": list(traces), "layout": base | layout}
+
+
+def _unit(unit: str) -> Json:
+    place = {"x": 0, "xref": "paper", "xanchor": "right", "xshift": -6, "y": 1, "yref": "paper", "yanchor": "bottom"}
+    return place | {"yshift": 8, "text": unit, "showarrow": False, "font": {"size": 12}}
 
 
 def chart(
@@ -72,9 +71,9 @@ def chart(
     summary : what the chart shows, in a sentence with its main figures; also the text that replaces the picture.
     drawn, alternative : a Plotly figure, and a table of the same figures; None where the state has no value.
     """
-    if not state.has_value or drawn is None:
-        return html.Section([html.H2(title), notice(state)], className="panel")
+    if drawn is None or alternative is None:
+        return panel(title, summary, state=state)
     graph = dcc.Graph(id=f"chart-{name}", figure=dict(drawn), config=_CONFIG, className="chart")
     picture = html.Div(graph, role="img", **aria(label=f"{title}. {summary}"))
     table = html.Details([html.Summary("Figures as a table"), alternative])
-    return html.Section([html.H2(title), html.P(summary, className="summary"), picture, table], className="panel")
+    return panel(title, summary, [picture, table], state)

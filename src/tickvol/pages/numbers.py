@@ -54,6 +54,15 @@ def count(value: int | None) -> str:
     return NONE if value is None else f"{value:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "day"), counted(1200, "day")
+    ('1 day', '1,200 days')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def decimal(value: float | None, decimals: int = 2) -> str:
     """A number without a unit; a dash for null."""
     return NONE if value is None else f"{value:,.{decimals}f}".replace("-", MINUS)

@@ -13,10 +13,11 @@ Cell = Component | str
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A column's heading; numbers are aligned to the right."""
+    """A column's heading; numbers are aligned to the right, long texts wrap."""
 
     label: str
     is_number: bool = False
+    wraps: bool = False
 
 
 def table(caption: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -> Component:
@@ -37,7 +38,7 @@ def table(caption: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -
 
 
 def _align(head: Head) -> str:
-    return "number" if head.is_number else "words"
+    return "number" if head.is_number else "wraps" if head.wraps else "words"
 
 
 def _cell(head: Head, cell: Cell, number: int) -> Component:

@@ -20,6 +20,7 @@ class Tile:
     of : what the figure describes, such as a day, with the time zone.
     age : time since then, as text.
     note : further lines below the figure.
+    is_bad : whether the figure itself is bad news, such as a failed run.
     """
 
     label: str
@@ -29,11 +30,12 @@ class Tile:
     of: str = ""
     age: str = ""
     note: Sequence[Component | str] = ()
+    is_bad: bool = False
 
 
 def tile_row(label: str, tiles: Sequence[Tile]) -> Component:
     """Tiles beside each other, as a list with a label."""
-    return html.Ul([_component(tile) for tile in tiles], className="tiles", **aria(label=label))
+    return html.Ul([_component(tile) for tile in tiles], className=f"tiles tiles-{len(tiles)}", **aria(label=label))
 
 
 def _component(tile: Tile) -> Component:
@@ -48,7 +50,7 @@ def _component(tile: Tile) -> Component:
         lines.append(html.P(list(tile.note), className="tile-note"))
     if tile.of:
         lines.append(html.P(_when(tile), className="tile-when"))
-    return html.Li(lines, className=f"tile tile-{tile.state.kind}")
+    return html.Li(lines, className=f"tile tile-{'error' if tile.is_bad else tile.state.kind}")
 
 
 def _when(tile: Tile) -> list[Component | str]:

@@ -11,7 +11,7 @@ from tickvol.pages.aria import aria
 from tickvol.pages.states import State, notice
 from tickvol.pages.tiles import tile_row
 from tickvol.risk.pages.market_data import MarketRisk
-from tickvol.risk.pages.market_tables import anomaly_panel, method_panel, ranking_panel
+from tickvol.risk.pages.market_tables import anomaly_panel, correlation_panel, method_panel, ranking_panel
 from tickvol.risk.pages.market_tiles import market_tiles, no_such_product
 from tickvol.risk.pages.price_charts import price_charts
 from tickvol.risk.pages.readings import Clock, Readings
@@ -36,7 +36,7 @@ class MarketPage:
 
     def state(self) -> State:
         """State of the newest figures of all products."""
-        return MarketRisk.read(self.readings).state(self.clock)
+        return MarketRisk.read(self.readings).state(self.products, self.clock)
 
     def layout(self, query: Mapping[str, str]) -> Component:
         """The content for the product of the query."""
@@ -53,9 +53,10 @@ class MarketPage:
                 html.H2(f"{product}: key figures", className="unseen"),
                 tile_row(f"Key figures of {product}", market_tiles(product, data, self.clock)),
                 html.Div(charts, className="charts"),
-                method_panel(data),
+                method_panel(data, self.clock),
+                ranking_panel(market, self.products),
                 html.Div(
-                    [anomaly_panel(data, self.z_threshold), ranking_panel(market, self.products)], className="charts"
+                    [anomaly_panel(data, self.z_threshold), correlation_panel(market, self.clock)], className="charts"
                 ),
             ]
         )

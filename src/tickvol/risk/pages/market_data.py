@@ -1,13 +1,13 @@
 """The risk figures of one product, as the page of market risk reads them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from tickvol.pages.states import State, unknown, worst
 from tickvol.risk.pages.readings import Clock, Reading, Readings
-from tickvol.risk.tables import ANOMALIES, BACKTEST, EPISODES, RISK
+from tickvol.risk.tables import ANOMALIES, BACKTEST, CORRELATION, EPISODES, RISK
 
 DEFAULT_METHOD = "fhs"
 METHODS = {
@@ -40,12 +40,14 @@ class MarketRisk:
     Attributes
     ----------
     daily, anomalies, backtest, episodes : of all products; of the backtest the newest day of each.
+    correlation : of each two products, on the newest day.
     """
 
     daily: Reading
     anomalies: Reading
     backtest: Reading
     episodes: Reading
+    correlation: Reading
 
     @classmethod
     def read(cls, readings: Readings) -> "MarketRisk":
@@ -53,31 +55,39 @@ class MarketRisk:
         return cls(
             daily=readings.read(RISK.name, columns=_DAILY),
             anomalies=readings.read(ANOMALIES.name),
-            backtest=_newest(readings.read(BACKTEST.name)),
+            backtest=_newest(readings.read(BACKTEST.name), "as_of_day", "product_id", "method"),
             episodes=readings.read(EPISODES.name),
+            correlation=_newest(readings.read(CORRELATION.name), "day"),
         )
 
     def of(self, product: str) -> "MarketRisk":
         """The same of one product."""
-        return MarketRisk(*(reading.of(product_id=product) for reading in self._readings()))
+        daily, anomalies, backtest, episodes = (reading.of(product_id=product) for reading in self._of_products())
+        return MarketRisk(daily, anomalies, backtest, episodes, self.correlation)
 
-    def _readings(self) -> Sequence[Reading]:
+    def _of_products(self) -> Sequence[Reading]:
         return self.daily, self.anomalies, self.backtest, self.episodes
 
-    def state(self, clock: Clock) -> State:
-        """State of the newest figures."""
-        missing = [state for reading in self._readings() if (state := reading.missing) is not None]
-        errors = [state for state in missing if state.kind == "error"]
-        if errors or self.daily.missing:
-            return worst(errors or missing)
-        return clock.state_of_day(str(self.daily.rows["day"].max()))
+    def state(self, products: Sequence[str], clock: Clock) -> State:
+        """The worst state of the newest figures of some products, and of the tables."""
+        readings = (*self._of_products(), self.correlation)
+        if errors := [reading.missing for reading in readings if reading.missing and reading.error]:
+            return errors[0]
+        if self.daily.missing:
+            return self.daily.missing
+        return worst(_named(product, self.of(product).daily, clock) for product in products)
 
 
-def _newest(backtest: Reading) -> Reading:
-    if backtest.missing:
-        return backtest
-    newest = pl.col("as_of_day") == pl.col("as_of_day").max().over("product_id", "method")
-    return Reading(backtest.rows.filter(newest))
+def _named(product: str, daily: Reading, clock: Clock) -> State:
+    state = daily.missing or clock.state_of_day(daily.rows["day"][-1])
+    return replace(state, text=f"{product}: {state.text}") if state.text else state
+
+
+def _newest(reading: Reading, day: str, *of: str) -> Reading:
+    if reading.missing:
+        return reading
+    newest = pl.col(day).max().over(of) if of else pl.col(day).max()
+    return Reading(reading.rows.filter(pl.col(day) == newest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Page of the pipeline's health: the runs, their durations, their rules, and the log of all steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -8,17 +8,17 @@ from dash import html
 from dash.development.base_component import Component
 
 from tickvol.pages.charts import BLUE, RED, axis, chart, figure
-from tickvol.pages.numbers import NONE, count, duration, utc_text
-from tickvol.pages.states import State, notice
+from tickvol.pages.numbers import NONE, count, counted, duration, utc_text
+from tickvol.pages.panels import panel
+from tickvol.pages.states import State, signed_word
 from tickvol.pages.tables import Cell, Head, table
 from tickvol.pages.tiles import tile_row
-from tickvol.risk.pages.market_tables import panel
-from tickvol.risk.pages.pipeline_data import SHOWN_RUNS, PipelineHealth, run_state
+from tickvol.risk.pages.pipeline_data import SHOWN_RUNS, WHOLE_RUN, PipelineHealth, run_state
 from tickvol.risk.pages.pipeline_tiles import pipeline_tiles, status_word
-from tickvol.risk.pages.readings import Clock, Readings
+from tickvol.risk.pages.readings import Clock, Readings, Row
 
 PATH = "pipeline"
-_SHOWN_ROWS = 60
+_SHOWN_ROWS, _TICKS = 60, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,9 @@ def _durations(health: PipelineHealth, clock: Clock) -> Component:
     ]
     drawn = figure(
         bars,
-        x=axis(type="category", showgrid=False, nticks=6),
-        y=axis("s", rangemode="tozero"),
+        x=axis(type="category", showgrid=False, **_ticks(recent["started_us"].to_list())),
+        y=axis(rangemode="tozero"),
+        unit="s",
         showlegend=True,
         barmode="overlay",
     )
@@ -81,10 +82,16 @@ def _durations(health: PipelineHealth, clock: Clock) -> Component:
         "durations",
         title=title,
         summary=summary,
-        state=run_state(int(str(last["ended_us"])), clock),
+        state=run_state(last["ended_us"], clock),
         drawn=drawn,
         alternative=table(f"Durations of the last {len(cells)} runs", heads, cells),
     )
+
+
+def _ticks(starts_us: Sequence[int]) -> dict[str, object]:
+    shown = starts_us[:: -(-len(starts_us) // _TICKS)]
+    labels = [utc_text(start, seconds=False) for start in shown]
+    return {"tickvals": labels, "ticktext": [label[5:10] for label in labels], "tickangle": 0}
 
 
 def _bars(runs: pl.DataFrame, status: str, colour: str, pattern: str) -> dict[str, object]:
@@ -103,7 +110,7 @@ def _bars(runs: pl.DataFrame, status: str, colour: str, pattern: str) -> dict[st
 def _step_panel(health: PipelineHealth) -> Component:
     title = "Mean duration of each step"
     if health.last_run() is None:
-        return panel(title, "", notice(health.logs.missing or State("unknown", "No run has ended yet.")))
+        return panel(title, "", state=health.logs.missing or State("unknown", "No run has ended yet."))
     steps = health.steps_of(health.runs.tail(SHOWN_RUNS)["run_id"].to_list())
     means = (
         steps.filter(pl.col("status") != "skipped")
@@ -143,7 +150,7 @@ def _step_panel(health: PipelineHealth) -> Component:
 def _audit_panel(health: PipelineHealth) -> Component:
     title = "Log of runs and steps"
     if health.logs.missing:
-        return panel(title, "", notice(health.logs.missing))
+        return panel(title, "", state=health.logs.missing)
     newest = health.logs.rows.tail(_SHOWN_ROWS).reverse()
     heads = (
         Head("Start (UTC)"),
@@ -154,31 +161,33 @@ def _audit_panel(health: PipelineHealth) -> Component:
         Head("Read", True),
         Head("Written", True),
         Head("Rejected", True),
-        Head("Message"),
+        Head("Message", wraps=True),
     )
-    cells: list[tuple[Cell, ...]] = [
-        (
-            utc_text(row["started_us"]),
-            html.Code(row["run_id"][-8:], title=row["run_id"]),
-            row["step"] + (f" (attempt {row['attempt']})" if row["attempt"] > 1 else ""),
-            status_word(row["status"]),
-            duration(row["duration_s"]),
-            count(row["rows_read"]),
-            count(row["rows_written"]),
-            count(row["rows_rejected"]),
-            html.Span(row["message"] or NONE, className="message"),
-        )
-        for row in newest.iter_rows(named=True)
-    ]
+    cells = [_logged(row) for row in newest.iter_rows(named=True)]
     summary = f"The newest {len(cells)} of {len(health.logs.rows):,} entries. A run is named by the end of its id."
     return panel(title, summary, table(title, heads, cells))
+
+
+def _logged(row: Row) -> tuple[Cell, ...]:
+    is_whole = row["step"] == WHOLE_RUN
+    attempt = f" (attempt {row['attempt']})" if row["attempt"] > 1 else ""
+    counts = (row["rows_read"], row["rows_written"], row["rows_rejected"])
+    return (
+        utc_text(row["started_us"]),
+        html.Code(row["run_id"][-8:], title=row["run_id"]),
+        html.Strong("whole run") if is_whole else row["step"] + attempt,
+        status_word(row["status"]),
+        duration(row["duration_s"]),
+        *(NONE if is_whole else count(number) for number in counts),
+        html.Span(row["message"] or NONE, className="message"),
+    )
 
 
 def _rule_panel(health: PipelineHealth) -> Component:
     title = "Rules of the newest run"
     last = health.last_run()
     if health.rules.missing or last is None:
-        return panel(title, "", notice(health.rules.missing or State("unknown", "No run has ended yet.")))
+        return panel(title, "", state=health.rules.missing or State("unknown", "No run has ended yet."))
     counts = (
         health.rules.rows.filter(pl.col("run_id") == last["run_id"])
         .group_by("table", "rule", "action", maintain_order=True)
@@ -186,10 +195,10 @@ def _rule_panel(health: PipelineHealth) -> Component:
         .sort("violated", descending=True, maintain_order=True)
     )
     if counts.is_empty():
-        return panel(title, "", notice(State("unknown", "The newest run applied no rule.")))
-    heads = (Head("Rule"), Head("Table"), Head("Action"), Head("Checked", True), Head("Violated", True))
-    cells = [
-        (row["rule"], row["table"], row["action"], count(row["checked"]), count(row["violated"]))
+        return panel(title, "", state=State("unknown", "The newest run applied no rule."))
+    heads = (Head("Rule"), Head("Action"), Head("Checked", True), Head("Violated", True), Head("Table"))
+    cells: list[tuple[Cell, ...]] = [
+        (row["rule"], row["action"], count(row["checked"]), _violations(row["violated"]), row["table"])
         for row in counts.iter_rows(named=True)
     ]
     broken = sum(1 for value in counts["violated"].to_list() if value)
@@ -197,17 +206,24 @@ def _rule_panel(health: PipelineHealth) -> Component:
     return panel(title, summary, table(title, heads, cells))
 
 
+def _violations(number: int) -> Cell:
+    return signed_word("stale", "▲", count(number)) if number else count(number)
+
+
 def _gap_panel(health: PipelineHealth) -> Component:
     title = "Unknown days"
     if not health.has_coverage:
-        return panel(title, "", notice(health.coverage.missing or State("unknown")))
+        return panel(title, "", state=health.coverage.missing or State("unknown"))
     rows = health.coverage.rows
     if rows.is_empty():
-        return panel(title, "Each day that was asked for is known, or was never traded.", html.Div())
-    heads = (Head("Day (UTC)"), Head("Product"), Head("State"), Head("Reason"))
+        return panel(title, "Each day that was asked for is known, or was never traded.")
+    heads = (Head("Day (UTC)"), Head("Product"), Head("State"), Head("Reason", wraps=True))
     newest = rows.sort("day", "product_id", descending=[True, False]).head(_SHOWN_ROWS)
     cells = [
         (row["day"], row["product_id"], row["state"], row["reason"] or NONE) for row in newest.iter_rows(named=True)
     ]
-    summary = f"The newest {len(cells)} of {len(rows):,} days without a candle; `tickvol risk gaps` lists all."
+    summary: list[Component | str] = [
+        f"The newest {len(cells)} of {counted(len(rows), 'day')}. All: ",
+        html.Code("tickvol risk gaps"),
+    ]
     return panel(title, summary, table(title, heads, cells))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tickvol.pages.states import State
-from tickvol.risk.pages.readings import Clock, Reading, Readings
+from tickvol.risk.pages.readings import Clock, Reading, Readings, Row
 from tickvol.risk.tables import COVERAGE
 from tickvol.storage.delta.shared_tables import PIPELINE_LOGS, QUARANTINE, RULE_COUNTS
 
@@ -24,7 +24,7 @@ class PipelineHealth:
 
     Attributes
     ----------
-    logs : of this system, oldest first.
+    logs : of this system, oldest first; the row of a whole run after those of its steps.
     coverage : days of which nothing is known.
     """
 
@@ -39,7 +39,7 @@ class PipelineHealth:
         """Read the tables of the page."""
         logs = readings.read(PIPELINE_LOGS.name, where=pl.col("system") == system)
         if not logs.error:
-            logs = Reading(logs.rows.sort("ended_us", "run_id", "attempt"))
+            logs = Reading(logs.rows.sort("run_id", pl.col("step") == WHOLE_RUN, "ended_us", "attempt"))
         coverage = readings.read(COVERAGE.name, columns=("product_id", "day", "state", "reason"))
         unknown = coverage if coverage.missing else Reading(coverage.rows.filter(pl.col("state").is_in(UNKNOWN_STATES)))
         return cls(
@@ -59,7 +59,7 @@ class PipelineHealth:
         """Rows of the steps of some runs."""
         return self.logs.rows.filter(pl.col("run_id").is_in(list(run_ids)), pl.col("step") != WHOLE_RUN)
 
-    def last_run(self) -> dict[str, object] | None:
+    def last_run(self) -> Row | None:
         """Row of the newest run that ended."""
         return None if self.logs.missing or self.runs.is_empty() else self.runs.row(-1, named=True)
 
@@ -72,7 +72,7 @@ class PipelineHealth:
             return State("unknown", "No run has ended yet.")
         if last["status"] == "failed":
             return State("error", f"The newest run failed: {last['message']}")
-        return run_state(int(str(last["ended_us"])), clock)
+        return run_state(last["ended_us"], clock)
 
 
 def run_state(ended_us: int, clock: Clock) -> State:

@@ -1,13 +1,24 @@
 """Tiles of the page of the pipeline's health."""
 
+from dataclasses import replace
+
+import polars as pl
 from dash.development.base_component import Component
 
-from tickvol.pages.numbers import age_text, count, duration, duration_parts, utc_text
-from tickvol.pages.states import State, signed_word
+from tickvol.pages.numbers import age_text, count, counted, duration, duration_parts, utc_text
+from tickvol.pages.panels import CURRENT
+from tickvol.pages.states import State, signed_word, unreadable
 from tickvol.pages.tiles import Tile
 from tickvol.risk.pages.pipeline_data import SHOWN_RUNS, PipelineHealth, run_state
-from tickvol.risk.pages.readings import Clock, Reading
+from tickvol.risk.pages.readings import Clock, Row
 
+_LABELS = (
+    "Status of the newest run",
+    "Records processed by it",
+    "Duration of a run",
+    "Unknown days",
+    "Rows in quarantine",
+)
 _STATUS_SIGNS = {"success": "✓", "failed": "✕", "skipped": "↷"}
 
 
@@ -17,82 +28,72 @@ def status_word(status: str) -> Component:
 
 
 def pipeline_tiles(health: PipelineHealth, clock: Clock) -> list[Tile]:
-    """Status, records and duration of the newest run, unknown days, rejected rows."""
-    return [*_run_tiles(health, clock), _unknown_days(health), _quarantine(health)]
-
-
-def _run_tiles(health: PipelineHealth, clock: Clock) -> list[Tile]:
-    labels = ("Status of the newest run", "Records processed by the newest run", "Mean duration of a run")
+    """Status, records and duration of the newest run, unknown days, rejected rows; each as the newest run left it."""
     last = health.last_run()
     if last is None:
         missing = health.logs.missing or State("unknown", "No run has ended yet.")
-        return [Tile(label=label, state=missing) for label in labels]
-    ended_us = int(str(last["ended_us"]))
-    state = run_state(ended_us, clock)
-    of, age = f"ended {utc_text(ended_us, seconds=False)} UTC", age_text(clock.age_s(ended_us))
-    steps = health.steps_of([str(last["run_id"])])
-    read, written, rejected = (int(steps[name].sum()) for name in ("rows_read", "rows_written", "rows_rejected"))
+        return [Tile(label=label, state=missing) for label in _LABELS]
+    steps = health.steps_of([last["run_id"]])
     recent = health.runs.tail(SHOWN_RUNS)
-    done = recent["duration_s"].to_numpy()
-    mean_step = health.steps_of(recent["run_id"].to_list())["duration_s"].drop_nulls().to_numpy()
-    value, unit = duration_parts(float(done.mean()))
-    step_note = f"; of a step {duration(float(mean_step.mean()))}" if len(mean_step) else ""
+    tiles = (
+        _status(last, recent),
+        _records(steps),
+        _durations(recent, health.steps_of(recent["run_id"].to_list())),
+        _unknown_days(health),
+        _quarantine(health, last["run_id"]),
+    )
+    return [_dated(tile, last["ended_us"], clock) for tile in tiles]
+
+
+def _dated(tile: Tile, ended_us: int, clock: Clock) -> Tile:
+    state = run_state(ended_us, clock) if tile.state.has_value else tile.state
+    of = f"after the run of {utc_text(ended_us, seconds=False)} UTC"
+    return replace(tile, state=state, of=of, age=age_text(clock.age_s(ended_us)))
+
+
+def _status(last: Row, recent: pl.DataFrame) -> Tile:
+    status = last["status"]
     failed = recent["status"].to_list().count("failed")
-    return [
-        Tile(
-            label=labels[0],
-            state=state,
-            value=str(last["status"]),
-            of=of,
-            age=age,
-            note=[status_word(str(last["status"])), f" {failed} of the last {len(recent)} runs failed"],
-        ),
-        Tile(
-            label=labels[1],
-            state=state,
-            value=count(read),
-            unit="rows read",
-            of=of,
-            age=age,
-            note=[f"{count(written)} written, {count(rejected)} rejected, in {len(steps)} steps"],
-        ),
-        Tile(
-            label=labels[2],
-            state=state,
-            value=value,
-            unit=unit,
-            of=of,
-            age=age,
-            note=[f"Of the last {len(recent)} runs{step_note}"],
-        ),
-    ]
+    note = f"{failed} of the last {counted(len(recent), 'run')} failed"
+    return Tile(
+        label=_LABELS[0],
+        state=CURRENT,
+        value=f"{_STATUS_SIGNS.get(status, '?')} {status}",
+        note=[f"{last['message']}. {note}" if status == "failed" else note],
+        is_bad=status == "failed",
+    )
+
+
+def _records(steps: pl.DataFrame) -> Tile:
+    read, written, rejected = (int(steps[name].sum()) for name in ("rows_read", "rows_written", "rows_rejected"))
+    note = f"{count(written)} written, {count(rejected)} rejected, in {counted(len(steps), 'step')}"
+    return Tile(label=_LABELS[1], state=CURRENT, value=count(read), unit="rows read", note=[note])
+
+
+def _durations(runs: pl.DataFrame, steps: pl.DataFrame) -> Tile:
+    value, unit = duration_parts(float(runs["duration_s"].to_numpy().mean()))
+    worked = steps.filter(pl.col("status") != "skipped")["duration_s"].to_numpy()
+    of_step = f", {duration(float(worked.mean()))} for a step" if len(worked) else ""
+    note = f"Mean of the last {counted(len(runs), 'run')}{of_step}"
+    return Tile(label=_LABELS[2], state=CURRENT, value=value, unit=unit, note=[note])
 
 
 def _unknown_days(health: PipelineHealth) -> Tile:
-    label = "Unknown days"
+    label = _LABELS[3]
     if not health.has_coverage:
         return Tile(label=label, state=health.coverage.missing or State("unknown"))
     rows = health.coverage.rows
-    if rows.is_empty():
-        return Tile(label=label, state=State("current"), value="0", unit="days", note=["No gap in the candles"])
-    oldest, newest = rows["day"].min(), rows["day"].max()
-    note = f"{rows['product_id'].n_unique()} products, from {oldest!s} to {newest!s} (UTC)"
-    return Tile(label=label, state=State("current"), value=count(len(rows)), unit="days", note=[note])
+    note = "No gap in the candles"
+    if not rows.is_empty():
+        days = f"{rows['day'].min()!s} to {rows['day'].max()!s} (UTC)"
+        note = f"{', '.join(sorted(rows['product_id'].unique()))}: {days}"
+    return Tile(label=label, state=CURRENT, value=count(len(rows)), unit="days", note=[note])
 
 
-def _quarantine(health: PipelineHealth) -> Tile:
-    label = "Rows in quarantine"
+def _quarantine(health: PipelineHealth, run_id: str) -> Tile:
+    label = _LABELS[4]
     if health.quarantine.error:
-        return Tile(label=label, state=_missing(health.quarantine))
-    if health.logs.missing:
-        return Tile(label=label, state=health.logs.missing)
+        return Tile(label=label, state=unreadable(health.quarantine.error))
     rows = health.quarantine.rows
-    last = health.last_run()
-    own = 0 if last is None else rows["run_id"].to_list().count(last["run_id"])
-    note = f"{count(own)} by the newest run"
-    return Tile(label=label, state=State("current"), value=count(len(rows)), unit="rows", note=[note])
-
-
-def _missing(reading: Reading) -> State:
-    assert reading.missing is not None
-    return reading.missing
+    own = 0 if rows.is_empty() else rows["run_id"].to_list().count(run_id)
+    return Tile(label=label, state=CURRENT, value=count(len(rows)), unit="rows", note=[f"{count(own)} by this run"])

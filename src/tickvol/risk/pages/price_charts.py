@@ -6,7 +6,7 @@ import polars as pl
 from dash.development.base_component import Component
 
 from tickvol.pages.charts import BLUE, RED, axis, chart, figure
-from tickvol.pages.numbers import count, percent, price
+from tickvol.pages.numbers import count, counted, percent, price
 from tickvol.pages.states import State
 from tickvol.pages.tables import Head, table
 from tickvol.risk.pages.market_data import MarketRisk
@@ -53,7 +53,7 @@ def _price(product: str, data: MarketRisk, state: State) -> Component:
         title="Daily close",
         summary=summary,
         state=state,
-        drawn=figure([line], x=axis(showgrid=False), y=axis(quote, tickformat=",~r")),
+        drawn=figure([line], x=axis(showgrid=False), y=axis(tickformat=",~r"), unit=quote),
         alternative=table(f"Closes of the last {len(cells)} days", heads, cells),
     )
 
@@ -81,14 +81,14 @@ def _drawdown(data: MarketRisk, state: State) -> Component:
         first = deepest.row(0, named=True)
         end = f"recovered on {first['recovery_day']}" if first["recovery_day"] else "not recovered yet"
         summary = (
-            f"The deepest of {len(episodes)} falls below a peak is {percent(first['depth'], 1)}, from "
+            f"The deepest of {counted(len(episodes), 'fall')} below a peak is {percent(first['depth'], 1)}, from "
             f"{first['peak_day']} to {first['trough_day']}, {end}."
         )
         traces, alternative = [area, *_turning_points(deepest)], episode_table(deepest)
     drawn = figure(
         traces,
         x=axis(showgrid=False),
-        y=axis("% below the peak", ticksuffix="%"),
+        y=axis(ticksuffix="%"),
         showlegend=len(traces) > 1,
     )
     return chart(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -91,4 +92,5 @@ class Clock:
         return self.state(day_end_us(day))
 
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
+"""A row of a table by its columns."""

@@ -5,7 +5,7 @@ import polars as pl
 from dash.development.base_component import Component
 
 from tickvol.pages.charts import AMBER, BLUE, GREY, RED, axis, chart, figure
-from tickvol.pages.numbers import NONE, decimal, percent
+from tickvol.pages.numbers import NONE, counted, decimal, percent
 from tickvol.pages.states import State, unknown
 from tickvol.pages.tables import Head, table
 from tickvol.risk.pages.market_data import MarketRisk
@@ -44,18 +44,19 @@ def _distribution(data: MarketRisk, state: State) -> Component:
     marked = marked_anomalies(data)
     shapes, notes = _var_line(data)
     summary = (
-        f"{len(known):,} days: mean {percent(float(returns.mean()) / 100)}, standard deviation "
-        f"{percent(float(returns.std(ddof=1)) / 100, sign=False)}; {len(marked)} anomalies are marked below the bars."
+        f"{counted(len(known), 'day')}: mean {percent(float(returns.mean()) / 100)}, standard deviation "
+        f"{percent(float(returns.std(ddof=1)) / 100, sign=False)}; a diamond marks each anomaly ({len(marked)})."
     )
     quantiles = [(f"{100 * q:g}%", percent(float(np.quantile(returns, q)) / 100)) for q in _QUANTILES]
     drawn = figure(
         [bars, _marks(marked)],
-        x=axis("log return", ticksuffix="%", showgrid=False),
-        y=axis("days"),
+        x=axis(ticksuffix="%", showgrid=False),
+        y=axis(),
+        unit="days",
         showlegend=True,
         bargap=0,
         shapes=shapes,
-        annotations=notes,
+        notes=notes,
     )
     return chart(
         "returns",
@@ -139,13 +140,15 @@ def _z_scores(data: MarketRisk, state: State, threshold: float) -> Component:
         for level in (-threshold, threshold)
     ]
     summary = (
-        f"Against median and MAD of the 365 days before. {len(marked)} of {len(known):,} days lie beyond "
+        f"Against median and MAD of the 365 days before. {len(marked)} of {counted(len(known), 'day')} lie beyond "
         f"±{threshold:g}."
     )
+    reach = 1.1 * max(threshold, *(abs(value) for value in known["z_trailing"].to_list()))
     drawn = figure(
         [_points(calm, "day", GREY, "circle", 4), _points(marked, "anomaly", RED, "diamond", 9)],
         x=axis(showgrid=False),
-        y=axis("z"),
+        y=axis(range=[-reach, reach]),
+        unit="z",
         showlegend=True,
         shapes=lines,
     )
