@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-USER = "tickvol"
+USER = "tester"
 DIALECTS = ("sqlite", "postgresql", "mariadb")
 _DEADLINE_S = 60.0
 
@@ -161,7 +161,8 @@ def mariadb(tmp_path_factory):
     )
     start = directory / "start.sql"
     start.write_text(
-        f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{server.password}';\nGRANT ALL ON *.* TO '{USER}'@'%';\n"
+        f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{server.password}';\n"
+        f"GRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n"
     )
     with tempfile.TemporaryDirectory(prefix="tickvol-mariadb-") as short:  # the path of a socket has at most 107 bytes
         command = [

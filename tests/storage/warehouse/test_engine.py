@@ -106,7 +106,7 @@ def test_a_wrong_password_is_not_shown(request, dialect):
     server = request.getfixturevalue(dialect)
     with pytest.raises(WorkError) as error:
         answer(server.url("risk", password=WRITTEN))
-    assert "tickvol" in message_of(error)
+    assert "tester" in message_of(error)
 
 
 def test_a_password_that_a_driver_repeats_is_masked(monkeypatch):
