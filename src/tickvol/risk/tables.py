@@ -65,6 +65,7 @@ COVERAGE = TableSpec(
         ),
     ),
     key=("source", "product_id", "granularity_s", "day"),
+    follows_provenance=True,
 )
 
 SILVER = TableSpec(

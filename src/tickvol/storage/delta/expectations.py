@@ -182,10 +182,11 @@ def _rules_broken(rows: pl.DataFrame, rejecting: Sequence[tuple[str, pl.Series]]
     return rows.select(pl.concat_str(names, separator=",", ignore_nulls=True).alias("rules")).to_series()
 
 
-def count_rows(counts: Sequence[RuleCount], run_id: str, table: str) -> pl.DataFrame:
+def count_rows(counts: Sequence[RuleCount], run_id: str, table: str, *, attempt: int = 1) -> pl.DataFrame:
     """Counts as rows of the table `rule_counts`."""
     rows = [
-        (run_id, table, count.rule, count.product_id, count.action, count.checked, count.violated) for count in counts
+        (run_id, attempt, table, count.rule, count.product_id, count.action, count.checked, count.violated)
+        for count in counts
     ]
     return pl.DataFrame(rows, schema=polars_schema(RULE_COUNTS), orient="row")
 

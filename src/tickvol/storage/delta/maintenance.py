@@ -19,10 +19,11 @@ def vacuum(path: Path, retention_h: int) -> int:
     table = opened(path)
     if table is None:
         return 0
-    found = table.vacuum(retention_h, dry_run=True, enforce_retention_duration=False, full=True)
-    if not found:
-        return 0
-    return len(table.vacuum(retention_h, dry_run=False, enforce_retention_duration=False, full=True))
+    listed = table.vacuum(retention_h, dry_run=True, enforce_retention_duration=False, full=True)
+    found = [name for name in listed if (path / name).exists()]  # Delta lists deleted files until its log forgets them
+    if found:
+        table.vacuum(retention_h, dry_run=False, enforce_retention_duration=False, full=True)
+    return len(found)
 
 
 def restore(path: Path, version: int) -> None:

@@ -128,4 +128,4 @@ class TableReader:
     def size_bytes(self) -> int:
         """Size of the files of the newest version, in bytes; files of earlier versions are not counted."""
         table = opened(self.path)
-        return 0 if table is None else sum(Path(file).stat().st_size for file in table.file_uris())
+        return 0 if table is None else sum(table.get_add_actions(flatten=True)["size_bytes"].to_pylist())

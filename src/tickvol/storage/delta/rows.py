@@ -72,14 +72,14 @@ def key_text(spec: TableSpec, rows: pl.DataFrame) -> str:
 
 
 def difference(spec: TableSpec, rows: pl.DataFrame, stored: pl.DataFrame) -> Difference:
-    """Compare rows with stored rows by key; null equals null, provenance is ignored.
+    """Compare rows with stored rows by key; null equals null; columns that the table does not compare are ignored.
 
     Parameters
     ----------
     rows : checked rows.
-    stored : content columns of the table's rows, those with other keys included or not.
+    stored : compared columns of the table's rows, those with other keys included or not.
     """
-    content = [name for name in spec.content_names if name not in spec.key]
+    content = [name for name in spec.compared_names if name not in spec.key]
     known = stored.select(*spec.key, pl.col(content).name.prefix(_STORED), pl.lit(True).alias(_STORED))
     joined = rows.join(known, on=spec.key, how="left", maintain_order="left")
     is_new = joined[_STORED].is_null()

@@ -36,6 +36,7 @@ RULE_COUNTS = TableSpec(
     about="Rows of a run that one rule accepted and rejected, for one product; written also when all passed.",
     columns=(
         Column("run_id", "text", "run that applied the rule"),
+        Column("attempt", "int32", "number of the step's attempt in the run, from 1"),
         Column("table", "text", "table whose rows were checked"),
         Column("rule", "text", "name of the rule"),
         Column("product_id", "text", "product; empty: rows without a valid one"),
@@ -43,7 +44,7 @@ RULE_COUNTS = TableSpec(
         Column("checked", "int64", "rows that were checked"),
         Column("violated", "int64", "rows that broke the rule"),
     ),
-    key=("run_id", "table", "rule", "product_id"),
+    key=("run_id", "attempt", "table", "rule", "product_id"),
     append_only=True,
 )
 

@@ -36,6 +36,7 @@ class TableSpec:
     key : none of them optional.
     append_only : rows are never changed or deleted.
     partition_by : columns by whose values the files are divided.
+    follows_provenance : a row is also updated when nothing but its provenance differs.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TableSpec:
     key: tuple[str, ...]
     append_only: bool = False
     partition_by: tuple[str, ...] = ()
+    follows_provenance: bool = False
 
     def __post_init__(self) -> None:
         names = self.names
@@ -61,6 +63,11 @@ class TableSpec:
     def content_names(self) -> tuple[str, ...]:
         """Names of the columns that the digest covers."""
         return tuple(column.name for column in self.columns if not column.is_provenance)
+
+    @property
+    def compared_names(self) -> tuple[str, ...]:
+        """Names of the columns in which a row must differ from the stored one to be written."""
+        return self.names if self.follows_provenance else self.content_names
 
     def column(self, name: str) -> Column:
         """The column of a name."""

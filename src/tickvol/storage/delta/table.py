@@ -149,11 +149,11 @@ class LakeTable(TableReader):
         near = self._scan(table).filter(*(pl.col(name).is_between(*_bounds(rows[name])) for name in key))
         known = self._collect(near.select(key).join(rows.lazy().select(key), on=key, how="semi"), table)
         if known.is_empty():
-            return pl.DataFrame(schema=polars_schema(self.spec)).select(self.spec.content_names)
+            return pl.DataFrame(schema=polars_schema(self.spec)).select(self.spec.compared_names)
         return self._content(table, near.join(known.lazy(), on=key, how="semi"))
 
     def _content(self, table: DeltaTable, rows: pl.LazyFrame) -> pl.DataFrame:
-        return self._collect(rows.select(self.spec.content_names), table)
+        return self._collect(rows.select(self.spec.compared_names), table)
 
     def _check_keys_of_rows_that_stay(self, table: DeltaTable, rows: pl.DataFrame, chosen: Where) -> None:
         if chosen.columns <= set(self.spec.key):
@@ -225,6 +225,8 @@ class LakeTable(TableReader):
     def restore(self, version: int) -> None:
         """Make the rows of an earlier version the newest version; the versions in between stay readable.
 
+        The newest version itself makes no commit.
+
         Raises
         ------
         InputError
@@ -235,6 +237,8 @@ class LakeTable(TableReader):
         self._refuse_append_only("restore")
         with self._lock.held():
             self.read(version=version, columns=self.spec.key)
+            if version == self.version():
+                return
             with delta_errors(self.spec.name):
                 maintenance.restore(self.path, version)
 

@@ -1,0 +1,96 @@
+"""Fetch what the ledger does not know, one window of days after the other, and store every answer as it came."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tickvol.core.errors import WorkError
+from tickvol.exchange.coinbase_rest import CandleAnswer, CoinbaseRest
+from tickvol.risk.figures.calendar import day_text
+from tickvol.risk.pipeline.answers import ledgers_after, new_answers
+from tickvol.risk.pipeline.bronze import BronzeWriter
+from tickvol.risk.pipeline.context import GRANULARITY_S, RunContext
+from tickvol.risk.pipeline.ledger import DAY_US, days_to_ask, windows
+from tickvol.risk.tables import BRONZE
+from tickvol.storage.delta.run_log import StepReport
+
+FIRST_LISTING = 16_636
+"""2015-07-20, the first daily candle of BTC-USD: https://docs.cdp.coinbase.com/exchange/reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A span of days to fetch.
+
+    Attributes
+    ----------
+    first_day : since the epoch; None: by `risk.history_days`.
+    retry : also days that failed so recently that they would have to wait.
+    again : also days that are known.
+    """
+
+    products: Sequence[str]
+    first_day: int | None = None
+    retry: bool = False
+    again: bool = False
+
+
+def plan_windows(run: RunContext, asked: Asked) -> list[tuple[str, int, int]]:
+    """Windows to ask for: product, first and last day, inclusive."""
+    now_us = run.now_us()
+    today = now_us // DAY_US
+    history = run.config.history_days
+    first = asked.first_day if asked.first_day is not None else (today - history if history else FIRST_LISTING)
+    planned = []
+    ledgers = ledgers_after(run, run.source, new_answers(run), asked.products)
+    for product in asked.products:
+        entries = ledgers[product]
+        days = days_to_ask(
+            entries,
+            first_day=min(first, min(entries, default=first)),
+            today=today,
+            recheck_days=today - first if asked.again else run.config.recheck_days,
+            now_us=now_us,
+            retry=asked.retry or asked.again,
+        )
+        planned += [(product, start, end) for start, end in windows(days, run.config.window_days)]
+    return planned
+
+
+def ingest(run: RunContext, client: CoinbaseRest, asked: Asked, report: Callable[[str], None]) -> None:
+    """Fetch the windows and log the step.
+
+    Raises
+    ------
+    WorkError
+        If not one window got a good answer; what failed is stored all the same.
+    """
+    with run.log.step("ingest", table=BRONZE.name) as step:
+        planned, writer = plan_windows(run, asked), BronzeWriter(run)
+        problems: list[str] = []
+        try:
+            for product, first, last in planned:
+                answer = client.candles(product, GRANULARITY_S, first * GRANULARITY_S, last * GRANULARITY_S)
+                writer.add(answer, run.source)
+                _count(step, answer)
+                if answer.error:
+                    problems.append(
+                        f"{product} {day_text(first)} to {day_text(last)}: {answer.outcome}: {answer.error}"
+                    )
+                    report(problems[-1])
+        finally:
+            step.rows_written = writer.flush()
+        _conclude(step, len(planned), problems)
+
+
+def _count(step: StepReport, answer: CandleAnswer) -> None:
+    step.rows_read += 0 if answer.candles is None else len(answer.candles.rows)
+
+
+def _conclude(step: StepReport, planned: int, problems: Sequence[str]) -> None:
+    good = planned - len(problems)
+    step.message = f"{good} of {planned} windows, {step.rows_read:,} candles"
+    if problems:
+        step.message += f"; {problems[0]}" + (f" and {len(problems) - 1} more" if len(problems) > 1 else "")
+        step.has_failed = True
+    if planned and not good:
+        raise WorkError(step.message)
