@@ -116,14 +116,26 @@ class LogLost(WorkError):
 class RequestFailed(WorkError):
     """An HTTP request without a usable response; `place` is as much of its URL as may be shown.
 
-    `retry_after_s` is the wait that the server last asked for, 0 if it did not ask.
+    `retry_after_s` is the wait that the server last asked for, 0 if it did not ask; `status` that of the last response,
+    0 if there was none; `body` its body, if the rules of the call keep it.
     """
 
-    def __init__(self, place: str, attempts: int, reason: str, *, retry_after_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        place: str,
+        attempts: int,
+        reason: str,
+        *,
+        retry_after_s: float = 0.0,
+        status: int = 0,
+        body: bytes = b"",
+    ) -> None:
         self.place = place
         self.attempts = attempts
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.status = status
+        self.body = body
         made = f"{attempts} attempt{'' if attempts == 1 else 's'}, the last: " if attempts else ""
         super().__init__(f"{place}: {made}{reason}")
 

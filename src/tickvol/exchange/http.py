@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from math import inf
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +22,7 @@ from tickvol.exchange.http_rules import RETRY_STATUSES, Failure, HttpResponse, H
 
 if TYPE_CHECKING:
     from tickvol.exchange.http_session import Call, Headers, Parameters, Session
+    from tickvol.exchange.pacing import TokenBucket
 
 __all__ = ["RETRY_STATUSES", "HttpClient", "HttpResponse", "HttpRules", "status_text"]
 
@@ -35,6 +37,7 @@ class HttpClient:
 
     Parameters
     ----------
+    pacing : a bucket that clients may share; each attempt takes a token, and a 429 slows all of them down.
     clock : monotonic seconds. now_s : Unix time, for a `Retry-After` that is a date. sleep : sleeps for given seconds.
     random : uniform on [0, 1), for the jitter.
     """
@@ -43,12 +46,14 @@ class HttpClient:
         self,
         rules: HttpRules,
         *,
+        pacing: "TokenBucket | None" = None,
         clock: Callable[[], float] = time.monotonic,
         now_s: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._rules = rules
+        self._pacing = pacing
         self._clock = clock
         self._now_s = now_s
         self._sleep = sleep
@@ -107,12 +112,21 @@ class HttpClient:
             if isinstance(outcome, HttpResponse):
                 return outcome
             failure = outcome
+            if failure.status == HTTPStatus.TOO_MANY_REQUESTS and self._pacing is not None:
+                self._pacing.slow_down(failure.retry_after_s)
             logger.info("%s: attempt %d of %d: %s", place, attempts, rules.max_attempts, failure.reason)
             if failure.is_final or failure.retry_after_s > rules.max_retry_after_s:
                 break
             wait_s = max(backoff.next_wait_s(), failure.retry_after_s)
         reason = failure.reason + self._why_no_more(attempts, failure)
-        raise RequestFailed(place, attempts, reason, retry_after_s=failure.retry_after_s)
+        raise RequestFailed(
+            place,
+            attempts,
+            reason,
+            retry_after_s=failure.retry_after_s,
+            status=failure.status,
+            body=failure.body,
+        )
 
     def _why_no_more(self, attempts: int, failure: Failure) -> str:
         rules, asked_s = self._rules, failure.retry_after_s
@@ -136,8 +150,11 @@ class HttpClient:
             start_s = max(now_s, self._next_start_s)
             if start_s >= end_s:
                 return False
-            self._next_start_s = start_s + self._rules.min_interval_s
-        return self._wait(start_s - now_s, end_s)
+            wait_s = 0.0 if self._pacing is None else self._pacing.take(end_s - start_s, ahead_s=start_s - now_s)
+            if wait_s is None:
+                return False
+            self._next_start_s = start_s + wait_s + self._rules.min_interval_s
+        return self._wait(start_s + wait_s - now_s, end_s)
 
     def _opened(self) -> "Session":
         from tickvol.exchange.http_session import Session

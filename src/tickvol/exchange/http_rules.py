@@ -27,6 +27,7 @@ class HttpRules:
     max_body_bytes : of a body, decompressed.
     min_interval_s : between the starts of two attempts of a client, across calls and threads.
     reads_body : False returns as soon as the headers are complete, with an empty body.
+    keeps_failed_body : True reads the body of a retried status too, as far as it arrives, for `RequestFailed.body`.
     follow_redirects : up to 20 in an attempt.
     shows_path : True if errors and logs may name the path. Query and password are never shown.
     """
@@ -43,6 +44,7 @@ class HttpRules:
     max_body_bytes: int = 64_000_000
     min_interval_s: float = 0.0
     reads_body: bool = True
+    keeps_failed_body: bool = False
     follow_redirects: bool = False
     shows_path: bool = False
 
@@ -80,11 +82,14 @@ class Failure:
     reason : safe to show: without URL, headers or text from the server.
     retry_after_s : the wait that the server asks for, 0 if it does not.
     is_final : True if another attempt would fail in the same way.
+    status : of the response, 0 if none arrived. body : kept if the rules say so.
     """
 
     reason: str
     retry_after_s: float = 0.0
     is_final: bool = False
+    status: int = 0
+    body: bytes = b""
 
 
 def status_text(status: int) -> str:

@@ -1,5 +1,6 @@
 """One attempt of an HTTP call over httpx: send, receive within the limits, and give the reason of a failure."""
 
+import contextlib
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,9 @@ import httpx
 from tickvol.core.errors import RequestFailed
 from tickvol.exchange.http_rules import Failure, HttpResponse, HttpRules, status_text
 from tickvol.exchange.http_transport import END_S, DeadlineTransport
+
+_BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, httpx.RequestError)
+"""Errors of a connection, an answer or its decompression."""
 
 Headers = Mapping[str, str]
 Parameters = Mapping[str, str | int | float]
@@ -56,37 +60,45 @@ class Session:
         request = self._client.build_request(
             call.method, call.url, content=call.content, headers=headers, extensions={END_S: now_s + limit_s}
         )
+        status = 0
         try:
             response = self._client.send(request, stream=True)
+            status = response.status_code
             try:
                 return self._received(response)
             finally:
                 response.close()
         except httpcore.TimeoutException:
-            return Failure(f"no answer within {round(limit_s, 3):g} s")
+            return Failure(f"no answer within {round(limit_s, 3):g} s", status=status)
         except httpcore.LocalProtocolError:
-            return Failure("method or headers are not valid HTTP", is_final=True)
+            return Failure("method or headers are not valid HTTP", is_final=True, status=status)
         except httpx.RemoteProtocolError:
-            return Failure("Location is not a valid URL", is_final=True)
-        except (
-            httpcore.NetworkError,
-            httpcore.ProtocolError,
-            httpcore.UnsupportedProtocol,
-            httpx.RequestError,
-        ) as error:
-            return Failure(_cause(error))
+            return Failure("Location is not a valid URL", is_final=True, status=status)
+        except _BROKEN as error:
+            return Failure(_cause(error), status=status)
 
     def _received(self, response: httpx.Response) -> HttpResponse | Failure:
         rules, status = self._rules, response.status_code
         if status in rules.retry_statuses:
             asked_s = retry_after_s(response.headers.get("Retry-After", ""), self._now_s())
-            return Failure(status_text(status), retry_after_s=asked_s)
-        body = bytearray()
+            body = self._arrived(response) if rules.keeps_failed_body else b""
+            return Failure(status_text(status), retry_after_s=asked_s, status=status, body=body)
+        read = bytearray()
         for part in response.iter_bytes() if rules.reads_body else ():
-            body += part
-            if len(body) > rules.max_body_bytes:
-                return Failure(f"answer of more than {rules.max_body_bytes:,} bytes", is_final=True)
-        return HttpResponse(status, response.headers, bytes(body))
+            read += part
+            if len(read) > rules.max_body_bytes:
+                return Failure(f"answer of more than {rules.max_body_bytes:,} bytes", is_final=True, status=status)
+        return HttpResponse(status, response.headers, bytes(read))
+
+    def _arrived(self, response: httpx.Response) -> bytes:
+        """As much of a body as arrives whole, in time and within the limit of size."""
+        read = bytearray()
+        with contextlib.suppress(httpcore.TimeoutException, *_BROKEN):
+            for part in response.iter_bytes():
+                read += part[: self._rules.max_body_bytes - len(read)]
+                if len(read) >= self._rules.max_body_bytes:
+                    break
+        return bytes(read)
 
 
 def parse_url(url: str, params: Parameters | None = None) -> httpx.URL:
