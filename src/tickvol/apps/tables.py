@@ -68,9 +68,9 @@ def _tables(options: argparse.Namespace) -> int:
 def _misused(options: argparse.Namespace) -> list[str]:
     action = options.action
     problems = [
-        f"--{name.replace('_', '-')}: goes with {' and '.join(actions)} only"
+        f"--{name.replace('_', '-')}: goes with {', '.join(actions)} only"
         for name, actions in _OPTIONS.items()
-        if getattr(options, name) not in (None, False) and action not in actions
+        if (given := getattr(options, name)) is not None and given is not False and action not in actions
     ]
     if action in _ONE_TABLE and len(options.table) != 1:
         problems.append(f"TABLE: {len(options.table)} given: {action} takes exactly one")
@@ -100,7 +100,7 @@ def _list(lake: "Lake", tables: "Sequence[LakeTable]", options: argparse.Namespa
     ]
     if options.json:
         return _print_json(listed)
-    print(f"directory {lake.directory}; times in UTC; a table begins with its first row")
+    print(f"directory {lake.directory}")
     print(f"{'table':<34}{'version':>8}{'rows':>12}{'files':>7}{'MB':>10}")
     for row in listed:
         version = "-" if row["version"] is None else row["version"]
