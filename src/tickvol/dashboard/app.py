@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dash import Dash, Input, Output
+from dash import Dash, Input, Output, State, no_update, set_props
 from dash.development.base_component import Component
 from flask import Flask, Response, request
 
 from tickvol.dashboard import shell
 from tickvol.dashboard.headers import secure
+from tickvol.dashboard.patches import Content, Shown
 from tickvol.settings.dashboard import DashboardConfig
 from tickvol.system import Page
 
@@ -65,19 +66,26 @@ def build_app(
     app.layout = shell.frame(config.refresh_s)
     by_path = {page.path: page for page in pages}
 
+    shown = Shown()
+
     @app.callback(
-        Output("navigation", "children"),
-        Output("page", "children"),
+        Output("body", "children"),
+        Output("shown", "data"),
         Output("read-at", "children"),
         Input("address", "pathname"),
         Input("address", "search"),
         Input("refresh", "n_intervals"),
+        State("shown", "data"),
     )
-    def show(
-        path: str | None, query: str | None, _refreshes: int | None
-    ) -> tuple[list[Component], list[Component], str]:
+    def show(path: str | None, query: str | None, _refreshes: int | None, before: str | None) -> tuple[Any, str, str]:
         name = (path or "").strip("/")
-        return shell.navigation(pages, name), _content(by_path, path or "/", query or ""), shell.read_at(now_us())
+        content = Content.of(shell.body(pages, name, _content(by_path, path or "/", query or "")))
+        patches = shown.patches(before, content)
+        shown.keep(content)
+        for component, properties in (patches or {}).items():
+            set_props(component, dict(properties))
+        whole = no_update if patches is not None else content.nodes
+        return whole, content.digest, shell.read_at(now_us())
 
     server: Flask = app.server
     server.add_url_rule(HEALTH, "health", lambda: Response("ok\n", mimetype="text/plain"))

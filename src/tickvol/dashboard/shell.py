@@ -19,16 +19,19 @@ HOME = "tickvol"
 
 
 def frame(refresh_s: int) -> Component:
-    """The parts that stay while pages come and go; a callback fills `navigation`, `page` and `read-at`."""
+    """The parts that stay while pages come and go; a callback fills `body` and `read-at`.
+
+    `shown` holds the digest of the body's content.
+    """
     read_at_data: dict[str, Any] = {"data-refresh-s": str(refresh_s)}
     return html.Div(
         [
             dcc.Location(id="address"),
+            dcc.Store(id="shown"),
             dcc.Interval(id="refresh", interval=refresh_s * 1000),
             html.A("Skip to content", href="#content", className="skip"),
-            html.Header([html.Nav(id="navigation", **aria(label="Pages"))], className="top"),
             html.Div(id="contact", role="status", className="contact", hidden=True),
-            html.Main(html.Div(id="page"), id="content", tabIndex="-1"),
+            html.Div(id="body"),
             html.Footer(
                 [
                     html.Span(id="read-at", **read_at_data),
@@ -40,11 +43,21 @@ def frame(refresh_s: int) -> Component:
     )
 
 
-def navigation(pages: Sequence[Page], here: str) -> list[Component]:
-    """Links to all pages; the current one is marked."""
+def body(pages: Sequence[Page], here: str, content: Sequence[Component]) -> list[Component]:
+    """Navigation and content.
+
+    Parameters
+    ----------
+    here : path of the page.
+    """
+    navigation = html.Nav(_navigation(pages, here), **aria(label="Pages"))
+    return [html.Header(navigation, className="top"), html.Main(list(content), id="content", tabIndex="-1")]
+
+
+def _navigation(pages: Sequence[Page], here: str) -> Component:
     links = [_link(HOME, "/", here == "", "home")]
     links += [_link(page.title, f"/{page.path}", here == page.path, "") for page in pages]
-    return [html.Ul([html.Li(link) for link in links])]
+    return html.Ul([html.Li(link) for link in links])
 
 
 def _link(title: str, href: str, is_here: bool, name: str) -> Component:

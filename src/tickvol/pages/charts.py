@@ -21,8 +21,8 @@ _HEIGHT_PX = 280
 
 def axis(**more: object) -> dict[str, object]:
     """An axis with a thin grid."""
-    look = {"zeroline": False, "gridcolor": GREY, "gridwidth": 1, "fixedrange": True, "tickfont": {"size": 12}}
-    return look | more
+    ticks = {"ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)", "tickfont": {"size": 12}}
+    return {"zeroline": False, "gridcolor": GREY, "gridwidth": 1, "fixedrange": True} | ticks | more
 
 
 def figure(

@@ -128,7 +128,7 @@ def _step_panel(health: PipelineHealth) -> Component:
         Head("Step"),
         Head("Mean", True),
         Head("Newest", True),
-        Head("Rows read, newest", True),
+        Head("Rows read", True),
         Head("Times", True),
         Head("Failures", True),
     )
