@@ -1,0 +1,162 @@
+"""The simulated REST exchange: an HTTP/1.1 server on the loopback with both public APIs of Coinbase."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from typing import Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tickvol.simulator.rest.candles import candles, window_s
+from tickvol.simulator.rest.limits import LIMITED, RateLimit
+from tickvol.simulator.rest.market import Market
+from tickvol.simulator.rest.request_log import LoggedRequest, RequestLog
+from tickvol.simulator.rest.wire import Answer, Request, head, refusal
+
+
+class RestExchange:
+    """A server in a thread of its own, from `__enter__` to `__exit__`.
+
+    ::
+
+        with RestExchange(market, now_s=1_764_460_800.0) as server:
+            CoinbaseRest("exchange", base_url=server.url, rules=rules)
+            server.now_s += 86_400
+
+    Parameters
+    ----------
+    now_s : the exchange's clock, in s since the epoch: a moment, at which it stands until it is set, or a function.
+    limit : None answers every request.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        now_s: float | Callable[[], float] = time.time,
+        limit: RateLimit | None = None,
+        log: RequestLog | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self._market = market
+        self._now: Callable[[], float] = now_s if callable(now_s) else lambda: now_s
+        self._limit = limit
+        self.log = log or RequestLog()
+        self._address = (host, port)
+        self._server: _Server | None = None
+
+    @property
+    def now_s(self) -> float:
+        """The exchange's clock in s since the epoch; it stands still once it is set."""
+        return self._now()
+
+    @now_s.setter
+    def now_s(self, now_s: float) -> None:
+        self._now = lambda: now_s
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port, for both APIs."""
+        assert self._server is not None, "enter the server first"
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def __enter__(self) -> Self:
+        self._server = _Server(self._address, self)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.stop()
+        self._thread.join()
+        self.log.close()
+
+    def reply(self, target: str, no_cache: bool) -> Answer:
+        """Answer a request and log it."""
+        request, now_s = _request(target), self.now_s
+        answer = self._answer(request, now_s)
+        self.log.add(
+            LoggedRequest(
+                time_s=now_s,
+                arrived_s=time.monotonic(),
+                path=request.path,
+                query=dict(request.query),
+                product_id=request.product_id,
+                window_s=request.window_s,
+                status=answer.status,
+                rows=answer.rows,
+                faults=(),
+                no_cache=no_cache,
+            )
+        )
+        return answer
+
+    def _answer(self, request: Request, now_s: float) -> Answer:
+        if self._limit is not None and not self._limit.admits():
+            return refusal(request, 429, "RESOURCE_EXHAUSTED", LIMITED)
+        if request.path.endswith("/candles"):
+            return candles(self._market, request, now_s)
+        return refusal(request, 404, "NOT_FOUND", "NotFound")
+
+
+def _request(target: str) -> Request:
+    split = urlsplit(target)
+    query = dict(parse_qsl(split.query, keep_blank_values=True))
+    path = unquote(split.path)
+    _, _, rest = path.partition("/products/")
+    return Request(target, path, query, rest.split("/")[0] or query.get("product_id", ""), window_s(query))
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], exchange: RestExchange) -> None:
+        self.exchange = exchange
+        self.stopping = threading.Event()
+        self._open: set[socket.socket] = set()
+        super().__init__(address, _Handler)
+
+    def stop(self) -> None:
+        """Stop listening and close all connections."""
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+        for connection in tuple(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def process_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: object) -> None:
+        assert isinstance(request, socket.socket)
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hang up."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Send head and body in one write: two writes would wait for the client's delayed acknowledgement."""
+        exchange = self.server.exchange
+        answer = exchange.reply(self.path, "no-cache" in self.headers.get("Cache-Control", ""))
+        self.connection.sendall(head(answer, exchange.now_s) + answer.body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: the request log has it."""
