@@ -27,6 +27,10 @@ ANNUAL_VOL_ELSE = 0.8
 REGIME_VOLS = (0.6, 1.0, 1.9)
 """Volatility of the calm, the ordinary and the wild regime, relative to the product's own."""
 REGIME_NEXT = ((0.97, 0.03, 0.0), (0.02, 0.96, 0.02), (0.0, 0.06, 0.94))
+COMMON_WEIGHT = 0.8
+"""Weight of the shock that all products share; 0.64 is the correlation of two products in equal regimes."""
+REVERSION_HALF_LIFE_DAYS = 250.0
+"""Half-life of a price's distance from its trend, which keeps all seeds within a factor of a few of real prices."""
 DIGITS = 7
 """Significant digits of a price."""
 
@@ -137,8 +141,12 @@ def _drawn(product_id: str, seed: int) -> tuple[int, list[Bar]]:
     normals = _generator(seed, product_id, "normals").standard_normal((count, 4))
     vol = ANNUAL_VOLS.get(product_id, ANNUAL_VOL_ELSE) / np.sqrt(365) * _regimes(seed, product_id, count)
     start = _START_PRICES.get(product_id) or 10 ** (3 * (zlib.crc32(product_id.encode()) % 1000) / 1000)
-    trend = np.log(KNOWN_START_PRICES.get(product_id, start) / start) / (day_number(_TREND_DAY) - listed)
-    closes = significant(start * np.exp(np.cumsum(trend + vol * normals[:, 0])))
+    until = day_number(_TREND_DAY) - listed
+    trend = np.log(KNOWN_START_PRICES.get(product_id, start) / start) * np.minimum(np.arange(count) / until, 1)
+    skipped = listed - day_number(LISTED["BTC-USD"])
+    common = _generator(seed, "", "common").standard_normal(skipped + count)[skipped:]
+    shocks = vol * (COMMON_WEIGHT * common + np.sqrt(1 - COMMON_WEIGHT**2) * normals[:, 0])
+    closes = significant(start * np.exp(trend + _reverting(shocks)))
     opens = np.concatenate(([start], closes[:-1]))
     highs = significant(np.maximum(opens, closes) * np.exp(0.4 * vol * np.abs(normals[:, 1])))
     lows = significant(np.minimum(opens, closes) * np.exp(-0.4 * vol * np.abs(normals[:, 2])))
@@ -146,6 +154,14 @@ def _drawn(product_id: str, seed: int) -> tuple[int, list[Bar]]:
     volumes = significant(4e8 / closes * np.exp(0.5 * normals[:, 3] + np.log(vol / vol.mean())))
     columns = (opens, highs, lows, closes, volumes)
     return listed, [Bar(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _reverting(shocks: Floats) -> Floats:
+    decay, level, levels = 0.5 ** (1 / REVERSION_HALF_LIFE_DAYS), 0.0, []
+    for shock in shocks.tolist():
+        level = decay * level + shock
+        levels.append(level)
+    return np.array(levels)
 
 
 def _regimes(seed: int, product_id: str, count: int) -> Floats:
