@@ -1,9 +1,11 @@
 """The pages as their readers see them, in a real Chromium."""
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
 
+from tests.dashboard import screenshots
 from tests.dashboard.hosting import DESK, PHONE, Now, Visit, served
 from tests.risk.pages.stored import NEWEST_DAY, add_product, fill, lake_at
 from tickvol.storage.delta.shared_tables import PIPELINE_LOGS
@@ -184,6 +186,7 @@ def test_an_unreadable_table_is_an_error_and_the_page_stays_up(visit, tmp_path):
         opened = visit(address)
         page = opened.open("pipeline")
         assert "The table pipeline_logs cannot be read" in tile(page, "Status").inner_text()
+        assert "2 days" in tile(page, "Unknown days").inner_text()
         assert "HTTP 503" in page.get_by_role("region", name="Unknown days").inner_text()
         assert opened.open("risk").locator(".tile .badge-error").count() == 0
         assert opened.open("").locator(".card-state .badge-error").count() == 1
@@ -211,3 +214,10 @@ def test_a_page_says_when_the_dashboard_no_longer_answers(browser, filled):
         assert page.locator("#contact").is_hidden()
     page.get_by_text("No answer from the dashboard").wait_for()
     page.close()
+
+
+def test_pictures_for_the_documentation_are_small(monkeypatch, tmp_path, browser):
+    monkeypatch.setattr(screenshots, "chromium", lambda: nullcontext(browser))
+    paths = screenshots.take(tmp_path / "images")
+    assert [path.name for path in paths] == ["risk.png", "pipeline.png"]
+    assert all(20_000 < path.stat().st_size < 200_000 for path in paths)

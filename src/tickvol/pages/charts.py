@@ -16,7 +16,7 @@ BLUE, RED, AMBER, GREY = "#3b76c9", "#c8452f", "#b07a10", "#7a8594"
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _CONFIG: dcc.Graph.Config = {"displayModeBar": False, "displaylogo": False, "responsive": True, "showTips": False}
-_HEIGHT_PX = 280
+_HEIGHT_PX = 292
 
 
 def axis(**more: object) -> dict[str, object]:
@@ -38,7 +38,7 @@ def figure(
     base: dict[str, object] = {
         "height": _HEIGHT_PX,
         # Fixed: margins that grow with labels and legend may not settle on a narrow screen.
-        "margin": {"l": 58, "r": 10, "t": 34, "b": 30, "autoexpand": False},
+        "margin": {"l": 58, "r": 10, "t": 34, "b": 42, "autoexpand": False},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": _FONT, "size": 12, "color": GREY},

@@ -88,6 +88,7 @@ def explanation(state: State) -> list[Component | str]:
 
 
 def notice(state: State) -> Component:
-    """A box with a state in place of a chart, a table or a page; errors are announced."""
-    role = "alert" if state.kind == "error" else "note"
-    return html.Div([badge(state.kind), html.P(explanation(state))], className=f"notice notice-{state.kind}", role=role)
+    """A box with a state in place of a chart or a table."""
+    return html.Div(
+        [badge(state.kind), html.P(explanation(state))], className=f"notice notice-{state.kind}", role="note"
+    )

@@ -56,7 +56,7 @@ def _component(tile: Tile) -> Component:
 def _when(tile: Tile) -> list[Component | str]:
     parts: list[Component | str] = [tile.of]
     if tile.age:
-        parts.append(f" · {tile.age} old")
+        parts += [" · ", html.Span(f"{tile.age} old", className="tile-age")]
     if tile.state.kind == "stale":
         parts += [" ", badge("stale")]
     return parts

@@ -56,8 +56,7 @@ def _durations(health: PipelineHealth, clock: Clock) -> Component:
     title = "Duration of each run"
     last = health.last_run()
     if last is None:
-        missing = health.logs.missing or State("unknown", "No run has ended yet.")
-        return chart("durations", title=title, summary="", state=missing, drawn=None, alternative=None)
+        return chart("durations", title=title, summary="", state=health.no_run, drawn=None, alternative=None)
     recent = health.runs.tail(SHOWN_RUNS)
     bars = [_bars(recent, "success", BLUE, ""), _bars(recent, "failed", RED, "/")]
     seconds = recent["duration_s"].to_list()
@@ -110,7 +109,7 @@ def _bars(runs: pl.DataFrame, status: str, colour: str, pattern: str) -> dict[st
 def _step_panel(health: PipelineHealth) -> Component:
     title = "Mean duration of each step"
     if health.last_run() is None:
-        return panel(title, "", state=health.logs.missing or State("unknown", "No run has ended yet."))
+        return panel(title, "", state=health.no_run)
     steps = health.steps_of(health.runs.tail(SHOWN_RUNS)["run_id"].to_list())
     means = (
         steps.filter(pl.col("status") != "skipped")
@@ -186,8 +185,10 @@ def _logged(row: Row) -> tuple[Cell, ...]:
 def _rule_panel(health: PipelineHealth) -> Component:
     title = "Rules of the newest run"
     last = health.last_run()
-    if health.rules.missing or last is None:
-        return panel(title, "", state=health.rules.missing or State("unknown", "No run has ended yet."))
+    if last is None:
+        return panel(title, "", state=health.no_run)
+    if health.rules.missing:
+        return panel(title, "", state=health.rules.missing)
     counts = (
         health.rules.rows.filter(pl.col("run_id") == last["run_id"])
         .group_by("table", "rule", "action", maintain_order=True)

@@ -63,13 +63,16 @@ class PipelineHealth:
         """Row of the newest run that ended."""
         return None if self.logs.missing or self.runs.is_empty() else self.runs.row(-1, named=True)
 
+    @property
+    def no_run(self) -> State:
+        """State of figures of the newest run where there is none."""
+        return self.logs.missing or State("unknown", "No run has ended yet.")
+
     def state(self, clock: Clock) -> State:
         """State of the newest run: an error if it failed."""
-        if self.logs.missing:
-            return self.logs.missing
         last = self.last_run()
         if last is None:
-            return State("unknown", "No run has ended yet.")
+            return self.no_run
         if last["status"] == "failed":
             return State("error", f"The newest run failed: {last['message']}")
         return run_state(last["ended_us"], clock)

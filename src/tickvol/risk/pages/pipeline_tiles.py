@@ -31,8 +31,8 @@ def pipeline_tiles(health: PipelineHealth, clock: Clock) -> list[Tile]:
     """Status, records and duration of the newest run, unknown days, rejected rows; each as the newest run left it."""
     last = health.last_run()
     if last is None:
-        missing = health.logs.missing or State("unknown", "No run has ended yet.")
-        return [Tile(label=label, state=missing) for label in _LABELS]
+        absent = [Tile(label=label, state=health.no_run) for label in _LABELS]
+        return [*absent[:3], _unknown_days(health), _quarantine(health, "")] if health.logs.error else absent
     steps = health.steps_of([last["run_id"]])
     recent = health.runs.tail(SHOWN_RUNS)
     tiles = (

@@ -58,8 +58,8 @@ class Readings:
         try:
             return Reading(self._lake.table(table).read(where=where, columns=columns))
         except Exception as error:  # of the storage, of Delta and of Polars: the page shows it and the others stay up
-            logger.warning("table %s cannot be read: %s", table, error)
             reason = (str(error).splitlines() or [type(error).__name__])[0]
+            logger.warning("table %s cannot be read: %s", table, reason)
             return Reading(pl.DataFrame(), f"The table {table} cannot be read: {reason}")
 
 
