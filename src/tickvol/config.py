@@ -24,7 +24,7 @@ from tickvol.volatility.settings.profile import VolatilityConfig
 
 DEFAULT_CONFIG = Path("config.yaml")
 ENV_PREFIX = "TICKVOL_"
-_SECRET = re.compile("secr|passw|token|webhook|sasl", re.IGNORECASE)
+_SECRET = re.compile("secr|passw|token|webhook|sasl|database_url", re.IGNORECASE)
 """Matches names of keys that may hold a secret, which must not appear in a log, misspelt or not."""
 CONFIG_VARIABLE = "TICKVOL_CONFIG"
 NOT_CONFIGURATION = ("TICKVOL_DATA", "TICKVOL_NOTEBOOK_FEATURES", CONFIG_VARIABLE)
@@ -175,13 +175,25 @@ def _booleans(values: Mapping[str, object], prefix: str = "") -> list[tuple[str,
 
 
 def _written_secrets(values: Mapping[str, Any], path: Path) -> list[str]:
-    """Reject a webhook's secret in the file, which is shared and kept under version control."""
+    """Reject secrets in the file, which is shared and kept under version control."""
+    problems = []
+    if _value(values, "alerts", "webhook", "secret"):
+        problems.append(
+            f"alerts.webhook.secret: (not shown): must be empty in {path}; set {ENV_PREFIX}ALERTS__WEBHOOK__SECRET"
+        )
+    url = _value(values, "risk", "database_url")
+    if isinstance(url, str) and re.search("//[^/@]*:[^/@]+@", url):
+        problems.append(
+            f"risk.database_url: (not shown): must have no password in {path}; set {ENV_PREFIX}RISK__DATABASE_URL"
+        )
+    return problems
+
+
+def _value(values: Mapping[str, Any], *names: str) -> Any:
     place: Any = values
-    for name in ("alerts", "webhook", "secret"):
+    for name in names:
         place = place.get(name) if isinstance(place, dict) else None
-    if not place:
-        return []
-    return [f"alerts.webhook.secret: (not shown): must be empty in {path}; set {ENV_PREFIX}ALERTS__WEBHOOK__SECRET"]
+    return place
 
 
 def _not_json(error: SettingsError, variables: Mapping[str, str]) -> str:

@@ -32,6 +32,7 @@ class Step:
     takes_cause : whether the cause of the job is the last word of the command.
     nothing_to_do : gives the reason to skip the command, None to run it.
     location : where the result is, for steps without a command.
+    retries : number of times that a failed command is run again, after `retry_delay_s`, then twice that, and so on.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Step:
     takes_cause: bool = False
     nothing_to_do: Callable[[], str | None] | None = None
     location: str = ""
+    retries: int = 0
+    retry_delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

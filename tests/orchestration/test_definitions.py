@@ -47,6 +47,7 @@ def test_schedules_are_those_of_the_configuration(place: Path, monkeypatch: pyte
     assert {(each.job_name, each.cron_schedule, each.execution_timezone) for each in found} == {
         ("drift", "7 */2 * * 1-5", "Europe/Paris"),
         ("retrain", config().schedules.retrain_cron, "Europe/Paris"),
+        ("risk", config().risk.cron, "Europe/Paris"),
     }
     assert all(each.default_status is dg.DefaultScheduleStatus.RUNNING for each in found)
 

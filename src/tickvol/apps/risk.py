@@ -70,7 +70,9 @@ def _run(options: argparse.Namespace, config: "Config") -> int:
             raise UsageError(
                 f"--only: {options.only}: is a step of a run that fetches: not with --no-fetch, --simulate"
             )
-        return _finish(options, run_only(config, options.only, asked, _reports(options)))
+        end = run_only(config, options.only, asked, _reports(options))
+        _finish(options, end)
+        return 1 if end.is_blocked else 0
     if options.no_fetch and options.simulate:
         raise UsageError("--no-fetch, --simulate: must not be given together")
     return _finish(

@@ -41,7 +41,7 @@ class Commands:
         code = self.run([*words, "--config", str(self.config_path)], tell)
         return code, [shown, *last]
 
-    def materialize(self, context: Context, words: Sequence[str]) -> dg.MaterializeResult[None]:
+    def materialize(self, context: Context, words: Sequence[str], *, retries: int = 0) -> dg.MaterializeResult[None]:
         """Run a command and return the result of its success.
 
         Raises
@@ -51,7 +51,7 @@ class Commands:
         """
         code, output = self.follow(context, words)
         if code != 0:
-            raise dg.Failure("\n".join([f"exit code {code}", *output]), allow_retries=False)
+            raise dg.Failure("\n".join([f"exit code {code}", *output]), allow_retries=retries > 0)
         return dg.MaterializeResult(metadata={"command": output[0], "said": "\n".join(output[1:])})
 
 
@@ -62,11 +62,15 @@ def asset(step: Step, commands: Commands) -> dg.AssetsDefinition:
     if step.nothing_to_do is not None:
         return _skippable(step, step.nothing_to_do, commands)
 
-    @dg.asset(name=step.name, deps=step.after, description=step.about)
+    policy = None
+    if step.retries:
+        policy = dg.RetryPolicy(max_retries=step.retries, delay=step.retry_delay_s, backoff=dg.Backoff.EXPONENTIAL)
+
+    @dg.asset(name=step.name, deps=step.after, description=step.about, retry_policy=policy)
     def usual(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         if not step.command:
             return dg.MaterializeResult(metadata={"dataset": step.location})
-        return commands.materialize(context, step.command)
+        return commands.materialize(context, step.command, retries=step.retries)
 
     return usual
 

@@ -30,7 +30,7 @@ class GarchConfig(Section):
     """GARCH(1,1) forecasts; `refit_days` 0 leaves them out."""
 
     refit_days: Annotated[int, Field(ge=0)]
-    starts: PositiveInt
+    starts: Annotated[int, Field(ge=1, le=16)]
 
 
 class RiskConfig(Section):

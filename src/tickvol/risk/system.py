@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickvol.system import Page, System
+from tickvol.system import JobPlan, Page, System
 
 if TYPE_CHECKING:
+    from tickvol.risk.settings import RiskSections
     from tickvol.storage.delta.spec import TableSpec
 
 
@@ -15,10 +16,16 @@ def _tables() -> "Sequence[TableSpec]":
     return RISK_TABLES
 
 
+def _jobs(config: "RiskSections") -> JobPlan:
+    from tickvol.risk.jobs import job_plan
+
+    return job_plan(config)
+
+
 def _pages(config: Any) -> Sequence[Page]:
     from tickvol.risk.pages.registration import risk_pages
 
     return risk_pages(config, config.dashboard.stale_after_h)
 
 
-RISK = System(name="risk", tables=_tables, pages=_pages)
+RISK = System(name="risk", tables=_tables, jobs=_jobs, pages=_pages)

@@ -1,12 +1,9 @@
-"""Databases and gold tables for the tests of the star schema."""
+"""Gold tables for the tests of the star schema."""
 
 import pytest
 
 from tests.risk.star.gold import RANKS, anomalies_of, risk_of
-from tests.support.databases import database_url, mariadb, new_database, postgresql
 from tickvol.risk.star.build import star_rows
-
-__all__ = ["database_url", "mariadb", "new_database", "postgresql"]
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from tickvol.risk.pipeline.steps import STEPS, Fetching, run_step, run_steps, sk
 from tickvol.risk.settings import RiskConfig, RiskSections
 from tickvol.risk.tables import RISK_TABLES, SILVER
 from tickvol.settings.lake import LakeConfig
+from tickvol.simulator.rest.market import SeededMarket
+from tickvol.simulator.rest.server import RestExchange
 from tickvol.storage.delta.lake import Lake
 from tickvol.storage.delta.run_log import Listener, LoggedStep, RunLog
 from tickvol.storage.delta.shared_tables import SHARED_TABLES
@@ -51,10 +53,12 @@ class RunEnd:
     Attributes
     ----------
     steps : ends of its steps, in their order; `run` is the run as a whole.
+    is_blocked : whether a step failed so that nothing may build on it; a fetch that failed in part does not.
     """
 
     run_id: str
     steps: list[LoggedStep] = field(default_factory=list)
+    is_blocked: bool = False
 
     @property
     def has_succeeded(self) -> bool:
@@ -101,7 +105,7 @@ def run_all(
         if asked is None:
             run_steps(run, None, reports.line)
         elif simulate:
-            with _simulated_exchange(config.risk, asked, now_us) as base_url, _client(config.risk, base_url) as client:
+            with _simulated_exchange(asked, now_us) as base_url, _client(config.risk, base_url) as client:
                 run_steps(run, Fetching(asked, client), reports.line)
         else:
             with _client(config.risk, config.risk.base_url) as client:
@@ -127,13 +131,13 @@ def run_only(
             _begun(config, config.risk.source, reports, now_us) as (run, end),
             _client(config.risk, config.risk.base_url) as client,
         ):
-            _one(run, step, Fetching(asked, client), reports)
+            end.is_blocked = not _one(run, step, Fetching(asked, client), reports)
         return end
     with _resumed(config, reports, now_us) as (run, end):
         if step == FINISH:
-            run.log.end(f"{len(STEPS)} steps")
+            end.is_blocked = not run.log.end(f"{len(STEPS)} steps")
         else:
-            _one(run, step, None, reports)
+            end.is_blocked = not _one(run, step, None, reports)
     if step == FINISH:
         _keep_up(config.lake)
     return end
@@ -168,13 +172,15 @@ def load(
     return end
 
 
-def _one(run: RunContext, step: str, fetching: Fetching | None, reports: Reports) -> None:
+def _one(run: RunContext, step: str, fetching: Fetching | None, reports: Reports) -> bool:
     try:
         run_step(run, step, fetching, reports.line)
     except TickvolError as error:
         reports.line(f"{step}: {error}")
         skip_after(run, step)
         run.log.end("")
+        return False
+    return True
 
 
 @contextmanager
@@ -247,3 +253,11 @@ def _keep_up(config: LakeConfig) -> None:
     lake = open_lake(config)
     if any(table.files() > config.compact_after_files for table in lake.tables() if not table.spec.partition_by):
         upkeep_in_child(lake, compact_after_files=config.compact_after_files)
+
+
+@contextmanager
+def _simulated_exchange(asked: Asked, now_us: Callable[[], int]) -> Iterator[str]:
+    """Address of a simulated exchange in this process; its market of each product is the same in every run."""
+    market = SeededMarket(asked.products)
+    with RestExchange(market, now_s=lambda: now_us() / 1e6) as exchange:
+        yield exchange.url

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tickvol.core.errors import NotEnoughData, UsageError
 from tickvol.risk.figures.calendar import day_text
+from tickvol.risk.figures.drawdown import deepest
 from tickvol.risk.figures.volatility import mean_of_known
 from tickvol.risk.pipeline.coverage_table import read_ledgers
 from tickvol.risk.pipeline.ledger import known_through
 from tickvol.risk.pipeline.star import risk_ranks
-from tickvol.risk.tables import ANOMALIES, BACKTEST, EPISODES, RISK
+from tickvol.risk.tables import ANOMALIES, BACKTEST, RISK
 from tickvol.risk.views.view import View, number, percent, price, table_lines
 from tickvol.storage.delta.lake import Lake
 
@@ -66,7 +68,7 @@ def _product(lake: Lake, product: str, rank: int | None) -> dict[str, Any]:
         "vol_30_annual_mean": None if annual != annual else annual,
         "risk_rank": rank,
         "drawdown": last["drawdown"],
-        "max_drawdown": _deepest(lake.table(EPISODES.name).read(where=own)),
+        "max_drawdown": _deepest(rows),
         "worst_daily_loss": _worst(rows),
         "var_95_hist_in_sample": last["var_95_hist_in_sample"],
         "value_at_risk": {method: _method(last, judged.get(method), method) for method in METHODS},
@@ -76,11 +78,17 @@ def _product(lake: Lake, product: str, rank: int | None) -> dict[str, Any]:
     }
 
 
-def _deepest(episodes: pl.DataFrame) -> dict[str, Any] | None:
-    if episodes.is_empty():
+def _deepest(rows: pl.DataFrame) -> dict[str, Any] | None:
+    days = rows["day"].to_list()
+    found = deepest(rows["close"].fill_null(np.nan).to_numpy())
+    if found is None:
         return None
-    row = episodes.sort("depth").row(0, named=True)
-    return {name: row[name] for name in ("depth", "peak_day", "trough_day", "recovery_day")}
+    return {
+        "depth": found.depth,
+        "peak_day": days[found.peak],
+        "trough_day": days[found.trough],
+        "recovery_day": None if found.recovery is None else days[found.recovery],
+    }
 
 
 def _worst(rows: pl.DataFrame) -> dict[str, Any] | None:
