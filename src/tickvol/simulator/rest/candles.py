@@ -4,33 +4,22 @@ Both ends of a window are inclusive. Advanced Trade refuses more than 350 candle
 which are 301 candles; neither ever truncates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from tickvol.exchange.coinbase_rest import GRANULARITIES
 from tickvol.simulator.rest import intraday
+from tickvol.simulator.rest.candle_faults import ROW_FAULTS, SHAPE_FAULTS, Asked, Row
+from tickvol.simulator.rest.faults import Fault
 from tickvol.simulator.rest.market import Market
 from tickvol.simulator.rest.wire import Answer, Request, json_answer, not_found, number_text, refusal
-
-Row = dict[str, float]
-"""time (integer s), low, high, open, close, volume, in this order."""
-RowEdit = Callable[[list[Row], int, tuple[int, int]], list[Row]]
-"""A fault that takes rows, newest first, the granularity in s and the window, and gives other rows."""
-ShapeEdit = Callable[[object], object]
-"""A fault that takes the answer before it is encoded and gives another."""
 
 MOST_ADVANCED_TRADE, MOST_INTERVALS_EXCHANGE, NEWEST_EXCHANGE, CACHED_S = 350, 300, 350, 300
 _SECONDS = {name: seconds for seconds, name in GRANULARITIES["advanced_trade"].items()}
 
 
 def candles(
-    market: Market,
-    request: Request,
-    now_s: float,
-    *,
-    row_edits: Sequence[RowEdit] = (),
-    shape_edits: Sequence[ShapeEdit] = (),
-    refuses_350: bool = False,
+    market: Market, request: Request, now_s: float, *, faults: Sequence[Fault] = (), refuses_350: bool = False
 ) -> Answer:
     """Answer a request for candles; `refuses_350` takes "less than 350" literally."""
     if request.product_id not in market.products:
@@ -43,24 +32,33 @@ def candles(
     if isinstance(asked, Answer):
         return asked
     granularity_s, window_s, seen_s = asked
-    found = intraday.bars(market, request.product_id, granularity_s, window_s, seen_s)
-    rows: list[Row] = [
-        {"time": time, "low": bar.low, "high": bar.high, "open": bar.open, "close": bar.close, "volume": bar.volume}
-        for time, bar in reversed(found)
-    ]
+
+    def true_rows(window_s: tuple[int, int]) -> list[Row]:
+        return [
+            {"time": time, "low": bar.low, "high": bar.high, "open": bar.open, "close": bar.close, "volume": bar.volume}
+            for time, bar in reversed(intraday.bars(market, request.product_id, granularity_s, window_s, seen_s))
+        ]
+
+    rows = true_rows(window_s)
     if request.is_advanced_trade and request.query.get("limit", "").isdigit():
         rows = rows[: int(request.query["limit"])]
-    for edit_rows in row_edits:
-        rows = edit_rows(rows, granularity_s, window_s)
+    for fault in faults:
+        if fault.kind in ROW_FAULTS:
+            rows = ROW_FAULTS[fault.kind][1](rows, Asked(granularity_s, window_s, now_s, true_rows), fault)
+    return _encoded(request, rows, faults)
+
+
+def _encoded(request: Request, rows: list[Row], faults: Sequence[Fault]) -> Answer:
     content: object = [list(row.values()) for row in rows]
     if request.is_advanced_trade:
         content = {"candles": [_texts(row) for row in rows]}
-    for edit_shape in shape_edits:
-        content = edit_shape(content)
+    for fault in faults:
+        if fault.kind in SHAPE_FAULTS:
+            content = SHAPE_FAULTS[fault.kind][1](content, fault)
     return json_answer(content, rows=len(rows))
 
 
-def window_s(query: dict[str, str]) -> tuple[int, int] | None:
+def window_s(query: Mapping[str, str]) -> tuple[int, int] | None:
     """The window of a query, seconds or ISO 8601, None if an end is missing or unreadable."""
     start, end = (_time_s(query.get(name, "")) for name in ("start", "end"))
     return None if start is None or end is None else (start, end)

@@ -5,16 +5,24 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler
 from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tickvol.simulator.rest.answer_faults import ANSWER_FAULTS
+from tickvol.simulator.rest.book import BookModel, Wall
+from tickvol.simulator.rest.book_answers import order_book
 from tickvol.simulator.rest.candles import candles, window_s
+from tickvol.simulator.rest.fault_plan import FaultPlan
+from tickvol.simulator.rest.faults import Fault, FaultRates
 from tickvol.simulator.rest.limits import LIMITED, RateLimit
 from tickvol.simulator.rest.market import Market
+from tickvol.simulator.rest.products import exchange_ticker, product, products, server_time
 from tickvol.simulator.rest.request_log import LoggedRequest, RequestLog
-from tickvol.simulator.rest.wire import Answer, Request, head, refusal
+from tickvol.simulator.rest.socket_faults import SOCKET_FAULTS, UNANSWERED, send
+from tickvol.simulator.rest.trades import Tape, advanced_trade_ticker, exchange_trades
+from tickvol.simulator.rest.wire import ADVANCED_TRADE_PATH, Answer, Request, head, refusal
 
 
 class RestExchange:
@@ -29,7 +37,9 @@ class RestExchange:
     Parameters
     ----------
     now_s : the exchange's clock, in s since the epoch: a moment, at which it stands until it is set, or a function.
+    faults : names of kinds, faults with their parameters, or rates with a seed.
     limit : None answers every request.
+    walls : large orders planted in the book. refuses_350 : whether Advanced Trade takes "less than 350" literally.
     """
 
     def __init__(
@@ -37,14 +47,21 @@ class RestExchange:
         market: Market,
         *,
         now_s: float | Callable[[], float] = time.time,
+        faults: FaultPlan | FaultRates | Sequence[str | Fault] = (),
         limit: RateLimit | None = None,
+        walls: Sequence[Wall] = (),
+        refuses_350: bool = False,
         log: RequestLog | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self._market = market
         self._now: Callable[[], float] = now_s if callable(now_s) else lambda: now_s
+        self._plan = faults if isinstance(faults, FaultPlan) else FaultPlan(faults)
         self._limit = limit
+        self._refuses_350 = refuses_350
+        self.book = BookModel(market, walls)
+        self._tape = Tape(self.book)
         self.log = log or RequestLog()
         self._address = (host, port)
         self._server: _Server | None = None
@@ -77,10 +94,16 @@ class RestExchange:
         self._thread.join()
         self.log.close()
 
-    def reply(self, target: str, no_cache: bool) -> Answer:
-        """Answer a request and log it."""
+    def reply(self, target: str, *, no_cache: bool) -> tuple[Answer, Fault | None]:
+        """Answer a request and log it; also the fault with which the answer is to be sent, if there is one."""
         request, now_s = _request(target), self.now_s
-        answer = self._answer(request, now_s)
+        faults = self._plan.hits(request)
+        answer = self._answer(request, now_s, faults)
+        for fault in faults:
+            if fault.kind in ANSWER_FAULTS:
+                answer = ANSWER_FAULTS[fault.kind][1](answer, request, fault, now_s)
+        on_socket = next((fault for fault in faults if fault.kind in SOCKET_FAULTS), None)
+        is_answered = on_socket is None or on_socket.kind not in UNANSWERED
         self.log.add(
             LoggedRequest(
                 time_s=now_s,
@@ -89,19 +112,39 @@ class RestExchange:
                 query=dict(request.query),
                 product_id=request.product_id,
                 window_s=request.window_s,
-                status=answer.status,
-                rows=answer.rows,
-                faults=(),
+                status=answer.status if is_answered else 0,
+                rows=answer.rows if is_answered else 0,
+                faults=tuple(fault.kind for fault in faults),
                 no_cache=no_cache,
             )
         )
-        return answer
+        return answer, on_socket
 
-    def _answer(self, request: Request, now_s: float) -> Answer:
+    def _answer(self, request: Request, now_s: float, faults: Sequence[Fault]) -> Answer:
         if self._limit is not None and not self._limit.admits():
             return refusal(request, 429, "RESOURCE_EXHAUSTED", LIMITED)
-        if request.path.endswith("/candles"):
-            return candles(self._market, request, now_s)
+        path, names, model, tape = request.path, self._market.products, self.book, self._tape
+        if request.is_advanced_trade:
+            path = path.removeprefix(ADVANCED_TRADE_PATH).removeprefix("/market")
+        match path.strip("/").split("/"):
+            case ["time"]:
+                return server_time(request, now_s)
+            case ["products"]:
+                return products(request, names)
+            case ["products", _]:
+                return product(request, names)
+            case ["products", _, "candles"]:
+                return candles(self._market, request, now_s, faults=faults, refuses_350=self._refuses_350)
+            case ["products", _, "ticker"] if request.is_advanced_trade:
+                return advanced_trade_ticker(tape, model, request, now_s, faults, products=names)
+            case ["products", _, "ticker"]:
+                return exchange_ticker(tape, model, request, now_s, names)
+            case ["products", _, "trades"] if not request.is_advanced_trade:
+                return exchange_trades(tape, request, now_s, faults, products=names)
+            case ["product_book"] if request.is_advanced_trade:
+                return order_book(model, request, now_s, faults, products=names)
+            case ["products", _, "book"] if not request.is_advanced_trade:
+                return order_book(model, request, now_s, faults, products=names)
         return refusal(request, 404, "NOT_FOUND", "NotFound")
 
 
@@ -155,8 +198,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send head and body in one write: two writes would wait for the client's delayed acknowledgement."""
         exchange = self.server.exchange
-        answer = exchange.reply(self.path, "no-cache" in self.headers.get("Cache-Control", ""))
-        self.connection.sendall(head(answer, exchange.now_s) + answer.body)
+        answer, fault = exchange.reply(self.path, no_cache="no-cache" in self.headers.get("Cache-Control", ""))
+        if fault is None:
+            self.connection.sendall(head(answer, exchange.now_s) + answer.body)
+        elif not send(self.connection, answer, exchange.now_s, fault, self.server.stopping):
+            self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Log nothing: the request log has it."""
