@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
-from tickvol.simulator.rest.market import Bar, Market, day_number
+from tickvol.simulator.rest.market import Bar, Day, Market, day_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +11,7 @@ class Missing:
     """A day that the exchange never publishes."""
 
     product_id: str
-    day: str | date | int
+    day: Day
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Late:
     """A day that the exchange publishes from `at_s` on, in s since the epoch."""
 
     product_id: str
-    day: str | date | int
+    day: Day
     at_s: float
 
 
@@ -29,7 +28,7 @@ class Revised:
     """A day that has other values from `at_s` on, in s since the epoch."""
 
     product_id: str
-    day: str | date | int
+    day: Day
     at_s: float
     bar: tuple[float, float, float, float, float]
 

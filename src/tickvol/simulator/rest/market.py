@@ -13,6 +13,8 @@ from tickvol.core.times import DAY_S
 from tickvol.simulator.market import KNOWN_START_PRICES
 
 Floats = NDArray[np.float64]
+Day = str | date | int
+"""A day as ISO text, date, or days since the epoch."""
 
 LISTED = {"BTC-USD": "2015-07-20", "ETH-USD": "2016-05-18", "SOL-USD": "2021-06-17", "DOGE-USD": "2021-06-03"}
 """First days on Coinbase."""
@@ -61,10 +63,10 @@ class DailyMarket:
 
     Parameters
     ----------
-    bars : product to day (ISO text, date, or days since the epoch) to open, high, low, close, volume.
+    bars : product to day to open, high, low, close, volume.
     """
 
-    def __init__(self, bars: Mapping[str, Mapping[str | date | int, tuple[float, float, float, float, float]]]) -> None:
+    def __init__(self, bars: Mapping[str, Mapping[Day, tuple[float, float, float, float, float]]]) -> None:
         self._bars = {
             product: {day_number(day): Bar(*bar) for day, bar in days.items()} for product, days in bars.items()
         }
@@ -90,7 +92,7 @@ class SeededMarket:
         If the seed is negative or no product is named.
     """
 
-    def __init__(self, products: Iterable[str], seed: int = 7, *, first_day: str | int | None = None) -> None:
+    def __init__(self, products: Iterable[str], seed: int = 7, *, first_day: Day | None = None) -> None:
         self._products = tuple(dict.fromkeys(products))
         if seed < 0:
             raise UsageError(f"--seed: {seed}: must not be negative")
@@ -115,7 +117,7 @@ class SeededMarket:
         return bars[day - listed]
 
 
-def day_number(day: str | date | int) -> int:
+def day_number(day: Day) -> int:
     """Days since the epoch.
 
     >>> day_number("1970-01-02"), day_number(date(1970, 1, 3)), day_number(3)

@@ -42,7 +42,7 @@ class Tape:
         """A trade; the first one of a second takes from a wall that is being filled. None before the listing."""
         number, part = divmod(trade_id - 1, PER_S)
         second = _FIRST_S + number
-        time_s = second + (part + 0.5) / PER_S / 2
+        time_s = second + (part + 0.5) / PER_S
         mid = self._model.mid(product_id, second)
         if mid is None:
             return None
