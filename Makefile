@@ -7,7 +7,7 @@ export MPLBACKEND := Agg
 export BENTOML_DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all faults lint format bench kafka live study serve mlflow lock clean clean-all
+.PHONY: help install install-dev demo demo-risk dashboard screenshots test test-all faults lint format bench kafka live study serve mlflow lock clean clean-all
 
 help: ## show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ install-dev: $(VENV)/.installed-dev ## also install the requirements of tests an
 
 demo: install ## run the whole pipeline: frames, features, models, reports, HTTP service (TICKVOL_DATA=DIR: use recordings)
 	$(BIN)/tickvol demo
+
+demo-risk: install ## run market risk end to end on a simulated exchange, without a network
+	$(BIN)/tickvol demo-risk
 
 # A worker takes whole files, the longest first (tests/support/order.py).
 # One thread for BLAS: two workers are two processes, and threads that wait for a busy core burn it.
@@ -86,6 +89,12 @@ study: install ## walk-forward evaluation on recordings: DATA=DIR with ticks in 
 
 serve: install ## run the HTTP service on 127.0.0.1:3000
 	$(BIN)/tickvol serve
+
+dashboard: install ## serve the dashboard's pages on 127.0.0.1:8050
+	$(BIN)/tickvol dashboard
+
+screenshots: install-dev ## take the pictures of docs/dashboard.md in Chromium
+	$(BIN)/python -m tests.dashboard.screenshots docs/images
 
 mlflow: install ## run the MLflow UI on 127.0.0.1:5000
 	$(BIN)/tickvol mlflow-ui

@@ -43,6 +43,7 @@ COMMANDS = {
     "schedule": "list scheduled jobs, run one, or run the scheduler",
     "live": "run broker, capture, featurizer, scorer and MLflow together until Ctrl-C",
     "demo": "run the whole pipeline end to end",
+    "demo-risk": "run market risk end to end on a simulated exchange",
 }
 
 

@@ -3,13 +3,11 @@
 import argparse
 import json
 import os
-import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 from tickvol.command import command_parser, run_command
 from tickvol.core.errors import InputError, RequestFailed, WorkError
 from tickvol.exchange.http import HttpClient, HttpRules
+from tickvol.supervisor.stages import Stages
 
 DESCRIPTION = """Run the whole pipeline end to end: frames, features, training of all detectors, evaluation, drift
 report, and one request to each endpoint of the HTTP service.
@@ -43,56 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(parser, _demo, argv)
 
 
-@dataclass
-class _Stages:
-    """Completed stages; `children` are always stopped at the end."""
-
-    config: Path
-    rows: list[tuple[str, float, str]] = field(default_factory=list)
-    children: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def run(self, name: str, look: str, *arguments: str) -> None:
-        """Run a tickvol command to its end."""
-        print(f"\n== {name}: tickvol {' '.join(arguments)}", flush=True)
-        started = time.monotonic()
-        finished = subprocess.run(self._command(*arguments), check=False)
-        if finished.returncode != 0:
-            raise WorkError(f"stage {name!r} failed with exit code {finished.returncode}; see its message above")
-        self.done(name, started, look)
-
-    def start(self, *arguments: str, **options: object) -> "subprocess.Popen[str]":
-        """Start a tickvol command that runs in parallel with the next stage."""
-        child = subprocess.Popen(self._command(*arguments), text=True, **options)  # type: ignore[call-overload]
-        self.children.append(child)
-        return child  # type: ignore[no-any-return]
-
-    def done(self, name: str, started: float, look: str) -> None:
-        """Record a stage's duration."""
-        self.rows.append((name, time.monotonic() - started, look))
-
-    def end_children(self) -> None:
-        """Stop running child processes."""
-        for child in self.children:
-            if child.poll() is None:
-                child.send_signal(signal.SIGTERM)
-                try:
-                    child.wait(20)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
-
-    def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "tickvol", arguments[0], "--config", str(self.config), *arguments[1:]]
-
-    def table(self) -> str:
-        """Table of stages, seconds and output locations."""
-        width = max(len(name) for name, _, _ in self.rows)
-        lines = [f"{'stage':<{width}}  seconds  output"]
-        lines += [f"{name:<{width}}  {seconds:7.1f}  {look}" for name, seconds, look in self.rows]
-        lines.append(f"{'total':<{width}}  {sum(row[1] for row in self.rows):7.1f}")
-        return "\n".join(lines)
-
-
 def _demo(options: argparse.Namespace) -> int:
     os.environ |= {
         "TICKVOL_INGESTION__RAW_DIR": str(DATA / "raw"),
@@ -106,7 +55,7 @@ def _demo(options: argparse.Namespace) -> int:
         "BENTOML_DO_NOT_TRACK": "true",
     }
     recordings = os.environ.pop("TICKVOL_DATA", None)
-    stages = _Stages(options.config)
+    stages = Stages(options.config, partial(print, flush=True))
     try:
         files = _recordings(Path(recordings)) if recordings else _capture(stages, options)
         stages.run("features", str(FEATURES), "replay", "--data-file", *map(str, files))
@@ -135,7 +84,7 @@ def _recordings(directory: Path) -> list[Path]:
     raise InputError(f"TICKVOL_DATA: {directory}: no such directory; name one with recorded frames, or unset it")
 
 
-def _capture(stages: _Stages, options: argparse.Namespace) -> list[Path]:
+def _capture(stages: Stages, options: argparse.Namespace) -> list[Path]:
     """Capture from the simulated exchange over a real WebSocket on the loopback."""
     print(f"== capture: {options.hours:g} simulated hours, seed {options.seed}", flush=True)
     started = time.monotonic()
@@ -156,7 +105,7 @@ def _capture(stages: _Stages, options: argparse.Namespace) -> list[Path]:
     return sorted(path for path in (DATA / "raw").glob("*.ndjson*") if path not in before)
 
 
-def _ask_service(stages: _Stages, bundle: str, files: list[Path]) -> None:
+def _ask_service(stages: Stages, bundle: str, files: list[Path]) -> None:
     """Start the service, send one request to each endpoint, stop the service."""
     started = time.monotonic()
     with socket.socket() as free:
