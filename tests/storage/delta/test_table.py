@@ -103,7 +103,7 @@ def test_writes_leave_the_rows_that_a_dictionary_would_have(name: str, steps: li
 
 
 @pytest.mark.slow
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(steps=STEPS)
 @pytest.mark.parametrize("name", ["flat", "divided"])
 def test_many_writes_leave_the_rows_that_a_dictionary_would_have(name: str, steps: list[tuple[str, Model]]) -> None:
