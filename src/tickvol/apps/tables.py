@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--version", type=int, metavar="N", help="at, restore: version of the table; default of at: now"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="history, at: print the first N only")
+    parser.add_argument("--limit", type=int, metavar="N", help="history, at: print the first N only; default: all")
     parser.add_argument("--by-partition", action="store_true", help="digest: one per partition")
     parser.add_argument("--yes", action="store_true", help="restore: do not ask")
     parser.add_argument("--json", action="store_true", help="list, history, digest, at: print JSON")
