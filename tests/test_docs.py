@@ -60,14 +60,19 @@ def command_lines(text):
     return [line.strip() for line in candidates if starts.match(line.strip())]
 
 
+def actions_of(command):
+    """Actions of a command whose options differ from action to action."""
+    return getattr(importlib.import_module(module_of(command)), "ACTIONS", ()) if command in COMMANDS else ()
+
+
 @cache
-def flags_of(command):
-    """All that `tickvol COMMAND --help` names; None where there is no such command."""
+def flags_of(command, *action):
+    """All that `tickvol COMMAND [ACTION] --help` names; None where there is no such command."""
     if command not in COMMANDS:
         return None
     said = io.StringIO()
     with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
-        importlib.import_module(module_of(command)).main(["--help"])
+        importlib.import_module(module_of(command)).main([*action, "--help"])
     return set(re.findall(r"--[a-z][a-z-]*", said.getvalue())) | {"-h"}
 
 
@@ -94,7 +99,8 @@ def wrong_commands(text):
             command = f"{command} {words.pop(0)}"
         if command is None:
             continue
-        known = flags_of(command)
+        action = words[:1] if words and words[0] in actions_of(command) else []
+        known = flags_of(command, *action)
         if known is None:
             wrong.append((command, line))
             continue
