@@ -59,6 +59,7 @@ def test_a_page_fits_desk_and_phone_in_legible_order_and_contrast(visit, filled_
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(deeper <= level + 1 for level, deeper in pairwise(levels))
+    assert page.locator(".panel > h2:first-child").count() == page.locator(".panel").count()
     assert page.evaluate(UNNAMED) == 0
 
 
