@@ -258,6 +258,7 @@ def rule_rows(run: str) -> pl.DataFrame:
     rows = [
         {
             "run_id": run,
+            "attempt": 1,
             "table": "silver_coinbase_candles",
             "rule": rule,
             "product_id": product,

@@ -7,7 +7,7 @@ from tests.risk.pages.words import tiles, words
 from tickvol.pages.numbers import day_end_us
 from tickvol.risk.pages.pipeline import PipelinePage
 from tickvol.risk.pages.readings import Clock, Readings
-from tickvol.storage.delta.shared_tables import PIPELINE_LOGS
+from tickvol.storage.delta.shared_tables import PIPELINE_LOGS, RULE_COUNTS
 
 CLOCK = Clock(lambda: NOW_US, 36.0)
 US = 1_000_000
@@ -93,6 +93,14 @@ def test_failed_and_skipped_steps_are_words_too(filled):
     assert "✕ failed" in text
     assert "2 of 5 rules were broken" in text
     assert "▲ 2" in text
+
+
+def test_rules_are_counted_by_the_last_attempt_of_a_step(tmp_path):
+    log(tmp_path, row("a", "run"))
+    counts = {"run_id": "a", "table": "silver", "rule": "prices_positive", "action": "quarantine", "checked": 4}
+    rows = [counts | {"attempt": attempt, "violated": violated} for attempt, violated in ((1, 3), (2, 0))]
+    lake_at(tmp_path).table(RULE_COUNTS.name).append(frame(RULE_COUNTS, rows), run_id="seed")
+    assert "0 of 1 rules were broken" in words(page(tmp_path).layout({}))
 
 
 def test_no_gap_is_said_so(tmp_path):

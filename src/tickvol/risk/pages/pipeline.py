@@ -191,6 +191,7 @@ def _rule_panel(health: PipelineHealth) -> Component:
         return panel(title, "", state=health.rules.missing)
     counts = (
         health.rules.rows.filter(pl.col("run_id") == last["run_id"])
+        .filter(pl.col("attempt") == pl.col("attempt").max().over("table"))
         .group_by("table", "rule", "action", maintain_order=True)
         .agg(pl.col("checked").sum(), pl.col("violated").sum())
         .sort("violated", descending=True, maintain_order=True)
