@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler
 
 from tests.support.receivers import Receiver
 from tickvol.exchange.http import HttpClient, HttpRules
+from tickvol.exchange.pacing import TokenBucket
 
 NOW_S = 1_775_390_400.0
 RULES = HttpRules(deadline_s=60.0, timeout_s=5.0, max_attempts=3, initial_backoff_s=0.5, max_backoff_s=2.0, jitter=0.0)
@@ -26,9 +27,9 @@ class Clock:
         self.now_s += seconds
 
 
-def new_client(rules: HttpRules = RULES, clock: Clock | None = None) -> HttpClient:
+def new_client(rules: HttpRules = RULES, clock: Clock | None = None, pacing: TokenBucket | None = None) -> HttpClient:
     clock = clock or Clock()
-    return HttpClient(rules, clock=clock, now_s=lambda: NOW_S, sleep=clock.sleep, random=lambda: 0.0)
+    return HttpClient(rules, pacing=pacing, clock=clock, now_s=lambda: NOW_S, sleep=clock.sleep, random=lambda: 0.0)
 
 
 def real_client(rules: HttpRules) -> HttpClient:
