@@ -1,4 +1,4 @@
-"""Common parts of all commands: `--config`, help with defaults, exit codes 0, 1 (the work failed) and 2 (wrong use)."""
+"""Common parts of all commands: `--config`, help with defaults, exit codes 0, 1 (the work failed), 2 (wrong use), 3."""
 
 import argparse
 import logging
@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tickvol.core.errors import TickvolError, UsageError
+from tickvol.core.errors import TablesBusy, TickvolError, UsageError
 
 logger = logging.getLogger(__name__)
+
+EXIT_TABLES_BUSY = 3
+"""Exit code when another process is writing to the Delta tables: it is worth trying again."""
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -61,7 +64,7 @@ def run_command(
         return 2
     except TickvolError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
+        return EXIT_TABLES_BUSY if isinstance(error, TablesBusy) else 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130

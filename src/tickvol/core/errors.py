@@ -14,6 +14,7 @@ TickvolError
     ├── SuspectedLeak       a result too good to be true
     ├── TrackingUnavailable MLflow cannot be reached
     ├── Busy                another process is doing this work
+    │   └── TablesBusy      ... is writing to the Delta tables: exit 3
     ├── LedgerBroken        a ledger that was changed other than by appending
     ├── BrokerUnavailable   Kafka cannot be reached
     ├── TopicMismatch       a topic does not match the configuration
@@ -95,6 +96,10 @@ class TrackingUnavailable(WorkError):
 
 class Busy(WorkError):
     """Another process is doing this work; wait for it."""
+
+
+class TablesBusy(Busy):
+    """Another process is writing to the Delta tables; commands exit with code 3."""
 
 
 class LedgerBroken(WorkError):

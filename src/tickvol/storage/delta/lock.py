@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tickvol.core.errors import Busy
+from tickvol.core.errors import TablesBusy
 from tickvol.storage.files import lock
 
 
@@ -28,7 +28,7 @@ class WriterLock:
 
         Raises
         ------
-        Busy
+        TablesBusy
             At once, if another process, or another object of this process, holds the lock.
         """
         with self._turn:
@@ -52,4 +52,4 @@ class WriterLock:
             return descriptor
         holder = os.pread(descriptor, 32, 0).decode() or "unknown"
         os.close(descriptor)
-        raise Busy(f"{self._path.parent}: process {holder} is writing these tables; wait until it ends")
+        raise TablesBusy(f"{self._path.parent}: process {holder} is writing these tables; wait until it ends")
