@@ -7,6 +7,7 @@ from tests.risk.pages.words import tiles, words
 from tickvol.pages.numbers import day_end_us
 from tickvol.risk.pages.pipeline import PipelinePage
 from tickvol.risk.pages.readings import Clock, Readings
+from tickvol.risk.tables import COVERAGE
 from tickvol.storage.delta.shared_tables import PIPELINE_LOGS, RULE_COUNTS
 
 CLOCK = Clock(lambda: NOW_US, 36.0)
@@ -101,6 +102,16 @@ def test_rules_are_counted_by_the_last_attempt_of_a_step(tmp_path):
     rows = [counts | {"attempt": attempt, "violated": violated} for attempt, violated in ((1, 3), (2, 0))]
     lake_at(tmp_path).table(RULE_COUNTS.name).append(frame(RULE_COUNTS, rows), run_id="seed")
     assert "0 of 1 rules were broken" in words(page(tmp_path).layout({}))
+
+
+def test_the_current_day_is_no_gap_but_an_older_unfinished_one_is(tmp_path):
+    log(tmp_path, row("a", "run"))
+    day = {"source": "exchange", "product_id": "BTC-USD", "granularity_s": 86_400, "state": "unfinished"}
+    table = lake_at(tmp_path).table(COVERAGE.name)
+    table.replace(frame(COVERAGE, [day | {"day": "2026-02-28"}]), run_id="seed")
+    assert "0 days No gap" in tiles(page(tmp_path).layout({}))["Unknown days"]
+    table.replace(frame(COVERAGE, [day | {"day": name} for name in ("2026-02-27", "2026-02-28")]), run_id="seed")
+    assert "1 day BTC-USD: 2026-02-27" in tiles(page(tmp_path).layout({}))["Unknown days"]
 
 
 def test_no_gap_is_said_so(tmp_path):

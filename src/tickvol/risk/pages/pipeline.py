@@ -18,7 +18,7 @@ from tickvol.risk.pages.pipeline_tiles import pipeline_tiles, status_word
 from tickvol.risk.pages.readings import Clock, Readings, Row
 
 PATH = "pipeline"
-_SHOWN_ROWS, _TICKS = 60, 6
+_SHOWN_ROWS, _TICKS, _FEW_RUNS = 60, 6, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _durations(health: PipelineHealth, clock: Clock) -> Component:
     bars = [_bars(recent, "success", BLUE, ""), _bars(recent, "failed", RED, "/")]
     seconds = recent["duration_s"].to_list()
     summary = (
-        f"The last {len(recent)} runs by their start: shortest {duration(min(seconds))}, longest "
+        f"The last {counted(len(recent), 'run')}: shortest {duration(min(seconds))}, longest "
         f"{duration(max(seconds))}; failed runs are hatched."
     )
     heads = (Head("Start (UTC)"), Head("Status"), Head("Duration", True))
@@ -71,7 +71,12 @@ def _durations(health: PipelineHealth, clock: Clock) -> Component:
     ]
     drawn = figure(
         bars,
-        x=axis(type="category", showgrid=False, **_ticks(recent["started_us"].to_list())),
+        x=axis(
+            type="category",
+            showgrid=False,
+            range=[-0.5, max(len(recent), _FEW_RUNS) - 0.5],
+            **_ticks(recent["started_us"].to_list()),
+        ),
         y=axis(rangemode="tozero"),
         unit="s",
         showlegend=True,
@@ -142,7 +147,7 @@ def _step_panel(health: PipelineHealth) -> Component:
         )
         for row in means.iter_rows(named=True)
     ]
-    summary = f"Over the last {min(len(health.runs), SHOWN_RUNS)} runs, the longest first."
+    summary = f"Over the last {counted(min(len(health.runs), SHOWN_RUNS), 'run')}, the longest first."
     return panel(title, summary, table(title, heads, cells))
 
 

@@ -14,8 +14,8 @@ WHOLE_RUN = "run"
 SHOWN_RUNS = 30
 """Runs in the chart and in the means."""
 
-UNKNOWN_STATES = ("unasked", "failed", "unfinished")
-"""States of a day of which nothing is known, by the ledger of gaps."""
+_UNKNOWN = ("unasked", "failed")
+"""States of a day of which nothing is known, by the ledger of gaps; so is a day that stayed unfinished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class PipelineHealth:
         if not logs.error:
             logs = Reading(logs.rows.sort("run_id", pl.col("step") == WHOLE_RUN, "ended_us", "attempt"))
         coverage = readings.read(COVERAGE.name, columns=("product_id", "day", "state", "reason"))
-        unknown = coverage if coverage.missing else Reading(coverage.rows.filter(pl.col("state").is_in(UNKNOWN_STATES)))
+        is_left = (pl.col("state") == "unfinished") & (pl.col("day") < pl.col("day").max())
+        is_unknown = pl.col("state").is_in(_UNKNOWN) | is_left
+        unknown = coverage if coverage.missing else Reading(coverage.rows.filter(is_unknown))
         return cls(
             logs=logs,
             rules=readings.read(RULE_COUNTS.name),

@@ -87,7 +87,9 @@ def _unknown_days(health: PipelineHealth) -> Tile:
     if not rows.is_empty():
         days = f"{rows['day'].min()!s} to {rows['day'].max()!s} (UTC)"
         note = f"{', '.join(sorted(rows['product_id'].unique()))}: {days}"
-    return Tile(label=label, state=CURRENT, value=count(len(rows)), unit="days", note=[note])
+    return Tile(
+        label=label, state=CURRENT, value=count(len(rows)), unit="day" if len(rows) == 1 else "days", note=[note]
+    )
 
 
 def _quarantine(health: PipelineHealth, run_id: str) -> Tile:
@@ -96,4 +98,10 @@ def _quarantine(health: PipelineHealth, run_id: str) -> Tile:
         return Tile(label=label, state=unreadable(health.quarantine.error))
     rows = health.quarantine.rows
     own = 0 if rows.is_empty() else rows["run_id"].to_list().count(run_id)
-    return Tile(label=label, state=CURRENT, value=count(len(rows)), unit="rows", note=[f"{count(own)} by this run"])
+    return Tile(
+        label=label,
+        state=CURRENT,
+        value=count(len(rows)),
+        unit="row" if len(rows) == 1 else "rows",
+        note=[f"{count(own)} by this run"],
+    )
