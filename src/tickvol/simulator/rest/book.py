@@ -21,6 +21,8 @@ LEVELS_ELSE = (4_000, 5_000)
 REACH_BP = {"BTC-USD": 5.5, "ETH-USD": 9.6}
 """Distance of the 100th level from the mid."""
 REACH_BP_ELSE = 15.0
+TICKS = {"BTC-USD": 0.01, "ETH-USD": 0.01, "SOL-USD": 0.01, "BNB-USD": 0.01, "ADA-USD": 0.0001, "DOGE-USD": 0.00001}
+TICK_ELSE = 0.0001
 _BEND = 211.0
 _STRAIGHT_FROM = 1_000
 _SIZE_LIFE_S = 20
@@ -91,7 +93,7 @@ class BookModel:
         price = intraday.price(self._market, product_id, second)
         if price is None:
             return None
-        unit = tick(price)
+        unit = tick(product_id)
         coarse = max(round(price * _STEP_BP / 1e4 / unit), 1)
         mid = (round(price / unit / coarse) * coarse + 0.5) * unit
         for wall in self.walls:
@@ -117,11 +119,11 @@ class BookModel:
 
     def _levels(self, product_id: str, second: int, mid: float, side: int, count: int) -> list[Level]:
         """Levels of bids (side -1) or asks (side 1)."""
-        unit = tick(mid)
+        unit = tick(product_id)
         away = _distances(count, REACH_BP.get(product_id, REACH_BP_ELSE))
         steps = np.round(np.abs(np.expm1(side * away)) * mid / unit)
         steps[0] = 0
-        ticks = round(touch(mid)[side > 0] / unit) + side * np.unique(steps)
+        ticks = round(touch(mid, unit)[side > 0] / unit) + side * np.unique(steps)
         ticks = ticks[ticks > 0].astype(np.int64)
         key = np.uint64(zlib.crc32(f"{self._seed}/{product_id}/{side}/{second // _SIZE_LIFE_S}".encode()))
         uniforms = _uniforms(ticks.astype(np.uint64) ^ (key << np.uint64(32)))
@@ -135,22 +137,21 @@ class BookModel:
         return sorted(levels.values(), key=lambda level: side * level.price)
 
 
-def tick(price: float) -> float:
-    """Smallest step of a price: five significant digits, but at most 0.01.
+def tick(product_id: str) -> float:
+    """Smallest step of a product's price.
 
-    >>> tick(67000.0), tick(0.08)
-    (0.01, 1e-06)
+    >>> tick("BTC-USD"), tick("DOGE-USD")
+    (0.01, 1e-05)
     """
-    return min(0.01, float(f"1e{math.floor(math.log10(price)) - 4}"))
+    return TICKS.get(product_id, TICK_ELSE)
 
 
-def touch(mid: float) -> tuple[float, float]:
+def touch(mid: float, unit: float) -> tuple[float, float]:
     """Best bid and ask, one tick apart, around a mid that lies half-way between two ticks.
 
-    >>> touch(67000.005)
+    >>> touch(67000.005, 0.01)
     (67000.0, 67000.01)
     """
-    unit = tick(mid)
     return round(math.floor(mid / unit) * unit, 10), round(math.ceil(mid / unit) * unit, 10)
 
 

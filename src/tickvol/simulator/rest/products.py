@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tickvol.simulator.rest.book import BookModel
+from tickvol.simulator.rest.book import BookModel, tick
 from tickvol.simulator.rest.trades import PER_S, Tape, best
 from tickvol.simulator.rest.wire import Answer, Request, iso_us, json_answer, not_found, number_text
 
@@ -56,7 +56,7 @@ def _advanced_trade(product_id: str) -> dict[str, object]:
         "base_currency_id": base,
         "quote_currency_id": quote,
         "base_increment": "0.00000001",
-        "quote_increment": "0.01",
+        "quote_increment": number_text(tick(product_id)),
         "status": "online",
         "trading_disabled": False,
         "product_type": "SPOT",
@@ -70,7 +70,7 @@ def _exchange(product_id: str) -> dict[str, object]:
         "id": product_id,
         "base_currency": base,
         "quote_currency": quote,
-        "quote_increment": "0.01",
+        "quote_increment": number_text(tick(product_id)),
         "base_increment": "0.00000001",
         "display_name": f"{base}-{quote}",
         "status": "online",

@@ -67,12 +67,12 @@ def _csv_rows(path: Path) -> Iterable[tuple[float, Bar]]:
 
 
 def _feather_rows(path: Path) -> Iterable[tuple[float, Bar]]:
-    from pyarrow import feather, types
+    from pyarrow import feather, timestamp, types
 
     table = feather.read_table(path)
     if not types.is_timestamp(table.schema.field("date").type):
         raise ValueError("date: must be a timestamp")
-    times_s = [moment.timestamp() for moment in table["date"].cast("timestamp[us, tz=UTC]").to_pylist()]
+    times_s = [moment.timestamp() for moment in table["date"].cast(timestamp("ms", "UTC")).to_pylist()]
     columns = [table[name].to_pylist() for name in _VALUES]
     return [(time_s, Bar(*values)) for time_s, *values in zip(times_s, *columns, strict=True)]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-from tickvol.simulator.rest.book import BookModel, touch
+from tickvol.simulator.rest.book import BookModel, tick, touch
 from tickvol.simulator.rest.faults import Fault
 from tickvol.simulator.rest.wire import Answer, Request, iso_us, json_answer, not_found, number_text
 
@@ -51,7 +51,7 @@ class Tape:
                 return Trade(trade_id, time_s, wall.price, wall.traded(second), "sell" if wall.side == "ask" else "buy")
         draws = Random(zlib.crc32(f"{self._seed}/{product_id}/{trade_id}".encode()))
         side = draws.choice(("buy", "sell"))
-        price = touch(mid)[side == "sell"]
+        price = touch(mid, tick(product_id))[side == "sell"]
         return Trade(trade_id, time_s, price, round(300 / mid * draws.expovariate(1) + 1e-8, 8), side)
 
     def page(self, product_id: str, newest: int, count: int) -> list[Trade]:
@@ -144,7 +144,7 @@ def best(model: BookModel, product_id: str, now_s: float) -> tuple[str, str]:
     mid = model.mid(product_id, now_s)
     if mid is None:
         return "", ""
-    bid, ask = touch(mid)
+    bid, ask = touch(mid, tick(product_id))
     return number_text(bid), number_text(ask)
 
 
