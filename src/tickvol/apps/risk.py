@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tickvol.command import command_parser, run_command
-from tickvol.core.errors import Busy, UsageError
+from tickvol.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tickvol.config import Config
@@ -24,7 +24,6 @@ DESCRIPTION = """Daily market risk of crypto assets (docs/risk.md).
 `tickvol risk ACTION --help` lists the options of an action. Exit codes: 0 done, 1 failed in part or whole, 2 wrong use,
 3 another process is writing to the tables."""
 
-EXIT_BUSY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(action: Action, options: argparse.Namespace) -> int:
     from tickvol.config import load_config
 
-    try:
-        return action.work(options, load_config(options.config))
-    except Busy as error:
-        print(f"tickvol risk: {error}", file=sys.stderr)
-        return EXIT_BUSY
+    return action.work(options, load_config(options.config))
 
 
 def _run(options: argparse.Namespace, config: "Config") -> int:

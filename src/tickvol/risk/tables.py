@@ -61,7 +61,7 @@ COVERAGE = TableSpec(
         Column("last_run_id", "text", "run that last changed the row", is_provenance=True),
         Column("last_asked_us", "int64", "time of the last answer", US, optional=True, is_provenance=True),
         Column(
-            "retry_after_us", "int64", "a failed day is not asked again before", US, optional=True, is_provenance=True
+            "retry_after_us", "int64", "the day is not asked for again before", US, optional=True, is_provenance=True
         ),
     ),
     key=("source", "product_id", "granularity_s", "day"),

@@ -15,6 +15,7 @@ DAY_US = DAY_S * 1_000_000
 
 _ABSENT_ANSWERS = 2
 _BETWEEN_ANSWERS_US = DAY_US
+_REJECTED = "rejected: "
 _ABSENT_AGE_US = 2 * DAY_US
 
 
@@ -25,7 +26,7 @@ class DayEntry:
     Attributes
     ----------
     absent_answers : good answers without the day; first_absent_us is the time of the first.
-    retry_after_us : a failed day is not asked for before.
+    retry_after_us : the day is not asked for before, as it failed, or as an answer could not confirm its absence yet.
     """
 
     state: State = "unasked"
@@ -37,6 +38,11 @@ class DayEntry:
     last_run_id: str = ""
     last_asked_us: int | None = None
     retry_after_us: int | None = None
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the last answer had the day, and the rules rejected it."""
+        return self.state == "failed" and self.reason.startswith(_REJECTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +121,12 @@ def _after(entry: DayEntry, day: int, answer: WindowAnswer, rules: LedgerRules) 
     if entry.state in ("known", "unfinished", "absent") and (answer.error or day in answer.rejected):
         return entry  # a bad answer takes nothing away
     if answer.error or day in answer.rejected:
-        reason = answer.error or f"rejected: {answer.rejected[day]}"
+        reason = answer.error or _REJECTED + answer.rejected[day]
         return replace(entry, state="failed", reason=reason, retry_after_us=at_us + rules.retry_after_us)
     if entry.state in ("known", "unfinished"):
         return entry  # what was once answered stays stored
+    if not is_final(day, at_us, rules):  # a day that is not over may have no trade yet
+        return replace(entry, state="unasked", reason="the day was not over, or not settled", retry_after_us=None)
     return _without(entry, day, at_us)
 
 
@@ -127,7 +135,13 @@ def _without(entry: DayEntry, day: int, at_us: int) -> DayEntry:
     count = entry.absent_answers + 1
     is_old = at_us - (day + 1) * DAY_US >= _ABSENT_AGE_US
     is_confirmed = count >= _ABSENT_ANSWERS and at_us - first_us >= _BETWEEN_ANSWERS_US
-    entry = replace(entry, absent_answers=count, first_absent_us=first_us, retry_after_us=None)
+    confirmable_us = first_us + _BETWEEN_ANSWERS_US
+    entry = replace(
+        entry,
+        absent_answers=count,
+        first_absent_us=first_us,
+        retry_after_us=confirmable_us if at_us < confirmable_us else None,
+    )
     if is_old and is_confirmed:
         return replace(entry, state="absent", reason=f"not in {count} answers at least a day apart")
     if entry.state == "absent":
@@ -157,15 +171,15 @@ def days_to_ask(
 
     Parameters
     ----------
-    retry : also failed days whose time has not come yet.
+    retry : also days whose time has not come yet.
     """
     chosen = []
     for day in range(first_day, today + 1):
         entry = entries.get(day, DayEntry())
         is_due = retry or entry.retry_after_us is None or entry.retry_after_us <= now_us
         if (
-            entry.state in ("unasked", "unfinished")
-            or (entry.state == "failed" and is_due)
+            entry.state == "unfinished"
+            or (entry.state in ("unasked", "failed") and is_due)
             or (day >= today - recheck_days and entry.state != "failed")
         ):
             chosen.append(day)
