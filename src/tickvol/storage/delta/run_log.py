@@ -242,7 +242,9 @@ def append_log_row(lake: Lake, run: OpenRun, ended_us: int, values: Mapping[str,
 def log_killed_runs(lake: Lake, system: str, now_us: Callable[[], int]) -> None:
     """Log runs that ended without a row as failed. Call with the tables' lock held."""
     for path, run in _open_runs(lake).items():
-        if run.system == system:
+        if run.system == system and _has_ended(lake, run.run_id):  # killed between its last row and the file's end
+            path.unlink()
+        elif run.system == system:
             where = f" in step {run.step}" if run.step else " between steps"
             values = {
                 "step": WHOLE_RUN,
@@ -255,6 +257,11 @@ def log_killed_runs(lake: Lake, system: str, now_us: Callable[[], int]) -> None:
             append_log_row(lake, run, max(ended_us, run.started_us), values)
             path.unlink()
             logger.warning("run %s: %s", run.run_id, values["message"])
+
+
+def _has_ended(lake: Lake, run_id: str) -> bool:
+    is_end = (pl.col("run_id") == run_id) & (pl.col("step") == WHOLE_RUN)
+    return not lake.table(PIPELINE_LOGS.name).read(where=is_end, columns=["run_id"]).is_empty()
 
 
 def _runs_dir(lake: Lake) -> Path:
