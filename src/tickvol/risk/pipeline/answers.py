@@ -23,16 +23,18 @@ class NewAnswers:
     Attributes
     ----------
     stored : all of them, as rows of the raw table. parsed : the good ones, with their candles.
+    windows : what they say of the days, by source and product.
     """
 
     stored: Sequence[dict[str, Any]]
     parsed: Sequence[tuple[dict[str, Any], ParsedCandles]]
     judged: Judged
+    windows: Mapping[tuple[str, str], Sequence[WindowAnswer]]
 
     @property
     def sources(self) -> list[str]:
         """Their origins."""
-        return sorted({row["source"] for row in self.stored})
+        return sorted({source for source, _ in self.windows})
 
 
 def new_answers(run: RunContext) -> NewAnswers:
@@ -40,7 +42,11 @@ def new_answers(run: RunContext) -> NewAnswers:
     rows = answers_after(run.lake, _last_processed_run(run))
     stored = list(rows.iter_rows(named=True))
     parsed = [(row, candles) for row in stored if (candles := parse_answer(row)) is not None]
-    return NewAnswers(stored, parsed, judge_candles(run, candle_rows(parsed, run.ledger_rules)))
+    judged = judge_candles(run, candle_rows(parsed, run.ledger_rules))
+    windows: dict[tuple[str, str], list[WindowAnswer]] = {}
+    for row in stored:
+        windows.setdefault((row["source"], row["product_id"]), []).append(_window_answer(row, judged))
+    return NewAnswers(stored, parsed, judged, windows)
 
 
 def _last_processed_run(run: RunContext) -> str | None:
@@ -52,22 +58,25 @@ def _last_processed_run(run: RunContext) -> str | None:
 
 def ledgers_after(run: RunContext, source: str, answers: NewAnswers, products: Sequence[str] = ()) -> Ledgers:
     """Ledgers of a source after the answers, for their products and the given ones."""
-    found: dict[str, list[WindowAnswer]] = {product: [] for product in products}
-    for row in answers.stored:
-        if row["source"] == source:
-            found.setdefault(row["product_id"], []).append(_window_answer(row, answers.judged))
-    before: Mapping[str, Mapping[int, Any]] = read_ledgers(run.lake, source, found)
+    found: dict[str, Sequence[WindowAnswer]] = dict.fromkeys(products, ())
+    found |= {product: own for (origin, product), own in answers.windows.items() if origin == source}
+    before = read_ledgers(run.lake, source, found)
     return {product: fold(before[product], own, run.ledger_rules) for product, own in found.items()}
 
 
 def _window_answer(row: dict[str, Any], judged: Judged) -> WindowAnswer:
     step_s, batch = row["granularity_s"], row["ingestion_batch_id"]
+    first, last = row["window_start_s"] // step_s, row["window_end_s"] // step_s
+    good = judged.good_days.get(batch, frozenset())
+    rejected = dict(judged.rejected_days.get(batch, {}))
+    if batch in judged.unplaced:
+        rejected = dict.fromkeys(range(first, last + 1), "a candle without a readable time") | rejected
     return WindowAnswer(
         run_id=row["run_id"],
         received_at_us=row["received_at_us"],
-        first_day=row["window_start_s"] // step_s,
-        last_day=row["window_end_s"] // step_s,
+        first_day=first,
+        last_day=last,
         error=row["error"] or row["outcome"] if row["outcome"] in ("failed", "refused") else "",
-        good=judged.good_days.get(batch, frozenset()),
-        rejected=judged.rejected_days.get(batch, {}),
+        good=good,
+        rejected={day: rules for day, rules in rejected.items() if day not in good},
     )

@@ -25,11 +25,14 @@ CANDLE_SCHEMA = pl.Schema(
         "payload_sha256": pl.String,
         "run_id": pl.String,
         "is_asked": pl.Boolean,
+        "is_placed": pl.Boolean,
         "is_final": pl.Boolean,
         "is_unique": pl.Boolean,
     }
 )
 _VALUES = ("open", "high", "low", "close", "volume")
+_MOST_CANDLES = 350
+"""No answer of the exchange holds more."""
 
 
 def wire_format(source: str) -> Source:
@@ -48,7 +51,8 @@ def parse_answer(row: dict[str, Any]) -> ParsedCandles | None:
 def candle_rows(answers: Iterable[tuple[dict[str, Any], ParsedCandles]], rules: LedgerRules) -> pl.DataFrame:
     """All candles of all answers.
 
-    `is_asked`: inside the window of the request. `is_unique`: the answer has no other values for the same time.
+    `is_asked`: inside the window of the request. `is_placed`: inside it or near it; a time in ms is far from it.
+    `is_unique`: the answer has no other values for the same time.
     """
     rows = list(_rows(answers, rules))
     frame = pl.DataFrame(rows, schema={name: kind for name, kind in CANDLE_SCHEMA.items() if name != "is_unique"})
@@ -62,7 +66,7 @@ def _rows(answers: Iterable[tuple[dict[str, Any], ParsedCandles]], rules: Ledger
     for row, parsed in answers:
         start_s, end_s, step_s = row["window_start_s"], row["window_end_s"], row["granularity_s"]
         for candle in parsed.rows:
-            time_s = candle.open_time_s
+            time_s, margin_s = candle.open_time_s, _MOST_CANDLES * step_s
             yield {
                 "source": row["source"],
                 "product_id": row["product_id"],
@@ -75,6 +79,7 @@ def _rows(answers: Iterable[tuple[dict[str, Any], ParsedCandles]], rules: Ledger
                 "payload_sha256": row["payload_sha256"],
                 "run_id": row["run_id"],
                 "is_asked": time_s is None or start_s <= time_s < end_s + step_s,
+                "is_placed": time_s is not None and start_s - margin_s <= time_s < end_s + margin_s,
                 "is_final": time_s is not None and is_final(time_s // step_s, row["received_at_us"], rules),
             }
 

@@ -34,13 +34,13 @@ class Asked:
     again: bool = False
 
 
-def plan_windows(run: RunContext, asked: Asked) -> list[tuple[str, int, int]]:
-    """Windows to ask for: product, first and last day, inclusive."""
+def plan_windows(run: RunContext, asked: Asked) -> tuple[list[tuple[str, int, int]], list[str]]:
+    """Windows to ask for: product, first and last day, inclusive; and a line for each product with days that wait."""
     now_us = run.now_us()
     today = now_us // DAY_US
     history = run.config.history_days
     first = asked.first_day if asked.first_day is not None else (today - history if history else FIRST_LISTING)
-    planned = []
+    planned, waiting = [], []
     ledgers = ledgers_after(run, run.source, new_answers(run), asked.products)
     for product in asked.products:
         entries = ledgers[product]
@@ -53,7 +53,12 @@ def plan_windows(run: RunContext, asked: Asked) -> list[tuple[str, int, int]]:
             retry=asked.retry or asked.again,
         )
         planned += [(product, start, end) for start, end in windows(days, run.config.window_days)]
-    return planned
+        late = [day for day in entries.keys() - set(days) if entries[day].state == "failed"]
+        if late := [day for day in late if not entries[day].is_rejected]:
+            waiting.append(
+                f"{product}: {len(late)} days from {day_text(min(late))} failed before and wait for their retry"
+            )
+    return planned, waiting
 
 
 def ingest(run: RunContext, client: CoinbaseRest, asked: Asked, report: Callable[[str], None]) -> None:
@@ -65,7 +70,8 @@ def ingest(run: RunContext, client: CoinbaseRest, asked: Asked, report: Callable
         If not one window got a good answer; what failed is stored all the same.
     """
     with run.log.step("ingest", table=BRONZE.name) as step:
-        planned, writer = plan_windows(run, asked), BronzeWriter(run)
+        planned, waiting = plan_windows(run, asked)
+        writer = BronzeWriter(run)
         problems: list[str] = []
         try:
             for product, first, last in planned:
@@ -79,18 +85,18 @@ def ingest(run: RunContext, client: CoinbaseRest, asked: Asked, report: Callable
                     report(problems[-1])
         finally:
             step.rows_written = writer.flush()
-        _conclude(step, len(planned), problems)
+        _conclude(step, len(planned), problems, waiting)
 
 
 def _count(step: StepReport, answer: CandleAnswer) -> None:
     step.rows_read += 0 if answer.candles is None else len(answer.candles.rows)
 
 
-def _conclude(step: StepReport, planned: int, problems: Sequence[str]) -> None:
+def _conclude(step: StepReport, planned: int, problems: Sequence[str], waiting: Sequence[str]) -> None:
     good = planned - len(problems)
     step.message = f"{good} of {planned} windows, {step.rows_read:,} candles"
-    if problems:
-        step.message += f"; {problems[0]}" + (f" and {len(problems) - 1} more" if len(problems) > 1 else "")
+    if lines := [*problems, *waiting]:
+        step.message += f"; {lines[0]}" + (f" and {len(lines) - 1} more" if len(lines) > 1 else "")
         step.has_failed = True
     if planned and not good:
         raise WorkError(step.message)

@@ -1,19 +1,19 @@
 """Candles judged by the rules: built-in ones about the answer, and those of `risk.rules`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from tickvol.risk.pipeline.candles import CANDLE_SCHEMA, latest_candles
-from tickvol.risk.pipeline.context import RunContext
+from tickvol.risk.pipeline.context import FILE, RunContext
 from tickvol.risk.settings import RiskConfig
 from tickvol.risk.tables import SILVER
 from tickvol.storage.delta.expectations import Expectation, RuleCount, check, count_rows, quarantine_rows
 from tickvol.storage.delta.shared_tables import QUARANTINE, RULE_COUNTS
 
 _RETURN = "log_return"
-_OF_THE_ANSWER = ("received_at_us", "payload_sha256", "run_id", "is_asked", "is_final", "is_unique")
+_OF_THE_ANSWER = ("received_at_us", "payload_sha256", "run_id", "is_asked", "is_placed", "is_final", "is_unique")
 
 ANSWER_RULES = (
     Expectation(name="inside_the_window", rule="is_asked", action="quarantine"),
@@ -25,23 +25,22 @@ ANSWER_RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Good and rejected candles, and what follows for the days.
+    """Good and rejected candles, by batch what follows for the days.
 
     Attributes
     ----------
     good, rejected : rows as in `CANDLE_SCHEMA`; `rejected` has the column `rules` in addition.
-    days, days_rejected : asked days of which there is any candle, and those of which none is good.
     good_days, rejected_days : by batch, as days since the epoch; rejected ones with the rules that they broke.
-    failed : rules with the action fail that were violated.
+    unplaced : batches of the exchange with a candle of no known day: no evidence that a day has none.
+    failed : rules with the action fail, broken by a candle that no good one replaces.
     """
 
     good: pl.DataFrame
     rejected: pl.DataFrame
     counts: tuple[RuleCount, ...]
-    days: int
-    days_rejected: int
     good_days: Mapping[str, frozenset[int]]
     rejected_days: Mapping[str, Mapping[int, str]]
+    unplaced: frozenset[str]
     failed: tuple[str, ...]
 
 
@@ -68,16 +67,16 @@ def judge_candles(run: RunContext, rows: pl.DataFrame) -> Judged:
     good = first.good.join(bad_keys, on=bad_keys.columns, how="anti", nulls_equal=True)
     rejected = pl.concat([first.rejected, second.rejected.select(first.rejected.columns)])
     asked = rejected.filter(pl.col("is_asked") & pl.col("open_time_s").is_not_null())
-    good_keys, bad = _keys(good), _keys(asked) - _keys(good)
     return Judged(
         good=good,
         rejected=rejected,
         counts=(*first.counts, *second.counts),
-        days=len(good_keys | bad),
-        days_rejected=len(bad),
         good_days=_days_by_batch(good),
         rejected_days=_rules_by_batch(asked),
-        failed=(*first.failed, *second.failed),
+        unplaced=frozenset(
+            rejected.filter(~pl.col("is_placed") & (pl.col("source") != FILE))["ingestion_batch_id"].to_list()
+        ),
+        failed=_failed(rules, asked.join(good, on=["source", "product_id", "open_time_s"], how="anti")),
     )
 
 
@@ -107,8 +106,9 @@ def _with_returns(run: RunContext, latest: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _keys(rows: pl.DataFrame) -> set[tuple[object, ...]]:
-    return set(rows.select("source", "product_id", "open_time_s").iter_rows())
+def _failed(rules: Sequence[Expectation], bad: pl.DataFrame) -> tuple[str, ...]:
+    broken = {name for names in bad["rules"].to_list() for name in names.split(",")}
+    return tuple(dict.fromkeys(rule.name for rule in rules if rule.action == "fail" and rule.name in broken))
 
 
 def _days_by_batch(rows: pl.DataFrame) -> dict[str, frozenset[int]]:

@@ -105,10 +105,10 @@ def run_all(
         if asked is None:
             run_steps(run, None, reports.line)
         elif simulate:
-            with _simulated_exchange(asked, now_us) as base_url, _client(config.risk, base_url) as client:
+            with _simulated_exchange(asked, now_us) as base_url, _client(config.risk, base_url, now_us) as client:
                 run_steps(run, Fetching(asked, client), reports.line)
         else:
-            with _client(config.risk, config.risk.base_url) as client:
+            with _client(config.risk, config.risk.base_url, now_us) as client:
                 run_steps(run, Fetching(asked, client), reports.line)
     _keep_up(config.lake)
     return end
@@ -129,7 +129,7 @@ def run_only(
     if step == STEPS[0]:
         with (
             _begun(config, config.risk.source, reports, now_us) as (run, end),
-            _client(config.risk, config.risk.base_url) as client,
+            _client(config.risk, config.risk.base_url, now_us) as client,
         ):
             end.is_blocked = not _one(run, step, Fetching(asked, client), reports)
         return end
@@ -221,7 +221,7 @@ def _both(first: Listener, second: Listener) -> Listener:
     return listen
 
 
-def _client(risk: RiskConfig, base_url: str) -> CoinbaseRest:
+def _client(risk: RiskConfig, base_url: str, now_us: Callable[[], int]) -> CoinbaseRest:
     request = risk.request
     rules = HttpRules(
         deadline_s=request.max_attempts * (request.timeout_s + request.max_backoff_s),
@@ -234,7 +234,7 @@ def _client(risk: RiskConfig, base_url: str) -> CoinbaseRest:
         shows_path=True,
     )
     pacing = TokenBucket(request.max_requests_per_s, request.burst)
-    return CoinbaseRest(risk.source, base_url=base_url, rules=rules, pacing=pacing)
+    return CoinbaseRest(risk.source, base_url=base_url, rules=rules, pacing=pacing, now_s=lambda: now_us() / 1e6)
 
 
 def _refuse_mixing(run: RunContext) -> None:

@@ -1,15 +1,18 @@
 """Clean candles from raw answers: rules, the latest answer wins, revisions of final days, and the ledger of days."""
 
+import logging
+
 import polars as pl
 
 from tickvol.core.errors import WorkError
 from tickvol.risk.pipeline.answers import NewAnswers, ledgers_after, new_answers
 from tickvol.risk.pipeline.candles import latest_candles
 from tickvol.risk.pipeline.context import RunContext
-from tickvol.risk.pipeline.coverage_table import ledger_rows
-from tickvol.risk.pipeline.judged_candles import Judged, store_judgement
+from tickvol.risk.pipeline.coverage_table import ledger_rows, read_ledgers
+from tickvol.risk.pipeline.judged_candles import store_judgement
 from tickvol.risk.tables import COVERAGE, REVISIONS, SCHEMA_EVENTS, SILVER
-from tickvol.storage.delta.run_log import StepReport
+
+logger = logging.getLogger(__name__)
 
 _KEY = list(SILVER.key)
 _VALUES = ("open", "high", "low", "close", "volume")
@@ -29,22 +32,45 @@ def update_silver(run: RunContext) -> None:
         step.rows_read = len(judged.good) + len(judged.rejected)
         step.rows_rejected = len(judged.rejected)
         store_judgement(run, judged)
-        _refuse_bad_batch(run, judged)
+        _refuse_bad_batch(run, answers)
         _store_schema_events(run, answers)
-        _merge(run, latest_candles(judged.good), step)
+        changes = [
+            _merge(run, latest_candles(judged.good.filter(pl.col("run_id") == run_id)))
+            for run_id in judged.good["run_id"].unique().sort()  # one by one: a run cut short leaves no other revisions
+        ]
+        new, changed, revised = (sum(numbers) for numbers in zip((0, 0, 0), *changes, strict=True))
+        step.rows_written = new + changed
+        step.message = f"{new:,} new, {changed:,} changed, {revised:,} final days revised"
+        if revised:
+            logger.warning("%d final days were revised, see the table %s", revised, REVISIONS.name)
         _update_ledgers(run, answers)
 
 
-def _refuse_bad_batch(run: RunContext, judged: Judged) -> None:
-    days, bad = judged.days, judged.days_rejected
-    limit = run.config.max_rejected_share
+def _refuse_bad_batch(run: RunContext, answers: NewAnswers) -> None:
+    good, bad = _days(run, answers)
+    days, limit = good + bad, run.config.max_rejected_share
     if days and bad / days > limit:
         raise WorkError(
             f"risk.max_rejected_share: {bad} of {days} days have only rejected candles: must be at most {limit:.0%};"
             f" the candles are left as they were, see `tickvol risk gaps` and the table quarantine"
         )
-    if judged.failed:
-        raise WorkError(f"risk.rules: {', '.join(judged.failed)}: violated, and the action is fail")
+    if failed := answers.judged.failed:
+        raise WorkError(f"risk.rules: {', '.join(failed)}: violated, and the action is fail")
+
+
+def _days(run: RunContext, answers: NewAnswers) -> tuple[int, int]:
+    """Days with a good candle, and days with only rejected ones that the ledger does not call rejected already."""
+    good, bad = 0, 0
+    for source in answers.sources:
+        ledgers = read_ledgers(run.lake, source)
+        for (origin, product), windows in answers.windows.items():
+            if origin == source:
+                good_days = {day for window in windows for day in window.good}
+                bad_days = {day for window in windows for day in window.rejected} - good_days
+                ledger = ledgers.get(product, {})
+                good += len(good_days)
+                bad += sum(not (day in ledger and ledger[day].is_rejected) for day in bad_days)
+    return good, bad
 
 
 def _store_schema_events(run: RunContext, answers: NewAnswers) -> None:
@@ -70,7 +96,8 @@ def _store_schema_events(run: RunContext, answers: NewAnswers) -> None:
         table.append(pl.DataFrame(list(found.values()), schema=schema), run_id=run.log.run_id)
 
 
-def _merge(run: RunContext, latest: pl.DataFrame, step: StepReport) -> None:
+def _merge(run: RunContext, latest: pl.DataFrame) -> tuple[int, int, int]:
+    """Numbers of candles that are new, changed, and changed after they were final."""
     silver = run.lake.table(SILVER.name)
     stored = silver.read(where=pl.col("source").is_in(latest["source"].unique().to_list()))
     both = latest.join(stored, on=_KEY, how="left", suffix="_before", nulls_equal=True)
@@ -99,9 +126,7 @@ def _merge(run: RunContext, latest: pl.DataFrame, step: StepReport) -> None:
     )
     _store_revisions(run, written.filter("is_revision"))
     result = silver.merge(written.select(SILVER.names), run_id=run.log.run_id)
-    revised = written["is_revision"].sum()
-    step.rows_written = result.inserted + result.updated
-    step.message = f"{result.inserted:,} new, {result.updated:,} changed, {revised:,} final days revised"
+    return result.inserted, result.updated, int(written["is_revision"].sum())
 
 
 def _store_revisions(run: RunContext, revised: pl.DataFrame) -> None:

@@ -82,6 +82,10 @@ def run_steps(run: RunContext, fetching: Fetching | None, report: Callable[[str]
             report(f"{step}: {error}")
             skip_after(run, step)
             break
+        except Exception:  # a bug: the log is closed all the same
+            skip_after(run, step)
+            run.log.end("")
+            raise
     return run.log.end(f"{len(STEPS)} steps")
 
 
