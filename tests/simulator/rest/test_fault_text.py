@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.support import ROOT
 from tickvol.core.errors import UsageError
+from tickvol.simulator.rest.fault_kinds import KINDS
 from tickvol.simulator.rest.fault_text import parse_rest_fault
 from tickvol.simulator.rest.faults import Fault
 
@@ -52,3 +54,8 @@ def test_a_text_that_is_no_fault_says_why(text: str, says: str) -> None:
         parse_rest_fault(text)
     assert str(caught.value).startswith(f"--fault: {text!r}: ")
     assert says in str(caught.value)
+
+
+def test_the_documentation_has_every_kind_of_fault() -> None:
+    text = (ROOT / "docs" / "simulated_exchange.md").read_text()
+    assert [name for name, kind in KINDS.items() if f"| `{name}` | {kind.about} |" not in text] == []

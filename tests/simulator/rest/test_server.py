@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_server_with_open_and_waiting_connections_stops() -> None:
         waiting = [socket.create_connection((host, int(port)), timeout=10) for _ in range(2)]
         waiting[0].sendall(b"GET /time HTTP/1.1\r\nHost: x\r\n\r\n")
         while not server.log.requests:
-            pass
+            time.sleep(0.01)
     for connection in waiting:
         with connection:
             assert connection.recv(1) == b""
@@ -73,11 +74,11 @@ def test_the_log_has_every_request_and_its_answer(tmp_path) -> None:
     with exchange(faults=["reset"], log=RequestLog(path)) as server:
         fetched(server, "exchange", 3, 5)
         get(server, "/time")
-    reset, whole, time = server.log.requests
+    reset, whole, plain = server.log.requests
     assert (reset.status, reset.rows, reset.faults) == (0, 0, ("reset",))
     assert (whole.status, whole.rows, whole.faults) == (200, 3, ())
     assert (whole.product_id, whole.window_s, whole.time_s) == ("BTC-USD", (day_s(3), day_s(5)), NOW_S)
-    assert (time.path, time.window_s, time.no_cache, whole.no_cache) == ("/time", None, False, True)
+    assert (plain.path, plain.window_s, plain.no_cache, whole.no_cache) == ("/time", None, False, True)
     lines = path.read_text().splitlines()
     assert len(lines) == 3
     assert '"faults":["reset"]' in lines[0]
