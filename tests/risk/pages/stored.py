@@ -20,7 +20,7 @@ PRODUCTS = {"BTC-USD": (64_000.0, 0.45), "ETH-USD": (3_200.0, 0.62), "SOL-USD": 
 DAYS, WARM_UP = 500, 366
 NEWEST_DAY = "2026-02-28"
 NOW_US = int(datetime(2026, 3, 1, 9, 30, tzinfo=UTC).timestamp() * 1e6)
-STEPS = {"bronze": 6.0, "silver": 0.9, "gold": 3.2, "anomalies": 0.4, "audit": 0.7, "star": 1.1}
+STEPS = {"ingest": 6.0, "silver": 0.9, "gold": 3.2, "anomalies": 0.4, "audit": 0.7, "star": 1.1}
 """Steps of a run with their typical duration in s."""
 
 SHOCKS = {120: -0.31, 96: 0.24, 71: -0.22, 40: 0.27, 17: -0.26}
@@ -97,6 +97,7 @@ def daily_rows(product: str, newest_day: str, days: int) -> tuple[list[dict[str,
         row: dict[str, object] = {
             "product_id": product,
             "day": day,
+            "source": "simulated",
             "close": float(close[i]),
             "simple_return": float(simple[i]) if i else None,
             "log_return": float(r[i]) if i else None,

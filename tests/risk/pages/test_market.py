@@ -69,7 +69,16 @@ def test_the_backtest_of_the_newest_day_alone_is_shown(tmp_path):
 
 def test_products_are_ranked_by_their_volatility(shown):
     text = words(shown)
-    assert text.index("SOL-USD 1 ") < text.index("ETH-USD 2 ") < text.index("BTC-USD 3 ")
+    assert text.index("BTC-USD 1 ") < text.index("ETH-USD 2 ") < text.index("SOL-USD 3 ")
+
+
+def test_a_product_that_is_not_configured_can_be_chosen_when_it_has_figures(filled):
+    only_btc = MarketPage(Readings(filled), ["BTC-USD"], 3.5, CLOCK)
+    assert "SOL-USD 3 " in words(only_btc.layout({"product": "SOL-USD"}))
+
+
+def test_the_page_says_where_the_candles_come_from(shown):
+    assert "Candles: simulated market; these figures say nothing about real markets." in words(shown)
 
 
 def test_anomalies_are_listed_newest_first_with_direction_in_words(shown, filled):

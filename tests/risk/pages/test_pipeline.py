@@ -84,7 +84,7 @@ def test_runs_of_other_systems_are_not_shown(tmp_path):
 def test_the_log_has_the_newest_run_first_with_the_whole_run_above_its_steps(filled):
     text = words(page(filled).layout({}))
     text = text[text.index("Log of runs and steps") :]
-    assert text.index("whole run") < text.index("star") < text.index("bronze") < text.index("2026-02-28 00:15:00")
+    assert text.index("whole run") < text.index("star") < text.index("ingest") < text.index("2026-02-28 00:15:00")
     assert f"The newest 60 of {len(log_rows(NEWEST_DAY)):,} entries" in text
     assert len(log_rows(NEWEST_DAY)) == RUNS * 7
 

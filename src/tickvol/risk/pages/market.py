@@ -19,6 +19,13 @@ from tickvol.risk.pages.return_charts import return_charts
 
 PATH = "risk"
 
+_ORIGINS = {
+    "advanced_trade": "Coinbase Advanced Trade",
+    "exchange": "Coinbase Exchange",
+    "file": "loaded from files",
+    "simulated": "simulated market; these figures say nothing about real markets",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class MarketPage:
@@ -26,7 +33,7 @@ class MarketPage:
 
     Attributes
     ----------
-    products : those to choose from; the first is shown where the address names none.
+    products : configured ones; the first is shown where the address names none.
     """
 
     readings: Readings
@@ -40,26 +47,36 @@ class MarketPage:
 
     def layout(self, query: Mapping[str, str]) -> Component:
         """The content for the product of the query."""
-        product = query.get("product", self.products[0])
-        choice = _choice(self.products, product)
-        if product not in self.products:
-            return html.Div([choice, notice(no_such_product(product, self.products))])
         market = MarketRisk.read(self.readings)
+        products = market.products(self.products)
+        product = query.get("product", products[0])
+        choice = _choice(products, product)
+        if product not in products:
+            return html.Div([choice, notice(no_such_product(product, products))])
         data = market.of(product)
         charts = [*price_charts(product, data, self.clock), *return_charts(data, self.clock, self.z_threshold)]
         return html.Div(
             [
                 choice,
+                html.P(_origin(data), className="about"),
                 html.H2(f"{product}: key figures", className="unseen"),
                 tile_row(f"Key figures of {product}", market_tiles(product, data, self.clock)),
                 html.Div(charts, className="charts"),
                 method_panel(data, self.clock),
-                ranking_panel(market, self.products),
+                ranking_panel(market, products),
                 html.Div(
                     [anomaly_panel(data, self.z_threshold), correlation_panel(market, self.clock)], className="charts"
                 ),
             ]
         )
+
+
+def _origin(data: MarketRisk) -> str:
+    """Where the candles of the figures come from."""
+    if data.daily.missing:
+        return ""
+    source = data.daily.rows["source"][-1]
+    return f"Candles: {_ORIGINS.get(source, source)}."
 
 
 def _choice(products: Sequence[str], chosen: str) -> Component:

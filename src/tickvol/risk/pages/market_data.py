@@ -19,6 +19,7 @@ METHODS = {
 _DAILY = (
     "product_id",
     "day",
+    "source",
     "close",
     "simple_return",
     "log_return",
@@ -64,6 +65,11 @@ class MarketRisk:
         """The same of one product."""
         daily, anomalies, backtest, episodes = (reading.of(product_id=product) for reading in self._of_products())
         return MarketRisk(daily, anomalies, backtest, episodes, self.correlation)
+
+    def products(self, configured: Sequence[str]) -> tuple[str, ...]:
+        """The configured products, then others that have figures, such as those loaded from files."""
+        stored = [] if self.daily.missing else self.daily.rows["product_id"].unique().sort().to_list()
+        return tuple(dict.fromkeys((*configured, *stored)))
 
     def _of_products(self) -> Sequence[Reading]:
         return self.daily, self.anomalies, self.backtest, self.episodes

@@ -1,5 +1,6 @@
 """Tables of the page of market risk: VaR methods, the last anomalies, and all products by their risk."""
 
+import math
 from collections.abc import Sequence
 
 import polars as pl
@@ -74,13 +75,13 @@ def anomaly_panel(data: MarketRisk, z_threshold: float) -> Component:
 
 
 def ranking_panel(data: MarketRisk, products: Sequence[str]) -> Component:
-    """All products, the riskiest first."""
+    """All products, the calmest first."""
     title = "Products by risk"
     if data.daily.missing:
         return panel(title, "", state=data.daily.missing)
     known = [(product, data.daily.of(product_id=product)) for product in products]
     rated = [(product, daily.rows, mean_of(daily, "vol_30_annual")) for product, daily in known if not daily.missing]
-    rated.sort(key=lambda entry: -1.0 if entry[2] is None else entry[2], reverse=True)
+    rated.sort(key=lambda entry: math.inf if entry[2] is None else entry[2])
     heads = (
         Head("Product"),
         Head("Rank", True),
@@ -97,7 +98,7 @@ def ranking_panel(data: MarketRisk, products: Sequence[str]) -> Component:
     ]
     absent = [product for product, daily in known if daily.missing]
     words = f" Nothing is stored of {', '.join(absent)}." if absent else ""
-    summary = f"Ranked by the mean of the 30-day volatility; 1 is the riskiest. VaR and ES of the newest day.{words}"
+    summary = f"Ranked by the mean of the 30-day volatility; 1 is the calmest. VaR and ES of the newest day.{words}"
     if not cells:
         return panel(title, "", state=unknown("No configured product has figures."))
     return panel(title, summary, table(title, heads, cells))
