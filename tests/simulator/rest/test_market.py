@@ -78,6 +78,14 @@ def test_shorter_candles_of_a_day_add_up_to_its_bar(granularity_s: int) -> None:
     assert all(later.open == earlier.close for earlier, later in pairwise(parts))
 
 
+def test_prices_with_more_digits_than_the_path_has_are_still_met() -> None:
+    exact = (1.123456789, 9.987654321, 0.111111111, 2.222222222, 1.0)
+    market = DailyMarket({"X-USD": {"2025-01-01": exact}})
+    parts = [part for _, part in intraday.bars(market, "X-USD", 60, (day_s(0), day_s(1) - 1), LATER_S)]
+    found = parts[0].open, max(part.high for part in parts), min(part.low for part in parts), parts[-1].close
+    assert found == exact[:4]
+
+
 def test_the_current_candle_ends_at_the_clock_and_none_opens_after_it() -> None:
     now_s = day_s(5) + 5_000.5
     found = intraday.bars(MARKET, "BTC-USD", 3_600, (day_s(5), day_s(6)), now_s)
@@ -112,7 +120,13 @@ def test_a_missing_a_late_and_a_revised_day() -> None:
     market = EditedMarket(MARKET, edits)
     assert market.products == MARKET.products
     seen = {
-        now_s: [market.day_bar("BTC-USD", FIRST + number, now_s) for number in range(3)] for now_s in (999.0, 2e3, 3e3)
+        now_s: [market.day_bar("BTC-USD", FIRST + number, now_s) for number in range(3)]
+        for now_s in (999.0, 1e3, 2e3, 3e3)
     }
-    assert seen == {999.0: [None, None, bar(2)], 2e3: [None, bar(1), new], 3e3: [None, bar(1), bar(0)]}
+    assert seen == {
+        999.0: [None, None, bar(2)],
+        1e3: [None, bar(1), bar(2)],
+        2e3: [None, bar(1), new],
+        3e3: [None, bar(1), bar(0)],
+    }
     assert market.day_bar("ETH-USD", FIRST + 100, 0.0) == bar(100, 50.0)
