@@ -129,10 +129,10 @@ def test_every_day_that_is_not_known_is_asked_for_sooner_or_later(
 
     unknown = {day for day in range(FIRST, today + 1) if entries.get(day, DayEntry()).state not in ("known", "absent")}
     newest = set(range(max(today - recheck_days, FIRST), today + 1))
-    later_us = max([now_us, *(each.received_at_us for each in answers)]) + RULES.retry_after_us
+    later_us = max([now_us, *(each.received_at_us for each in answers)]) + DAY_US
     assert ask(later_us) == unknown | newest
     assert ask(now_us) <= unknown | newest
-    waiting = {day for day in unknown if entries.get(day, DayEntry()).state == "failed"}
+    waiting = {day for day in unknown if entries.get(day, DayEntry()).retry_after_us is not None}
     assert unknown - waiting <= ask(now_us)
 
 
