@@ -19,6 +19,7 @@ from tickvol.broker.local import LocalBroker
 from tickvol.bus.client import new_admin
 from tickvol.bus.topics import ensure_topics
 from tickvol.config import load_config
+from tickvol.systems import all_topics
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Bench:
     def make_topics(self, environment: dict[str, str]) -> None:
         """The topics that the environment names."""
         with settings_of(environment) as config, contextlib.closing(new_admin(config.kafka)) as admin:
-            ensure_topics(admin, config.kafka)
+            ensure_topics(admin, config.kafka, all_topics(config))
 
     def start(self, environment: dict[str, str], *command: object, **options: Any) -> "subprocess.Popen[str]":
         """A process on all cores."""

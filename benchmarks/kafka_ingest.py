@@ -81,7 +81,7 @@ def _watch(config: Config, running: Bench, capture: "subprocess.Popen[str]", exc
     """Rate between the first record in the topic and the last; CPU seconds of each process a record."""
     kafka = config.kafka
     consumer = new_consumer(kafka, client_id="watch")
-    places = [TopicPartition(kafka.topic_ticks, number) for number in range(kafka.partitions)]
+    places = [TopicPartition(config.ingestion.topic, number) for number in range(kafka.partitions)]
     first = last = None
     records = 0
     cpu: dict[str, float] = {}

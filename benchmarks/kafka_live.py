@@ -76,8 +76,8 @@ def _run(running: Bench, ticks_per_s: int, seconds: float) -> dict[str, Any]:
 def _watch(config: Config, processes: dict[str, int], seconds: float) -> dict[str, Any]:
     kafka = config.kafka
     consumer = new_consumer(kafka, client_id="reader")
-    ticks = [TopicPartition(kafka.topic_ticks, number) for number in range(kafka.partitions)]
-    places = [TopicPartition(kafka.topic_features, number) for number in range(kafka.partitions)]
+    ticks = [TopicPartition(config.ingestion.topic, number) for number in range(kafka.partitions)]
+    places = [TopicPartition(config.features.topic, number) for number in range(kafka.partitions)]
     consumer.assign(places)
     consumer.seek_to_beginning(*places)
     warm_at, delays, before = time.monotonic() + WARM_UP_S, [], 0

@@ -127,7 +127,7 @@ def _nothing(rows_a_record: float, row_bytes: int) -> dict[str, float]:
         max_poll_records=config.features.max_poll_records,
         session_timeout_ms=config.features.session_timeout_ms,
     )
-    places = [TopicPartition(kafka.topic_ticks, number) for number in range(kafka.partitions)]
+    places = [TopicPartition(config.ingestion.topic, number) for number in range(kafka.partitions)]
     consumer.assign(places)
     consumer.seek_to_beginning(*places)
     ends = consumer.end_offsets(places)
@@ -146,7 +146,7 @@ def _nothing(rows_a_record: float, row_bytes: int) -> dict[str, float]:
                     break
                 owed -= 1.0
                 rows += 1
-                producer.send(kafka.topic_features, value=value, key=message.key, timestamp_ms=message.timestamp)
+                producer.send(config.features.topic, value=value, key=message.key, timestamp_ms=message.timestamp)
         offsets = {place: OffsetAndMetadata(messages[-1].offset + 1) for place, messages in found.items()}
         producer.send_offsets_to_transaction(offsets, group)
         producer.commit_transaction()

@@ -9,7 +9,7 @@ from tickvol.settings.cron import parse_cron
 from tickvol.settings.fields import NotNegative, Positive, PositiveInt, Product, Products, Section, Share
 from tickvol.settings.lake import LakeConfig, RuleConfig
 
-Source = Literal["advanced_trade", "exchange"]
+Source = Literal["advanced_trade", "exchange", "simulated"]
 PriceRange = tuple[Positive, Positive]
 
 

@@ -11,11 +11,12 @@ from tickvol.core.errors import TickvolError, UsageError
 from tickvol.exchange.coinbase_rest import CoinbaseRest
 from tickvol.exchange.http_rules import HttpRules
 from tickvol.exchange.pacing import TokenBucket
+from tickvol.risk.pipeline.candles import wire_format
 from tickvol.risk.pipeline.context import SIMULATED, SYSTEM, RunContext, config_hash
 from tickvol.risk.pipeline.ingest import Asked
 from tickvol.risk.pipeline.load import CandleFile, load_files
 from tickvol.risk.pipeline.steps import STEPS, Fetching, run_step, run_steps, skip_after
-from tickvol.risk.settings import RiskConfig, RiskSections
+from tickvol.risk.settings import RiskSections
 from tickvol.risk.tables import RISK_TABLES, SILVER
 from tickvol.settings.lake import LakeConfig
 from tickvol.simulator.rest.market import SeededMarket
@@ -100,15 +101,10 @@ def run_all(
     """
     source = SIMULATED if simulate else config.risk.source
     with _begun(config, source, reports, now_us) as (run, end):
-        if simulate:
-            _refuse_mixing(run)
         if asked is None:
             run_steps(run, None, reports.line)
-        elif simulate:
-            with _simulated_exchange(asked, now_us) as base_url, _client(config.risk, base_url, now_us) as client:
-                run_steps(run, Fetching(asked, client), reports.line)
         else:
-            with _client(config.risk, config.risk.base_url, now_us) as client:
+            with _client(run, asked) as client:
                 run_steps(run, Fetching(asked, client), reports.line)
     _keep_up(config.lake)
     return end
@@ -127,10 +123,7 @@ def run_only(
         If no run is open.
     """
     if step == STEPS[0]:
-        with (
-            _begun(config, config.risk.source, reports, now_us) as (run, end),
-            _client(config.risk, config.risk.base_url, now_us) as client,
-        ):
+        with _begun(config, config.risk.source, reports, now_us) as (run, end), _client(run, asked) as client:
             end.is_blocked = not _one(run, step, Fetching(asked, client), reports)
         return end
     with _resumed(config, reports, now_us) as (run, end):
@@ -221,8 +214,24 @@ def _both(first: Listener, second: Listener) -> Listener:
     return listen
 
 
-def _client(risk: RiskConfig, base_url: str, now_us: Callable[[], int]) -> CoinbaseRest:
-    request = risk.request
+@contextmanager
+def _client(run: RunContext, asked: Asked) -> Iterator[CoinbaseRest]:
+    """Client of the run's source; a simulated exchange runs in this process as long as its client."""
+    if run.source != SIMULATED:
+        with _open_client(run, run.config.base_url) as client:
+            yield client
+        return
+    _refuse_mixing(run)
+    market = SeededMarket(asked.products)  # of each product the same in every run
+    with (
+        RestExchange(market, now_s=lambda: run.now_us() / 1e6) as exchange,
+        _open_client(run, exchange.url) as client,
+    ):
+        yield client
+
+
+def _open_client(run: RunContext, base_url: str) -> CoinbaseRest:
+    request = run.config.request
     rules = HttpRules(
         deadline_s=request.max_attempts * (request.timeout_s + request.max_backoff_s),
         timeout_s=request.timeout_s,
@@ -234,18 +243,25 @@ def _client(risk: RiskConfig, base_url: str, now_us: Callable[[], int]) -> Coinb
         shows_path=True,
     )
     pacing = TokenBucket(request.max_requests_per_s, request.burst)
-    return CoinbaseRest(risk.source, base_url=base_url, rules=rules, pacing=pacing, now_s=lambda: now_us() / 1e6)
+    return CoinbaseRest(
+        wire_format(run.source), base_url=base_url, rules=rules, pacing=pacing, now_s=lambda: run.now_us() / 1e6
+    )
 
 
 def _refuse_mixing(run: RunContext) -> None:
     real = run.lake.table(SILVER.name).read(where=pl.col("source") != SIMULATED, columns=["source"])
-    if not real.is_empty():
-        sources = ", ".join(real["source"].unique().sort().to_list())
-        run.log.end("refused")
-        raise UsageError(
-            f"--simulate: lake.dir: {run.lake.directory}: holds candles of {sources}: must hold none but simulated"
-            " ones; set TICKVOL_LAKE__DIR to another directory"
-        )
+    if real.is_empty():
+        return
+    sources = ", ".join(real["source"].unique().sort().to_list())
+    try:
+        with run.log.step(STEPS[0]):
+            raise UsageError(
+                f"risk.source: simulated: {run.lake.directory} holds candles of {sources}: must hold none but simulated"
+                " ones; set TICKVOL_LAKE__DIR to another directory"
+            )
+    finally:
+        skip_after(run, STEPS[0])
+        run.log.end("")
 
 
 def _keep_up(config: LakeConfig) -> None:
@@ -253,11 +269,3 @@ def _keep_up(config: LakeConfig) -> None:
     lake = open_lake(config)
     if any(table.files() > config.compact_after_files for table in lake.tables() if not table.spec.partition_by):
         upkeep_in_child(lake, compact_after_files=config.compact_after_files)
-
-
-@contextmanager
-def _simulated_exchange(asked: Asked, now_us: Callable[[], int]) -> Iterator[str]:
-    """Address of a simulated exchange in this process; its market of each product is the same in every run."""
-    market = SeededMarket(asked.products)
-    with RestExchange(market, now_s=lambda: now_us() / 1e6) as exchange:
-        yield exchange.url
