@@ -11,6 +11,7 @@ from inference import inference
 from kafka_ingest import kafka_ingest
 from kafka_live import kafka_live
 from kafka_stream import kafka_stream
+from market_risk import market_risk
 from memory import replay_memory
 from outcome import Outcome, machine, on_one_core
 from product_cost import product_cost
@@ -28,6 +29,7 @@ MEASURES = (
     "products",
     "inference",
     "memory",
+    "risk",
     "kafka-stream",
     "kafka-ingest",
     "kafka-live",
@@ -74,6 +76,7 @@ def measures(config: Config, options: argparse.Namespace) -> dict[str, Callable[
         "products": lambda: product_cost(config, repeats, stretch_s=5 if quick else 20),
         "inference": lambda: inference(config, hours=3),
         "memory": lambda: replay_memory(config, memory_frames, min(repeats, 3)),
+        "risk": lambda: market_risk(config, quick=quick, repeats=repeats),
         "kafka-stream": lambda: kafka_stream(config, 20_000 if quick else 300_000, min(repeats, 3)),
         "kafka-ingest": lambda: kafka_ingest(config, 0.5 if quick else 12.0, min(repeats, 3)),
         "kafka-live": lambda: kafka_live(config, 5.0 if quick else 60.0),

@@ -84,6 +84,14 @@ def test_the_measures_with_long_inputs_run_too(tmp_path):
     assert sum(name.startswith("inference") for name in lines) == 6
 
 
+@pytest.mark.slow
+def test_the_measures_of_market_risk_run_whole_commands(tmp_path):
+    lines = report(tmp_path, ["risk"])
+    names = ["risk_backfill", "risk_backfill_cpu", "risk_daily_run", "risk_daily_memory", "risk_figures"]
+    assert list(lines) == names
+    assert all(line["yardstick"] == "the budget" for line in lines.values())
+
+
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_the_measures_on_kafka_run_on_a_broker_of_their_own(tmp_path):
