@@ -45,7 +45,7 @@ def _summary(series: Mapping[str, Closes]) -> str:
 def _replace(run: RunContext, spec: TableSpec, frames: list[pl.DataFrame]) -> int:
     table = run.lake.table(spec.name)
     schema = table.read(where=pl.lit(False)).schema
-    rows = pl.concat([frame for frame in frames if len(frame)] or [pl.DataFrame(schema=schema)], how="diagonal")
+    rows = pl.concat([frame for frame in frames if len(frame)] or [pl.DataFrame(schema=schema)], how="diagonal_relaxed")
     if "run_id" in schema:
         rows = rows.with_columns(run_id=pl.lit(run.log.run_id))
     written = table.replace(rows.select(schema.names()).cast(schema), run_id=run.log.run_id)
