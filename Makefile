@@ -104,8 +104,8 @@ lock: install-dev ## update the pins in requirements.txt and requirements-dev.tx
 	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements-dev.txt requirements-dev.in
 	echo '-e .' >> requirements.txt
 
-clean: ## delete generated files: datasets, models, reports, caches (keeps data/raw, data/kafka and data/alerts)
-	if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name raw ! -name kafka ! -name alerts -exec rm -rf {} +; fi
+clean: ## delete generated files: datasets, models, reports, caches (keeps data/raw, data/lake, data/kafka and data/alerts)
+	if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name raw ! -name lake ! -name kafka ! -name alerts -exec rm -rf {} +; fi
 	rm -rf models/artifacts mlruns .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
 	find reports -mindepth 1 ! -name README.md -delete
 	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +
