@@ -82,11 +82,14 @@ def test_no_command_imports_another_command(path):
     assert imported == []
 
 
-@pytest.mark.parametrize("module", ["tickvol.bus.client", "tickvol.config"])
-def test_the_bus_and_the_settings_load_no_model_and_no_compiler(module):
+@pytest.mark.parametrize("module", ["tickvol.bus.client", "tickvol.config", "tickvol.systems", "tickvol.apps.risk"])
+def test_the_bus_the_settings_and_the_systems_load_no_model_no_table_and_no_page(module):
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = ("numba", "pandas", "pyarrow", "sklearn", "xgboost", "mlflow", "tickvol.volatility.models.bundle")
+    heavy = (
+        *("numba", "pandas", "pyarrow", "sklearn", "xgboost", "mlflow", "tickvol.volatility.models.bundle"),
+        *("polars", "deltalake", "dash", "sqlalchemy", "scipy", "httpx"),
+    )
     assert [name for name in heavy if name in loaded] == []
 
 
