@@ -9,9 +9,13 @@ _TYPES = {"DOUBLE": "float64", "DOUBLE PRECISION": "float64", "SMALLINT": "int16
 
 _HEAD = """# Data dictionary
 
-Delta tables lie below `lake.dir`; `tickvol tables list` shows their versions. Columns marked as provenance belong to the run that wrote the row, such as its id and times: they are not part of a table's digest.
-The star schema lies in the database of `risk.database_url`. `tickvol risk export` writes the gold tables, the run log and the star schema as Parquet, and `gold_crypto_anomalies.csv` and `pipeline_logs.csv` with the same columns.
-A day is the UTC date on which a candle opens. Returns, volatilities, drawdowns, VaR and ES are fractions: -0.04 is a loss of 4%.
+Delta tables lie below `lake.dir`; `tickvol tables list` shows their versions. Columns marked as provenance belong to
+the run that wrote the row, such as its id and times: they are not part of a table's digest. The star schema lies in the
+database of `risk.database_url`. `tickvol risk export` writes the gold tables, the run log and the star schema as
+Parquet, and `gold_crypto_anomalies.csv` and `pipeline_logs.csv` with the same columns.
+
+A day is the UTC date on which a candle opens. Returns, volatilities, drawdowns, VaR and ES are fractions: -0.04 is a
+loss of 4%.
 """
 
 
