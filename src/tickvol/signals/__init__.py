@@ -1,0 +1,1 @@
+"""Explainable signals: indicators, conditions as data, decisions that explain themselves, outcomes in price order."""
