@@ -64,7 +64,7 @@ def assert_every_window_is_stored(desk: Desk, lines: Sequence[str]) -> None:
     failed = bronze.filter(pl.col("outcome").is_in(["failed", "refused"]))
     assert len(failed) == sum("failed: " in line or "refused: " in line for line in lines)
     assert failed["error"].null_count() == 0
-    assert bronze.filter(pl.col("outcome") == "failed")["attempts"].max() <= desk.config.risk.request.max_attempts
+    assert set(bronze["attempts"]) <= set(range(1, desk.config.risk.request.max_attempts + 1))
 
 
 SHORT, LONG = (0.0, 0.3, 25.0), (0.0, 0.3, 0.6, 20.0, 25.0, 25.3, 50.0)
@@ -78,7 +78,7 @@ SHORT, LONG = (0.0, 0.3, 25.0), (0.0, 0.3, 0.6, 20.0, 25.0, 25.3, 50.0)
         *(
             pytest.param(source, seed, LONG, marks=pytest.mark.slow)
             for source in ("advanced_trade", "exchange")
-            for seed in range(10, 25)
+            for seed in range(10, 18)
         ),
     ],
 )

@@ -169,6 +169,16 @@ def test_more_than_the_share_of_rejected_days_stops_before_the_candles_are_touch
     assert desk.states()[NOON] == "known"
 
 
+def test_rejected_answers_about_known_days_do_not_stop_the_runs_of_later_weeks(new_desk: NewDesk) -> None:
+    desk = new_desk(products=["BTC-USD"])
+    assert desk.run(noon_s()).succeeded
+    desk.script(Fault("duplicates-differ"))
+    assert not desk.run(noon_s(hours=24)).succeeded
+    assert not desk.run(noon_s(hours=24), fetch=False).succeeded  # without news the answers are as bad as before
+    assert desk.run(noon_s(hours=24 * 9)).succeeded
+    assert set(list(desk.states().values())[:-1]) == {"known"}
+
+
 def test_an_old_day_that_is_rejected_for_ever_does_not_stop_the_runs_to_come(new_desk: NewDesk) -> None:
     old = "2025-08-01"
     desk = new_desk(

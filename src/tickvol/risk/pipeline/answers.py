@@ -32,6 +32,11 @@ class NewAnswers:
     windows: Mapping[tuple[str, str], Sequence[WindowAnswer]]
 
     @property
+    def newest_run(self) -> str:
+        """Id of the newest run with an answer; "" without any."""
+        return max((row["run_id"] for row in self.stored), default="")
+
+    @property
     def sources(self) -> list[str]:
         """Their origins."""
         return sorted({source for source, _ in self.windows})

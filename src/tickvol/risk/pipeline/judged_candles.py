@@ -32,7 +32,7 @@ class Judged:
     good, rejected : rows as in `CANDLE_SCHEMA`; `rejected` has the column `rules` in addition.
     good_days, rejected_days : by batch, as days since the epoch; rejected ones with the rules that they broke.
     unplaced : batches of the exchange with a candle of no known day: no evidence that a day has none.
-    failed : rules with the action fail, broken by a candle that no good one replaces.
+    failed : rules with the action fail, broken by a candle of the newest run that no good one replaces.
     """
 
     good: pl.DataFrame
@@ -67,6 +67,9 @@ def judge_candles(run: RunContext, rows: pl.DataFrame) -> Judged:
     good = first.good.join(bad_keys, on=bad_keys.columns, how="anti", nulls_equal=True)
     rejected = pl.concat([first.rejected, second.rejected.select(first.rejected.columns)])
     asked = rejected.filter(pl.col("is_asked") & pl.col("open_time_s").is_not_null())
+    newest = asked.filter(
+        pl.col("run_id") == pl.lit(rows["run_id"].max(), pl.String)
+    )  # older ones were refused once already
     return Judged(
         good=good,
         rejected=rejected,
@@ -76,7 +79,7 @@ def judge_candles(run: RunContext, rows: pl.DataFrame) -> Judged:
         unplaced=frozenset(
             rejected.filter(~pl.col("is_placed") & (pl.col("source") != FILE))["ingestion_batch_id"].to_list()
         ),
-        failed=_failed(rules, asked.join(good, on=["source", "product_id", "open_time_s"], how="anti")),
+        failed=_failed(rules, newest.join(good, on=["source", "product_id", "open_time_s"], how="anti")),
     )
 
 

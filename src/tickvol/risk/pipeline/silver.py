@@ -59,14 +59,18 @@ def _refuse_bad_batch(run: RunContext, answers: NewAnswers) -> None:
 
 
 def _days(run: RunContext, answers: NewAnswers) -> tuple[int, int]:
-    """Days with a good candle, and days with only rejected ones that the ledger does not call rejected already."""
+    """Days of the newest run with a good candle, and with only rejected ones that are news.
+
+    A day that an older run was refused for may be known, so that no run asks for it again: it must not count for ever.
+    """
     good, bad = 0, 0
     for source in answers.sources:
         ledgers = read_ledgers(run.lake, source)
         for (origin, product), windows in answers.windows.items():
             if origin == source:
-                good_days = {day for window in windows for day in window.good}
-                bad_days = {day for window in windows for day in window.rejected} - good_days
+                newest = [window for window in windows if window.run_id == answers.newest_run]
+                good_days = {day for window in newest for day in window.good}
+                bad_days = {day for window in newest for day in window.rejected} - good_days
                 ledger = ledgers.get(product, {})
                 good += len(good_days)
                 bad += sum(not (day in ledger and ledger[day].is_rejected) for day in bad_days)
