@@ -48,21 +48,24 @@ REJECTED = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "candle"), REJECTED)
-def test_a_candle_that_breaks_a_rule_is_kept_apart_and_its_day_has_failed(
-    new_desk: NewDesk, rule: str, candle: Bar
-) -> None:
-    desk = new_desk(market_with(BAD_DAY, candle), products=["BTC-USD"])
-    ended = desk.fetch(noon_s())
-    assert ended.step("silver").status == "success"
-    assert rule in violated(desk)
-    (rejected,) = desk.table(QUARANTINE.name).iter_rows(named=True)
-    assert rule in rejected["rules"].split(",")
-    assert json.loads(rejected["row"])["open_time_s"] == day_number(BAD_DAY) * 86_400
-    assert desk.states()[BAD_DAY] == "failed"
-    assert list(desk.states().values()).count("known") == 39
-    (reason,) = desk.lake.table(COVERAGE.name).read(where=pl.col("day") == BAD_DAY)["reason"]
-    assert reason == f"rejected: {rejected['rules']}"
+def test_a_candle_that_breaks_a_rule_is_kept_apart_and_its_day_has_failed(new_desk: NewDesk) -> None:
+    today = day_number(NOON)
+    bars = {today - n: GOOD._replace(close=105.0 - n * 0.01) for n in range(201)}
+    bad = {day_text(today - 20 * n): (rule, candle) for n, (rule, candle) in enumerate(REJECTED, 1)}
+    bars |= {day_number(day): candle for day, (_, candle) in bad.items()}
+    desk = new_desk(DailyMarket({"BTC-USD": bars}), products=["BTC-USD"], history_days=200, window_days=60)
+    assert desk.fetch(noon_s()).step("silver").status == "success"
+    assert set(violated(desk)) >= {rule for rule, _ in REJECTED}
+    rejected = {
+        day_text(json.loads(row["row"])["open_time_s"] // 86_400): row["rules"]
+        for row in desk.table(QUARANTINE.name).iter_rows(named=True)
+    }
+    reasons = dict(desk.table(COVERAGE.name).select("day", "reason").iter_rows())
+    assert rejected.keys() == bad.keys()
+    for day, (rule, _) in bad.items():
+        assert rule in rejected[day].split(",")
+        assert (desk.states()[day], reasons[day]) == ("failed", f"rejected: {rejected[day]}")
+    assert list(desk.states().values()).count("known") == 200 - len(bad)
 
 
 COUNTED = [
