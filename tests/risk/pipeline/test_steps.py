@@ -12,12 +12,12 @@ from tests.risk.pipeline.conftest import NewDesk
 from tests.risk.pipeline.exchange import GOLD, Desk, noon_s
 from tests.support import ROOT
 from tickvol.core.errors import Busy, UsageError, WorkError
-from tickvol.risk.pipeline import steps
+from tickvol.risk.pipeline import session, steps
 from tickvol.risk.pipeline.context import RunContext
 from tickvol.risk.pipeline.session import FINISH
 from tickvol.risk.pipeline.steps import STEPS, steps_after
 from tickvol.risk.star.store import star_digest
-from tickvol.risk.tables import BRONZE, RISK, SILVER
+from tickvol.risk.tables import BRONZE, COVERAGE, RISK, SILVER
 from tickvol.simulator.rest.faults import Fault
 
 
@@ -131,12 +131,29 @@ def test_a_window_that_fails_leaves_the_other_products_done_and_the_run_failed(n
     assert ended.step("ingest").message.startswith("5 of 6 windows")
 
 
-def test_a_fetch_without_any_good_answer_blocks_the_run(new_desk: NewDesk) -> None:
+def test_a_fetch_without_any_good_answer_fails_the_run_and_its_days_are_in_the_ledger(new_desk: NewDesk) -> None:
     desk = new_desk(faults=[Fault("500", times=0)])
     ended = desk.run(noon_s())
-    assert ended.statuses == dict.fromkeys(STEPS, "skipped") | {"ingest": "failed", "run": "failed"}
+    assert {step for step, status in ended.statuses.items() if status == "failed"} == {"ingest", "run"}
     assert len(desk.table(BRONZE.name)) == 6
     assert desk.table(SILVER.name).is_empty()
+    assert set(desk.table(COVERAGE.name)["state"]) == {"failed"}
+    assert "--simulate" in ended.lines[-1]
+
+
+def test_a_whole_run_that_was_killed_is_not_continued_by_single_steps(
+    new_desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    desk = new_desk()
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "run_steps", killed)
+        with pytest.raises(KeyboardInterrupt):
+            desk.run(noon_s())
+    with pytest.raises(UsageError, match="no run is open"):
+        desk.only("silver", noon_s())
 
 
 def all_steps(desk: Desk, now_s: float) -> list[bool]:

@@ -27,9 +27,11 @@ def lake_in(directory: Path) -> Lake:
     return Lake(directory, SHARED_TABLES)
 
 
-def begin(lake: Lake, clock: Clock, heard: list[LoggedStep] | None = None, system: str = "toy") -> RunLog:
+def begin(
+    lake: Lake, clock: Clock, heard: list[LoggedStep] | None = None, system: str = "toy", *, by_steps: bool = False
+) -> RunLog:
     listener = (heard if heard is not None else []).append
-    return RunLog.begin(lake, system=system, config_hash="hash", now_us=clock, listener=listener)
+    return RunLog.begin(lake, system=system, config_hash="hash", now_us=clock, listener=listener, by_steps=by_steps)
 
 
 def rows(lake: Lake) -> list[dict[str, object]]:
@@ -88,7 +90,7 @@ def test_a_step_that_runs_again_is_a_further_attempt(tmp_path: Path) -> None:
 
 def test_another_process_continues_the_run_with_its_failures(tmp_path: Path) -> None:
     clock = Clock()
-    log = begin(lake_in(tmp_path), clock)
+    log = begin(lake_in(tmp_path), clock, by_steps=True)
     with log.step("first") as step:
         step.has_failed = True
     resumed = RunLog.resume(lake_in(tmp_path), system="toy", now_us=clock, listener=lambda _: None)

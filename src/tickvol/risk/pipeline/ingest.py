@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tickvol.core.errors import WorkError
 from tickvol.exchange.coinbase_rest import CandleAnswer, CoinbaseRest
 from tickvol.risk.figures.calendar import day_text
 from tickvol.risk.pipeline.answers import ledgers_after, new_answers
@@ -61,13 +60,10 @@ def plan_windows(run: RunContext, asked: Asked) -> tuple[list[tuple[str, int, in
     return planned, waiting
 
 
-def ingest(run: RunContext, client: CoinbaseRest, asked: Asked, report: Callable[[str], None]) -> None:
-    """Fetch the windows and log the step.
+def ingest(run: RunContext, client: CoinbaseRest, asked: Asked, report: Callable[[str], None]) -> bool:
+    """Fetch the windows and log the step, as failed if a window failed; False if not one got a good answer.
 
-    Raises
-    ------
-    WorkError
-        If not one window got a good answer; what failed is stored all the same.
+    What failed is stored all the same: the later steps tell the ledger of it.
     """
     with run.log.step("ingest", table=BRONZE.name) as step:
         planned, waiting = plan_windows(run, asked)
@@ -86,6 +82,13 @@ def ingest(run: RunContext, client: CoinbaseRest, asked: Asked, report: Callable
         finally:
             step.rows_written = writer.flush()
         _conclude(step, len(planned), problems, waiting)
+    has_answer = not planned or len(problems) < len(planned)
+    if not has_answer:
+        report(
+            "no request got a good answer; without a network, --simulate fetches from a simulated exchange, and"
+            " `tickvol risk load` takes candles from files"
+        )
+    return has_answer
 
 
 def _count(step: StepReport, answer: CandleAnswer) -> None:
@@ -98,5 +101,3 @@ def _conclude(step: StepReport, planned: int, problems: Sequence[str], waiting: 
     if lines := [*problems, *waiting]:
         step.message += f"; {lines[0]}" + (f" and {len(lines) - 1} more" if len(lines) > 1 else "")
         step.has_failed = True
-    if planned and not good:
-        raise WorkError(step.message)

@@ -115,7 +115,8 @@ def run_only(
 ) -> RunEnd:
     """Run one step, for a scheduler: `ingest` begins a run, each further step continues it, `finish` ends it.
 
-    A step that fails ends the run, with the later steps logged as skipped.
+    A step that fails ends the run, with the later steps logged as skipped; so does a fetch without any good answer, so
+    that the scheduler can try it again.
 
     Raises
     ------
@@ -123,7 +124,10 @@ def run_only(
         If no run is open.
     """
     if step == STEPS[0]:
-        with _begun(config, config.risk.source, reports, now_us) as (run, end), _client(run, asked) as client:
+        with (
+            _begun(config, config.risk.source, reports, now_us, by_steps=True) as (run, end),
+            _client(run, asked) as client,
+        ):
             end.is_blocked = not _one(run, step, Fetching(asked, client), reports)
         return end
     with _resumed(config, reports, now_us) as (run, end):
@@ -167,18 +171,19 @@ def load(
 
 def _one(run: RunContext, step: str, fetching: Fetching | None, reports: Reports) -> bool:
     try:
-        run_step(run, step, fetching, reports.line)
+        is_done = run_step(run, step, fetching, reports.line)
     except TickvolError as error:
         reports.line(f"{step}: {error}")
+        is_done = False
+    if not is_done:
         skip_after(run, step)
         run.log.end("")
-        return False
-    return True
+    return is_done
 
 
 @contextmanager
 def _begun(
-    config: RiskSections, source: str, reports: Reports, now_us: Callable[[], int]
+    config: RiskSections, source: str, reports: Reports, now_us: Callable[[], int], *, by_steps: bool = False
 ) -> Iterator[tuple[RunContext, RunEnd]]:
     lake = open_lake(config.lake)
     with lake.writing():
@@ -189,6 +194,7 @@ def _begun(
             config_hash=config_hash(config.risk),
             now_us=now_us,
             listener=_both(end.steps.append, reports.step),
+            by_steps=by_steps,
         )
         end.run_id = log.run_id
         yield RunContext(lake, config.risk, log, source, now_us), end

@@ -34,8 +34,8 @@ class Fetching:
     client: CoinbaseRest
 
 
-def run_step(run: RunContext, step: str, fetching: Fetching | None, report: Callable[[str], None]) -> None:
-    """Run one step; a fetch that is not wanted is logged as skipped.
+def run_step(run: RunContext, step: str, fetching: Fetching | None, report: Callable[[str], None]) -> bool:
+    """Run one step; a fetch that is not wanted is logged as skipped. False if a fetch got no good answer at all.
 
     Parameters
     ----------
@@ -49,9 +49,10 @@ def run_step(run: RunContext, step: str, fetching: Fetching | None, report: Call
     if step != INGEST:
         _WORK[step](run)
     elif fetching is not None:
-        ingest(run, fetching.client, fetching.asked, report)
+        return ingest(run, fetching.client, fetching.asked, report)
     else:
         run.log.skip(INGEST, "nothing is fetched in this run")
+    return True
 
 
 def require_checks(run: RunContext, step: str) -> None:

@@ -36,6 +36,7 @@ class OpenRun(msgspec.Struct, frozen=True):
     config_hash: str
     started_us: int
     pid: int
+    by_steps: bool = False
     step: str = ""
     step_started_us: int = 0
     failures: tuple[str, ...] = ()
@@ -111,20 +112,32 @@ class RunLog:
 
     @classmethod
     def begin(
-        cls, lake: Lake, *, system: str, config_hash: str, now_us: Callable[[], int], listener: Listener
+        cls,
+        lake: Lake,
+        *,
+        system: str,
+        config_hash: str,
+        now_us: Callable[[], int],
+        listener: Listener,
+        by_steps: bool = False,
     ) -> "RunLog":
-        """Open a run whose id is above that of every earlier run, and log the runs of the system that were killed."""
+        """Open a run whose id is above that of every earlier run, and log the runs of the system that were killed.
+
+        Parameters
+        ----------
+        by_steps : whether other processes continue it, by `resume`.
+        """
         log_killed_runs(lake, system, now_us)  # first: the new id must be above theirs
         time_ms = max(now_us() // 1000, _last_time_ms(lake) + 1)
-        run = OpenRun(uuid7(time_ms), system, config_hash, now_us(), os.getpid())
+        run = OpenRun(uuid7(time_ms), system, config_hash, now_us(), os.getpid(), by_steps)
         log = cls(lake, run, now_us=now_us, listener=listener)
         log._save()
         return log
 
     @classmethod
     def resume(cls, lake: Lake, *, system: str, now_us: Callable[[], int], listener: Listener) -> "RunLog | None":
-        """Continue the newest run of a system that has begun and not ended; None if there is none."""
-        opened = [run for run in _open_runs(lake).values() if run.system == system]
+        """Continue the newest run of a system that began as single steps and has not ended; None if there is none."""
+        opened = [run for run in _open_runs(lake).values() if run.system == system and run.by_steps]
         if not opened:
             return None
         return cls(lake, max(opened, key=lambda run: run.run_id), now_us=now_us, listener=listener)
@@ -208,7 +221,7 @@ class RunLog:
     def _save(self) -> None:
         path = self._path()
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, msgspec.json.encode(self._run), durable=False)
+        write_atomically(path, msgspec.json.encode(self._run))
 
     def _append(self, **values: object) -> None:
         row = append_log_row(self._lake, self._run, self._now_us(), values)
