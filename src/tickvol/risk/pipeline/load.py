@@ -14,9 +14,13 @@ from tickvol.exchange.candle_files import VALUES, DailyFile, read_daily_file
 from tickvol.exchange.coinbase_candles import ParsedCandles, parse_candles
 from tickvol.exchange.coinbase_rest import CandleAnswer
 from tickvol.exchange.klines import QUOTES
+from tickvol.risk.figures.calendar import day_number
 from tickvol.risk.pipeline.bronze import BronzeWriter
 from tickvol.risk.pipeline.context import FILE, GRANULARITY_S, RunContext
 from tickvol.risk.tables import BRONZE
+
+FIRST_DAY = "2009-01-03"
+"""The first block of Bitcoin: no candle is older."""
 
 
 class CandleFile(NamedTuple):
@@ -32,13 +36,17 @@ def parse_candle_file(text: str) -> CandleFile:
     Raises
     ------
     UsageError
-        If neither names a product.
+        If neither names a product, or `PRODUCT=` names none or no file.
 
     >>> parse_candle_file("BTC-USD=btc.csv").product_id, parse_candle_file("dir/ETHUSDT_1d.csv").product_id
     ('BTC-USD', 'ETH-USDT')
     """
     product, given, path = text.partition("=")
-    if given and re.fullmatch(PRODUCT_PATTERN, product):
+    if given and "/" not in product:
+        if not re.fullmatch(PRODUCT_PATTERN, product):
+            raise UsageError(f"FILE: {text!r}: PRODUCT in PRODUCT=FILE must be like BTC-USD")
+        if not path:
+            raise UsageError(f"FILE: {text!r}: names no file; write {product}=FILE")
         return CandleFile(product, Path(path))
     name = Path(text).stem.upper()
     if match := re.match(r"([A-Z0-9]{1,16}-[A-Z0-9]{1,16})(?![A-Z0-9])", name):
@@ -63,15 +71,16 @@ def load_files(run: RunContext, files: Sequence[CandleFile]) -> Iterator[str]:
         try:
             for file in files:
                 daily = read_daily_file(file.path)
-                if daily.frame.is_empty():
-                    raise InputError(f"{file.path}: it holds no whole day")
+                if not daily.days:
+                    raise InputError(f"{file.path}: candles of {daily.bar_s} s: must fill a day at least")
                 answer = _answer(run, file, daily)
                 writer.add(answer, FILE)
                 step.rows_read += len(daily.frame)
                 yield _summary(file, daily)
         finally:
             step.rows_written = writer.flush()
-            step.message = f"{step.rows_written} files, {step.rows_read:,} daily candles"
+            files_text = "1 file" if step.rows_written == 1 else f"{step.rows_written} files"
+            step.message = f"{files_text}, {step.rows_read:,} daily candles"
 
 
 def _answer(run: RunContext, file: CandleFile, daily: DailyFile) -> CandleAnswer:
@@ -83,10 +92,14 @@ def _answer(run: RunContext, file: CandleFile, daily: DailyFile) -> CandleAnswer
     body = msgspec.json.encode({"file": file.path.name, "file_sha256": file_sha256, "candles": candles})
     parsed = parse_candles("advanced_trade", body)
     assert isinstance(parsed, ParsedCandles)
-    times, now_us = daily.frame["open_time_s"], run.now_us()
-    first_s, last_s = times.min(), times.max()
-    if not isinstance(first_s, int) or not isinstance(last_s, int):
-        raise InputError(f"{file.path}: no candle has a readable time")
+    now_us = run.now_us()
+    times = daily.frame["open_time_s"].drop_nulls()
+    plausible = times.filter((times >= day_number(FIRST_DAY) * GRANULARITY_S) & (times * 1_000_000 <= now_us)).to_list()
+    if not plausible:
+        raise InputError(
+            f"{file.path}: opening times: none is from {FIRST_DAY} to now; check their unit and their year"
+        )
+    first_s, last_s = min(plausible), max(plausible)  # the rules reject what lies outside
     return CandleAnswer(
         product_id=file.product_id,
         granularity_s=GRANULARITY_S,
@@ -108,6 +121,12 @@ def _texts(row: dict[str, float | None]) -> dict[str, str | None]:
 
 
 def _summary(file: CandleFile, daily: DailyFile) -> str:
-    left_out = f", {len(daily.incomplete)} incomplete days left out" if daily.incomplete else ""
+    """A line such as `BTC-USD: 30 days of btc.csv; its last candle is dropped`."""
     shorter = f" from candles of {daily.bar_s} s" if daily.bar_s != GRANULARITY_S else ""
-    return f"{file.product_id}: {len(daily.frame):,} days{shorter} of {file.path}{left_out}; its last candle is dropped"
+    count = len(daily.incomplete)
+    left_out = f", {count} incomplete days left out from {daily.incomplete[0]}" if count else ""
+    unreadable = f", {daily.unreadable} rows without a readable time" if daily.unreadable else ""
+    repeated = len(daily.frame) - daily.unreadable - daily.days
+    twice = f", {repeated} rows of a day that is there before" if repeated else ""
+    rest = f"{left_out}{unreadable}{twice}; its last candle is dropped"
+    return f"{file.product_id}: {daily.days:,} days{shorter} of {file.path}{rest}"
