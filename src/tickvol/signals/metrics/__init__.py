@@ -1,0 +1,1 @@
+"""Conditions on indicator series as versioned rows, and their states at closed bars."""
