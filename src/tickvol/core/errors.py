@@ -10,6 +10,7 @@ TickvolError
     │   └── CorruptFile     bytes that do not match their checksum
     ├── SchemaMismatch      features of a schema other than the reader's
     ├── KeyConflict         a row whose key is stored with other values
+    │   └── WarehouseConflict ... in a SQL table: names the key and both values
     ├── NotEnoughData       too few rows, positives or events for an honest result
     ├── SuspectedLeak       a result too good to be true
     ├── TrackingUnavailable MLflow cannot be reached
@@ -80,6 +81,10 @@ class SchemaMismatch(WorkError):
 
 class KeyConflict(WorkError):
     """A row whose key is stored with other values, in a table that is only appended to."""
+
+
+class WarehouseConflict(KeyConflict):
+    """A row of a SQL table that is stored with other values than those to be written; names the key and both."""
 
 
 class NotEnoughData(WorkError):

@@ -99,7 +99,7 @@ def canonical(column: sa.ColumnElement[Any], value: object) -> Value:
         return None
     if isinstance(kind, sa.Float) and isinstance(value, int | float) and math.isfinite(value):
         return float(value) + 0.0  # -0.0 + 0.0 is 0.0
-    if isinstance(kind, sa.Integer) and isinstance(value, int) and -_limit(kind) <= value < _limit(kind):
+    if isinstance(kind, sa.Integer) and isinstance(value, int) and -integer_limit(kind) <= value < integer_limit(kind):
         return int(value)
     if isinstance(kind, sa.String) and isinstance(value, str) and "\0" not in value and _fits(kind, value):
         return value
@@ -114,7 +114,8 @@ def _fits(kind: sa.String, value: str) -> bool:
     return kind.length is None or len(value) <= kind.length
 
 
-def _limit(kind: sa.Integer) -> int:
+def integer_limit(kind: sa.Integer) -> int:
+    """Smallest positive number that a column of integers cannot hold."""
     bits = 16 if isinstance(kind, sa.SmallInteger) else 64 if isinstance(kind, sa.BigInteger) else 32
     return 1 << (bits - 1)
 

@@ -9,12 +9,15 @@ import sqlalchemy as sa
 
 from tickvol.storage.warehouse.columns import Value, canonical
 
+_BATCH = 20_000
+
 
 def query_digest(connection: sa.Connection, query: sa.Select[tuple[object, ...]], key: Sequence[str]) -> str:
     """SHA-256 of the result of a query: names of the columns, and the rows ordered by their key.
 
     Floats count with all their bits, except that -0.0 is 0.0. To compare databases that number the same things
-    differently, select names and days instead of surrogate keys.
+    differently, select names and days instead of surrogate keys. The database orders the rows, and text in keys is
+    compared by its bytes (`name_type`), so that no more than a batch of them is in memory.
 
     Parameters
     ----------
@@ -22,22 +25,12 @@ def query_digest(connection: sa.Connection, query: sa.Select[tuple[object, ...]]
     """
     columns = list(query.selected_columns)
     names = [column.key or "" for column in columns]
-    places = [names.index(name) for name in key]
-    rows = [
-        tuple(canonical(column, value) for column, value in zip(columns, row, strict=True))
-        for row in connection.execute(query)
-    ]
-    rows.sort(key=lambda row: [_sortable(row[place]) for place in places])
+    ordered = query.order_by(*(columns[names.index(name)] for name in key))
     digest = hashlib.sha256("\0".join(names).encode())
-    for row in rows:
-        for value in row:
-            digest.update(_encoded(value))
+    for row in connection.execution_options(yield_per=_BATCH).execute(ordered):
+        for column, value in zip(columns, row, strict=True):
+            digest.update(_encoded(canonical(column, value)))
     return digest.hexdigest()
-
-
-def _sortable(value: Value) -> int | float | str:
-    assert value is not None, "a key holds no null"
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _encoded(value: Value) -> bytes:

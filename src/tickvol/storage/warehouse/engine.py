@@ -3,6 +3,7 @@
 Every failure is one line that names the setting and the place of the database, never its password.
 """
 
+import hashlib
 import importlib.util
 import math
 import sqlite3
@@ -34,13 +35,15 @@ class Database:
     setting : name of the setting that holds the URL, for messages.
     place : dialect, user, host and database or path, without password and options.
     path : file of SQLite; None for a server.
-    timeout_s : longest wait for a connection, and for another writer.
+    timeout_s : longest wait for a connection.
+    writer_timeout_s : longest wait for another writer.
     """
 
     setting: str
     place: str
     path: Path | None
     timeout_s: float
+    writer_timeout_s: float
     _engine: sa.Engine = field(repr=False)
     _password: str | None = field(repr=False)
 
@@ -62,10 +65,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """Yield a connection in a transaction, committed at the end of the block; the only writer of tickvol.
+    def writing(self, step: str = "") -> Iterator[sa.Connection]:
+        """Yield a connection in a transaction, committed at the end of the block; the only writer of its step.
 
         The directory and the file of SQLite are created.
+
+        Parameters
+        ----------
+        step : name of the work, so that steps with tables of their own can write at the same time; without a name:
+            the only such writer of the database. SQLite has one writer in any case.
 
         Raises
         ------
@@ -77,7 +85,7 @@ class Database:
         if self.path:
             self._create_directory(self.path.parent)
         with self._errors(), self._engine.execution_options(is_writer=True).begin() as connection:
-            self._exclude_writers(connection)
+            self._exclude_writers(connection, step)
             yield connection
 
     def _create_directory(self, directory: Path) -> None:
@@ -88,14 +96,16 @@ class Database:
                 f"{self.setting}: {self.place}: cannot create {directory}: {error.strerror}; choose another path"
             ) from None
 
-    def _exclude_writers(self, connection: sa.Connection) -> None:
+    def _exclude_writers(self, connection: sa.Connection, step: str) -> None:
         """Wait for another writer; SQLite does so at BEGIN IMMEDIATE."""
         if connection.dialect.name == "postgresql":
-            connection.execute(sa.text(f"SET LOCAL lock_timeout = {math.ceil(self.timeout_s * 1000)}"))
-            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"))
+            number = _step_number(step) if step else _WRITER_LOCK
+            connection.execute(sa.text(f"SET LOCAL lock_timeout = {math.ceil(self.writer_timeout_s * 1000)}"))
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({number})"))
         elif connection.dialect.name == "mysql":  # the lock is the server's, and ends with the connection
-            wait = sa.text("SELECT GET_LOCK(CONCAT('tickvol.', SHA1(DATABASE())), :timeout_s)")
-            if connection.scalar(wait, {"timeout_s": math.ceil(self.timeout_s)}) != 1:
+            wait = sa.text("SELECT GET_LOCK(CONCAT('tickvol.', SHA1(CONCAT(DATABASE(), :step))), :timeout_s)")
+            named = f".{step}" if step else ""
+            if connection.scalar(wait, {"step": named, "timeout_s": math.ceil(self.writer_timeout_s)}) != 1:
                 raise Busy(self._busy)
 
     @property
@@ -107,28 +117,40 @@ class Database:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            reason = self._reason(error)
-            if any(sign in reason for sign in _LOCKED):
-                raise Busy(self._busy) from None
-            raise WorkError(f"{self.setting}: {self.place}: {reason}{_advice(error)}") from None
+            raise self._named(error.orig) from None
+        except self._engine.dialect.loaded_dbapi.Error as error:  # of a bulk load, which only the driver can do
+            raise self._named(error) from None
 
-    def _reason(self, error: sa.exc.DBAPIError) -> str:
-        cause = error.orig
+    def _named(self, cause: BaseException | None) -> WorkError:
+        reason = self._reason(cause)
+        if any(sign in reason for sign in _LOCKED):
+            return Busy(self._busy)
+        return WorkError(f"{self.setting}: {self.place}: {reason}{_advice(cause, self._engine)}")
+
+    def _reason(self, cause: BaseException | None) -> str:
         text = str(cause.args[-1] if cause is not None and cause.args else cause)  # PyMySQL: number and text
         line = " ".join(text.split())
         return line.replace(self._password, "***") if self._password else line
 
 
-def _advice(error: sa.exc.DBAPIError) -> str:
-    if isinstance(error, sa.exc.IntegrityError):
+def _advice(cause: BaseException | None, engine: sa.Engine) -> str:
+    driver = engine.dialect.loaded_dbapi
+    if isinstance(cause, driver.IntegrityError):
         return "; nothing was written"
-    if isinstance(error, sa.exc.OperationalError):
+    if isinstance(cause, driver.OperationalError):
         return "; check that the database runs, the URL and the user's rights"
     return ""
 
 
+def _step_number(step: str) -> int:
+    """Number of the advisory lock of a step: signed, 64 bits."""
+    return int.from_bytes(hashlib.sha256(f"tickvol.{step}".encode()).digest()[:8], "big", signed=True)
+
+
 @contextmanager
-def open_database(url: str, *, setting: str, timeout_s: float = 10.0) -> Iterator[Database]:
+def open_database(
+    url: str, *, setting: str, timeout_s: float = 10.0, writer_timeout_s: float | None = None, bulk: bool = False
+) -> Iterator[Database]:
     """Check a URL and yield its database; the first use connects.
 
     Parameters
@@ -136,7 +158,10 @@ def open_database(url: str, *, setting: str, timeout_s: float = 10.0) -> Iterato
     url : `sqlite:///PATH` (relative to the working directory; four slashes: absolute), `postgresql://` (psycopg 3),
         `mariadb://` or `mysql://` (PyMySQL).
     setting : name of the setting that holds the URL, for messages.
-    timeout_s : longest wait for a connection, and for another writer.
+    timeout_s : longest wait for a connection.
+    writer_timeout_s : longest wait for another writer; default: `timeout_s`.
+    bulk : whether MariaDB and MySQL may ask for local files, which the fast way of `insert_new` needs; only for a
+        server that is trusted, as it chooses the file.
 
     Raises
     ------
@@ -144,13 +169,15 @@ def open_database(url: str, *, setting: str, timeout_s: float = 10.0) -> Iterato
         If the URL is malformed, of another kind of database, or its driver is not installed.
     """
     parsed = _parsed(url, setting)
-    engine = _engine(_with_driver(parsed), timeout_s)
+    writer_s = timeout_s if writer_timeout_s is None else writer_timeout_s
+    engine = _engine(_with_driver(parsed), timeout_s, writer_s, bulk)
     try:
         yield Database(
             setting=setting,
             place=_place(parsed),
             path=Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None,
             timeout_s=timeout_s,
+            writer_timeout_s=writer_s,
             _engine=engine,
             _password=parsed.password or None,
         )
@@ -189,13 +216,18 @@ def _place(url: sa.URL) -> str:
     return bare.render_as_string(hide_password=True)
 
 
-def _engine(url: sa.URL, timeout_s: float) -> sa.Engine:
+def _engine(url: sa.URL, timeout_s: float, writer_timeout_s: float, bulk: bool) -> sa.Engine:
     whole_s = max(math.ceil(timeout_s), 1)
-    answer_s = whole_s * _ANSWER_TIMEOUTS
+    answer_s = max(whole_s, math.ceil(writer_timeout_s)) * _ANSWER_TIMEOUTS
     arguments: dict[str, dict[str, float | int]] = {
-        "sqlite": {"timeout": timeout_s},
+        "sqlite": {"timeout": writer_timeout_s},
         "postgresql": {"connect_timeout": whole_s, "tcp_user_timeout": answer_s * 1000},
-        "mysql": {"connect_timeout": whole_s, "read_timeout": answer_s, "write_timeout": answer_s},
+        "mysql": {
+            "connect_timeout": whole_s,
+            "read_timeout": answer_s,
+            "write_timeout": answer_s,
+            "local_infile": bulk,
+        },
     }
     engine = sa.create_engine(url, poolclass=NullPool, connect_args=arguments[url.get_backend_name()])
     if engine.dialect.name == "sqlite":
