@@ -172,7 +172,7 @@ def test_maintenance_is_refused_while_another_process_writes(
 ) -> None:
     with lake.writing():
         code, out, err = run(capsys, *arguments)
-    assert (code, out) == (1, "")
+    assert (code, out) == (3, "")
     assert "is writing these tables; wait until it ends" in err
 
 
