@@ -1,7 +1,9 @@
-"""`tickvol risk`: daily market risk, from the exchange's candles to figures that are judged by what came true."""
+"""`tickvol risk`: daily market risk, from the exchange's candles to figures and the judgement of the forecasts."""
 
 import argparse
+import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ DESCRIPTION = """Daily market risk of crypto assets (docs/risk.md).
 `tickvol risk ACTION --help` lists the options of an action. Exit codes: 0 done, 1 failed in part or whole, 2 wrong use,
 3 another process is writing to the tables."""
 
+_AT_LEAST = {"top": 1, "limit": 1, "min_days": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(action: Action, options: argparse.Namespace) -> int:
     from tickvol.config import load_config
 
+    if problems := _misused(options):
+        raise UsageError(problems)
     return action.work(options, load_config(options.config))
+
+
+def _misused(options: argparse.Namespace) -> list[str]:
+    values = {name: getattr(options, name, least) for name, least in _AT_LEAST.items()}
+    return [
+        f"--{name.replace('_', '-')}: {value}: must be at least {_AT_LEAST[name]}"
+        for name, value in values.items()
+        if value < _AT_LEAST[name]
+    ]
 
 
 def _run(options: argparse.Namespace, config: "Config") -> int:
@@ -80,19 +94,27 @@ def _backfill(options: argparse.Namespace, config: "Config") -> int:
     from tickvol.risk.pipeline.ingest import Asked
     from tickvol.risk.pipeline.session import run_all
 
-    asked = Asked(_products(options, config), _day("--from", options.from_day), again=not options.resume)
+    first_day = _first_day("--from", options.from_day)
+    asked = Asked(_products(options, config), first_day, again=not options.resume)
     return _finish(options, run_all(config, asked, _reports(options), simulate=options.simulate))
 
 
 def _load(options: argparse.Namespace, config: "Config") -> int:
     from tickvol.risk.pipeline.load import parse_candle_file
-    from tickvol.risk.pipeline.session import load
+    from tickvol.risk.pipeline.session import Reports, load
+
+    loaded: list[str] = []
+
+    def line(text: str) -> None:
+        loaded.append(text)
+        if not options.json:
+            print(text, flush=True)
 
     files = [parse_candle_file(text) for text in options.files]
-    end = load(config, files, _reports(options))
+    end = load(config, files, Reports(_reports(options).step, line))
     if not options.json:
         print("`tickvol risk run --no-fetch` computes the figures")
-    return _finish(options, end)
+    return _finish(options, end, files=loaded)
 
 
 def _gaps(options: argparse.Namespace, config: "Config") -> int:
@@ -104,8 +126,7 @@ def _gaps(options: argparse.Namespace, config: "Config") -> int:
     if options.retry:
         asked = Asked(_products(options, config), retry=True)
         code = 0 if run_all(config, asked, _reports(options)).has_succeeded else 1
-    product = options.product[0] if options.product else None
-    return _print(options, gaps(_lake(config), product)) or code
+    return _print(options, gaps(_lake(config), _named(options))) or code
 
 
 def _export(options: argparse.Namespace, config: "Config") -> int:
@@ -122,10 +143,27 @@ def _view(name: str, *arguments: str) -> "Callable[[argparse.Namespace, Config],
 
         module, _, function = name.partition(".")
         answer = getattr(import_module(f"tickvol.risk.views.{module}"), function)
-        values = {argument: _value(options, argument) for argument in arguments}
+        values = {argument: getattr(options, argument) for argument in arguments if argument != "products"}
+        if "products" in arguments:
+            values["products"] = _named(options)
         return _print(options, answer(_lake(config), **values))
 
     return work
+
+
+def _explain(options: argparse.Namespace, config: "Config") -> int:
+    from tickvol.risk.views.explain import explain
+
+    (product,) = _checked("PRODUCT", [options.product])
+    return _print(options, explain(_lake(config), product, _day("DAY", options.day)))
+
+
+def _sql(options: argparse.Namespace, config: "Config") -> int:
+    from tickvol.risk.views.sql import sql
+    from tickvol.storage.delta.lake import Lake
+    from tickvol.systems import all_tables
+
+    return _print(options, sql(Lake(config.lake.dir, all_tables()), options.query))
 
 
 def _allocate(options: argparse.Namespace, config: "Config") -> int:
@@ -133,17 +171,12 @@ def _allocate(options: argparse.Namespace, config: "Config") -> int:
 
     view = allocate(
         _lake(config),
-        tuple(options.product) if options.product else None,
+        _named(options),
         allow_short=options.short,
         min_days=options.min_days,
         year_days=config.risk.year_days,
     )
     return _print(options, view)
-
-
-def _value(options: argparse.Namespace, name: str) -> object:
-    value = getattr(options, name)
-    return value[0] if name == "product" and isinstance(value, list) else value
 
 
 def _lake(config: "Config") -> "Lake":
@@ -153,18 +186,43 @@ def _lake(config: "Config") -> "Lake":
 
 
 def _products(options: argparse.Namespace, config: "Config") -> tuple[str, ...]:
-    from tickvol.config import check_products
+    return _named(options) or config.risk.products
 
-    return check_products(options.product) if options.product else config.risk.products
+
+def _named(options: argparse.Namespace) -> tuple[str, ...] | None:
+    """Products of `--product`, which may be repeated and may hold several; None: all."""
+    if options.product is None:
+        return None
+    return _checked("--product", [name for text in options.product for name in text.split(",")])
+
+
+def _checked(option: str, names: Sequence[str]) -> tuple[str, ...]:
+    from tickvol.core.records import PRODUCT_PATTERN
+
+    if wrong := [name for name in names if not re.fullmatch(PRODUCT_PATTERN, name)]:
+        raise UsageError([f"{option}: {name!r}: must be like BTC-USD" for name in wrong])
+    return tuple(dict.fromkeys(names))
 
 
 def _day(option: str, text: str) -> int:
     from tickvol.risk.figures.calendar import day_number
 
     try:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+            raise ValueError(text)
         return day_number(text)
     except ValueError:
-        raise UsageError(f"{option}: {text!r}: must be a date such as 2015-07-20") from None
+        raise UsageError(f"{option}: {text!r}: must be a date such as 2025-03-03") from None
+
+
+def _first_day(option: str, text: str) -> int:
+    from tickvol.risk.figures.calendar import day_number, day_text
+    from tickvol.risk.pipeline.load import FIRST_DAY
+
+    day, today = _day(option, text), int(time.time()) // 86_400
+    if not day_number(FIRST_DAY) <= day <= today:
+        raise UsageError(f"{option}: {text}: must be from {FIRST_DAY} to today, {day_text(today)} (UTC)")
+    return day
 
 
 def _reports(options: argparse.Namespace) -> "Reports":
@@ -180,12 +238,12 @@ def _reports(options: argparse.Namespace) -> "Reports":
     return Reports(step, line)
 
 
-def _finish(options: argparse.Namespace, end: "RunEnd") -> int:
+def _finish(options: argparse.Namespace, end: "RunEnd", **more: object) -> int:
     if options.json:
         import msgspec
 
         steps = [step._asdict() for step in end.steps]
-        print(msgspec.json.encode({"run_id": end.run_id, "steps": steps}).decode())
+        print(msgspec.json.encode({"run_id": end.run_id, "steps": steps, **more}).decode())
     return 0 if end.has_succeeded else 1
 
 
@@ -218,7 +276,8 @@ def _backfill_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _fetch_options(parser: argparse.ArgumentParser) -> None:
-    _show_options(parser)
+    _json_option(parser)
+    _product_option(parser, "those of risk.products")
     parser.add_argument("--simulate", action="store_true", help="fetch from a simulated exchange, without a network")
 
 
@@ -234,9 +293,12 @@ def _load_options(parser: argparse.ArgumentParser) -> None:
 
 def _show_options(parser: argparse.ArgumentParser) -> None:
     _json_option(parser)
-    parser.add_argument(
-        "--product", action="append", metavar="PRODUCT", help="product, such as BTC-USD; overrides risk.products"
-    )
+    _product_option(parser, "all that are stored")
+
+
+def _product_option(parser: argparse.ArgumentParser, default: str) -> None:
+    about = f"product, such as BTC-USD; may be repeated; default: {default}"
+    parser.add_argument("--product", action="append", metavar="PRODUCT", help=about)
 
 
 def _json_option(parser: argparse.ArgumentParser) -> None:
@@ -265,37 +327,38 @@ _FAILED = _option("--failed", action="store_true", help="only failed runs")
 _RETRY = _option("--retry", action="store_true", help="first fetch the unknown days again, without waiting")
 _SHORT = _option("--short", action="store_true", help="allow negative weights (closed form)")
 _MIN_DAYS = _option("--min-days", type=int, default=250, metavar="N", help="fewest common days of returns")
+_DAY = _option("day", metavar="DAY", help="UTC date, such as 2025-03-03")
 _DIR = _option("--dir", type=Path, metavar="DIR", help="directory; overrides risk.export_dir")
 
 ACTIONS = {
     "run": Action("fetch what is missing and compute all figures", _run_options, _run),
     "backfill": Action("fetch the days since a date and compute all figures", _backfill_options, _backfill),
     "load": Action("store candles from files, for `tickvol risk run --no-fetch`", _load_options, _load),
-    "show": Action("show the figures of the last complete day", _show_options, _view("figures.show", "product")),
+    "show": Action("show the figures of the last complete day", _show_options, _view("figures.show", "products")),
     "shocks": Action(
-        "list the most extreme days", _and(_show_options, _TOP), _view("extremes.shocks", "top", "product")
+        "list the most extreme days", _and(_show_options, _TOP), _view("extremes.shocks", "top", "products")
     ),
-    "worst": Action("show the worst daily loss of each asset", _show_options, _view("extremes.worst", "product")),
+    "worst": Action("show the worst daily loss of each asset", _show_options, _view("extremes.worst", "products")),
     "backtest": Action(
-        "judge the VaR methods by what came true",
+        "judge the VaR methods by the returns that followed",
         _and(_show_options, _METHOD),
-        _view("judgement.backtest", "method", "product"),
+        _view("judgement.backtest", "method", "products"),
     ),
     "gaps": Action("list days that are not known, and why", _and(_show_options, _RETRY), _gaps),
     "runs": Action(
         "list the runs with their steps", _and(_json_option, _FAILED, _LIMIT), _view("runs.runs", "failed", "limit")
     ),
-    "health": Action("show durations, volumes and warnings of each step", _json_option, _view("runs.health")),
+    "health": Action("show durations, volumes and warnings of each step", _json_option, _view("health.health")),
     "allocate": Action("compute minimum-variance weights", _and(_show_options, _SHORT, _MIN_DAYS), _allocate),
     "explain": Action(
         "trace a day's figures back to the exchange's answer",
-        _and(_json_option, _option("product", metavar="PRODUCT"), _option("day", metavar="DAY")),
-        _view("explain.explain", "product", "day"),
+        _and(_json_option, _option("product", metavar="PRODUCT", help="such as BTC-USD"), _DAY),
+        _explain,
     ),
     "sql": Action(
         "query the tables by SQL, read-only",
         _and(_json_option, _option("query", metavar="SQL", help="a SELECT")),
-        _view("sql.sql", "query"),
+        _sql,
     ),
     "export": Action("export the tables as Parquet and CSV files", _and(_json_option, _DIR), _export),
 }

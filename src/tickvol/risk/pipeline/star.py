@@ -1,6 +1,9 @@
 """Write the star schema from the gold tables."""
 
-from tickvol.risk.figures.volatility import mean_of_known
+import math
+
+from tickvol.risk.figures.calendar import aligned, day_number
+from tickvol.risk.figures.hierarchy import Hierarchy, hierarchy
 from tickvol.risk.pipeline.context import RunContext
 from tickvol.risk.star.build import Star, star_rows
 from tickvol.risk.star.store import read_asset_keys, write_star
@@ -26,9 +29,15 @@ def stored_star(lake: Lake, url: str) -> Star:
 
 def risk_ranks(lake: Lake) -> dict[str, int]:
     """Rank of each product by its mean annual volatility, the calmest first; products without one have no rank."""
-    rows = lake.table(RISK.name).read(columns=["product_id", "vol_30_annual"]).drop_nulls()
-    means = {
-        str(product): mean_of_known(frame["vol_30_annual"].to_numpy())
-        for (product,), frame in rows.group_by("product_id")
+    return {ranked.name: ranked.rank for ranked in risk_hierarchy(lake).ranking}
+
+
+def risk_hierarchy(lake: Lake) -> Hierarchy:
+    """Order of all products by their mean annual volatility, with 95% intervals of the differences."""
+    rows = lake.table(RISK.name).read(columns=["product_id", "day", "vol_30_annual"])
+    series = {
+        str(product): (day_number(own["day"][0]), own["vol_30_annual"].fill_null(math.nan).to_numpy())
+        for (product,), own in rows.group_by("product_id", maintain_order=True)  # a row for each day, in their order
     }
-    return {product: rank for rank, product in enumerate(sorted(means, key=lambda name: (means[name], name)), 1)}
+    _, volatilities = aligned(series)
+    return hierarchy(volatilities, block_days=90, samples=1000, confidence=0.95, seed=1)

@@ -1,11 +1,11 @@
 """Minimum-variance weights of several assets."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-from tickvol.core.errors import UsageError
 from tickvol.risk.figures.allocation import minimum_variance
 from tickvol.risk.figures.calendar import aligned, day_number
 from tickvol.risk.tables import RISK
@@ -14,20 +14,18 @@ from tickvol.risk.views.view import View, percent, table_lines
 from tickvol.storage.delta.lake import Lake
 
 
-def allocate(lake: Lake, products: tuple[str, ...] | None, *, allow_short: bool, min_days: int, year_days: int) -> View:
+def allocate(
+    lake: Lake, products: Sequence[str] | None = None, *, allow_short: bool, min_days: int, year_days: int
+) -> View:
     """Weights with the least variance of daily returns, or the reason why there are none.
 
     Parameters
     ----------
     products : None: all that have figures.
     """
-    stored = products_of(lake, None)
-    unknown = [product for product in products or () if product not in stored]
-    if unknown:
-        raise UsageError(f"--product: {', '.join(unknown)}: must be among {', '.join(stored)}")
-    chosen = products or tuple(stored)
+    chosen = list(dict.fromkeys(products_of(lake, products)))
     rows = lake.table(RISK.name).read(
-        where=pl.col("product_id").is_in(list(chosen)), columns=["product_id", "day", "simple_return"]
+        where=pl.col("product_id").is_in(chosen), columns=["product_id", "day", "simple_return"]
     )
     series = {}
     for product in chosen:
@@ -47,6 +45,10 @@ def allocate(lake: Lake, products: tuple[str, ...] | None, *, allow_short: bool,
     if found.reason:
         return View(data, (f"no weights: {found.reason}",))
     lines = table_lines(["asset", "weight"], [[name, percent(weight, 1)] for name, weight in found.weights.items()])
-    equal = f"with equal weights {percent(found.equal_weight_volatility, 1)}"
-    volatility = f"volatility {percent(found.volatility, 1)} a year over {found.days} common days; {equal}"
-    return View(data, (*lines, "", volatility))
+    kind = "negative weights allowed" if allow_short else "no negative weights; --short allows them"
+    volatility, equal = percent(found.volatility, 1), percent(found.equal_weight_volatility, 1)
+    about = (
+        f"Least variance over {found.days:,} common days, {kind}.",
+        f"Volatility {volatility} a year; with equal weights {equal}.",
+    )
+    return View(data, (*lines, "", *about))
