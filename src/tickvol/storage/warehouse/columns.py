@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from tickvol.core.errors import SchemaMismatch, WorkError
@@ -37,24 +38,23 @@ def name_type(length: int) -> TypeEngine[str]:
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
-def sql_table(
-    metadata: sa.MetaData, name: str, *columns: sa.Column[Any], comment: str, by_key: bool = False
-) -> sa.Table:
+def sql_table(metadata: sa.MetaData, name: str, *items: SchemaItem, comment: str, by_key: bool = False) -> sa.Table:
     """A table whose text is compared by its bytes.
 
     Parameters
     ----------
     metadata : with `CONVENTION`.
+    items : columns, constraints and indexes.
     comment : what one row stands for.
     by_key : whether SQLite stores the rows in the order of their key, which serves facts.
     """
     # MariaDB does not take the name of a constraint within the definition of a column.
-    flags = [column.name for column in columns if column.info.get(_IS_FLAG)]
+    flags = [item.name for item in items if isinstance(item, sa.Column) and item.info.get(_IS_FLAG)]
     checks = [sa.CheckConstraint(f"{flag} IN (0, 1)", name=flag) for flag in flags]
     return sa.Table(
         name,
         metadata,
-        *columns,
+        *items,
         *checks,
         comment=comment,
         sqlite_with_rowid=not by_key,

@@ -1,0 +1,144 @@
+"""`tickvol warehouse`: the SQL tables of the signals: create, upgrade, check, digest and export them."""
+
+import argparse
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tickvol.command import command_parser, run_command
+
+if TYPE_CHECKING:
+    from tickvol.storage.warehouse.engine import Database
+
+DESCRIPTION = """The warehouse of the signals: dimensions, facts and records in SQLite, PostgreSQL or MariaDB.
+
+  init      create the tables in an empty database; nothing to do where they are
+  upgrade   bring the tables to this program; may be repeated, also after it was cut short
+  status    schema of the database and of the program, absent tables, rows; exit 1 unless they fit
+  digest    SHA-256 of the content by table: equal for equal content in every database
+  export    write each table and view as a Parquet file into --out"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tickvol warehouse`."""
+    parser = command_parser("warehouse", DESCRIPTION)
+    parser.add_argument("action", choices=tuple(_ACTIONS), help="what to do")
+    parser.add_argument("--url", help="sqlite:///PATH, postgresql://USER@HOST/DATABASE or mariadb://USER@HOST/DATABASE")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="export: directory of the files")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return run_command(parser, _warehouse, argv)
+
+
+def _warehouse(options: argparse.Namespace) -> int:
+    from tickvol.core.errors import UsageError
+    from tickvol.signals.warehouse.upgrading import open_warehouse
+
+    problems = []
+    if options.url is None:
+        problems.append("--url: is missing: name the database, such as sqlite:///data/warehouse.db")
+    if (options.out is None) == (options.action == "export"):
+        problems.append(f"--out: {options.out or 'is missing'}: export needs it, and nothing else takes it")
+    if problems:
+        raise UsageError(problems)
+    if not options.verbose:
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+    with open_warehouse(options.url, setting="--url") as database:
+        return _ACTIONS[options.action](database, options)
+
+
+def _init(database: "Database", options: argparse.Namespace) -> int:
+    from tickvol.core.errors import SchemaMismatch
+    from tickvol.signals.warehouse.upgrading import schema_state
+
+    with database.reading() as connection:
+        state = schema_state(connection)
+    if state.state not in ("empty", "current"):
+        raise SchemaMismatch(f"{database.place}: {state.problem}")
+    return _upgrade(database, options)
+
+
+def _upgrade(database: "Database", options: argparse.Namespace) -> int:
+    from tickvol.signals.warehouse.upgrading import upgrade
+
+    state = upgrade(database)
+    if options.json:
+        return _print_json({"database": database.place, "schema": state.version})
+    print(f"{database.place}: schema {state.version}")
+    return 0
+
+
+def _status(database: "Database", options: argparse.Namespace) -> int:
+    import sqlalchemy as sa
+
+    from tickvol.signals.warehouse.schema import TABLES
+    from tickvol.signals.warehouse.upgrading import schema_state
+
+    with database.reading() as connection:
+        state = schema_state(connection)
+        count = sa.select(sa.func.count())
+        rows = {t.name: connection.scalar(count.select_from(t)) for t in TABLES if t.name not in state.absent}
+    told = {
+        "database": database.place,
+        "state": state.state,
+        "schema": state.version,
+        "program": state.head,
+        "absent": state.absent,
+        "rows": rows,
+    }
+    if options.json:
+        _print_json(told)
+    else:
+        print(f"database  {database.place}")
+        print(f"schema    {state.version or '-'} ({state.state}), of this program {state.head}")
+        for name, number in rows.items():
+            print(f"{name:<26}{number:>14,}")
+        if state.problem:
+            print(f"problem   {state.problem}")
+    return 1 if state.problem else 0
+
+
+def _digest(database: "Database", options: argparse.Namespace) -> int:
+    from tickvol.signals.warehouse.natural import DIGESTED, table_digest, whole_digest
+    from tickvol.signals.warehouse.upgrading import check_schema
+
+    with database.reading() as connection:
+        check_schema(connection, database.place)
+        digests = {table.name: table_digest(connection, table) for table in DIGESTED}
+    whole = whole_digest(digests)
+    if options.json:
+        return _print_json({"tables": digests, "all": whole})
+    for name, digest in digests.items():
+        print(f"{digest}  {name}")
+    print(f"{whole}  all")
+    return 0
+
+
+def _export(database: "Database", options: argparse.Namespace) -> int:
+    from tickvol.signals.warehouse.exporting import export_warehouse
+    from tickvol.signals.warehouse.upgrading import check_schema
+
+    with database.reading() as connection:
+        check_schema(connection, database.place)
+        written = export_warehouse(connection, options.out)
+    if options.json:
+        return _print_json({str(path): rows for path, rows in written.items()})
+    for path, rows in written.items():
+        print(f"{path}  {rows:,} rows")
+    return 0
+
+
+def _print_json(content: object) -> int:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+    return 0
+
+
+_ACTIONS: "dict[str, Callable[[Database, argparse.Namespace], int]]" = {
+    "init": _init,
+    "upgrade": _upgrade,
+    "status": _status,
+    "digest": _digest,
+    "export": _export,
+}

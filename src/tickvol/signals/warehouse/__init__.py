@@ -1,0 +1,1 @@
+"""Dimensions, facts and records of the signals in a SQL database."""

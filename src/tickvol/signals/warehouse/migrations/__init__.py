@@ -1,0 +1,1 @@
+"""Revisions of the warehouse's schema, run by Alembic from `upgrading.py`."""
