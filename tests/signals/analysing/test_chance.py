@@ -5,28 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.signals.confirming.paths import COARSE, bars_from
+from tests.signals.analysing.markets import market
+from tests.signals.confirming.paths import COARSE
 from tickvol.core.errors import InputError
-from tickvol.signals.analysing.chance import Entries, against_chance
+from tickvol.signals.analysing.chance import against_chance
 from tickvol.signals.confirming.confirm import confirm
 from tickvol.signals.confirming.outcomes import Costs
 
 HOURS = 1500
-
-
-def market(seed, drift_after=0.0, n=150):
-    """Entries on a random path; with a drift each decision is followed by one in its favour."""
-    rng = np.random.default_rng(seed)
-    per_hour = 48
-    moves = 0.001 * rng.standard_normal(HOURS * per_hour)
-    at = np.sort(rng.choice(np.arange(50, HOURS - 20), size=n, replace=False))
-    side = rng.choice([-1, 1], size=n).astype(np.int8)
-    for bar, s in zip(at, side, strict=True):
-        moves[(bar + 1) * per_hour : (bar + 7) * per_hour] += s * drift_after / (6 * per_hour)
-    bars = bars_from(100 * np.exp(np.cumsum(moves)), 4, COARSE)
-    atr = np.full(HOURS, 0.01)
-    atr[:40] = np.nan
-    return Entries(bars, atr, at, side, np.full(n, 1.5), np.full(n, 1.0), np.full(n, 6))
 
 
 def p_value(entries, shifts=60):

@@ -52,7 +52,7 @@ def test_one_missing_condition_leaves_no_evidence_and_is_named(changed, named):
 def test_no_evidence_names_the_smallest_edge_that_would_have_been_seen():
     verdict = judge(replace(GOOD, expectancy_frac=-0.0002, interval=Interval(-0.0008, 0.0004)))
     assert verdict.smallest_visible_frac == pytest.approx(0.0006 + 0.002)
-    assert verdict.text.endswith("could have shown is 26.0 bp a trade.")
+    assert verdict.text.endswith("With this interval, a gross edge below 26.0 bp a trade cannot be seen.")
 
 
 def test_an_interval_below_zero_loses():

@@ -79,7 +79,7 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict(Ruling.EDGE, text, visible)
     text = (
         f"No evidence of an edge: {figures}. Missing: {'; '.join(missing)}. "
-        f"The smallest gross edge that these trades could have shown is {_bp(visible).lstrip('+')} a trade."
+        f"With this interval, a gross edge below {visible * _BPS:.1f} bp a trade cannot be seen."
     )
     return Verdict(Ruling.NO_EVIDENCE, text, visible)
 
