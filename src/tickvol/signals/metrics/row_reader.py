@@ -61,6 +61,19 @@ class Row:
             value = None
         return _Section(self.number, value or {}, self.problems, f"{self.prefix}{key}.", self.code)
 
+    def sections(self, key: str) -> "list[Row]":
+        """The mappings in the list under a key; their problems join those of the row."""
+        value = self.values.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(inner, Mapping) for inner in value):
+            self.refuse(key, value, "must be a list of mappings")
+            return []
+        return [
+            _Section(self.number, inner, self.problems, f"{self.prefix}{key}[{i}].", self.code)
+            for i, inner in enumerate(value, start=1)
+        ]
+
     def text(self, key: str, *, required: bool = False) -> str | None:
         """A text that is not empty."""
         value = self._present(key, required)

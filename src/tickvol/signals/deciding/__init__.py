@@ -1,0 +1,1 @@
+"""Deterministic decisions: weighted metrics become scores, guards and barriers that explain themselves."""
