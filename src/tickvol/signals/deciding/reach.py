@@ -14,17 +14,21 @@ def check_reach(row: Row, strategy: Strategy) -> None:
     if not scopes:
         row.refuse("metrics", len(strategy.metrics), "must hold a BUY or a SELL metric with a weight")
         return
+    before = len(row.problems)
     for name, metrics in scopes.items():
         largest = max(most(metrics, side) for side in _OTHER)
         if strategy.threshold > largest:
             row.refuse("threshold", strategy.threshold, f"must be at most {largest:g}, the largest score of {name}")
+    if len(row.problems) > before:
+        return
     if bands[0].edge_from > guards.min_edge:
         rule = f"must be at least {bands[0].edge_from:g}: the risk profile has no band below"
         row.refuse("guards.min_edge", guards.min_edge, rule)
     ranges = [_edges(strategy, metrics) for metrics in scopes.values()]
     for number, band in enumerate(bands, start=1):
         if not any(band.edge_from <= highest and lowest < band.edge_to for lowest, highest in ranges):
-            text = ", ".join(f"[{lowest:g}, {highest:g}]" for lowest, highest in ranges)
+            shown = [f"[{lowest:g}, {highest:g}]" for lowest, highest in ranges if lowest <= highest]
+            text = ", ".join(shown) or "no range: confidence_highest excludes the threshold"
             rule = f"band {number}, [{band.edge_from:g}, {band.edge_to:g}), is never reached: edges lie in {text}"
             row.refuse("risk_profile", strategy.risk.code, rule)
     needed = guards.cost_multiple * strategy.costs.round_trip_frac
