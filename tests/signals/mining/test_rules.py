@@ -201,3 +201,19 @@ def test_parts_with_other_items_and_impossible_limits_are_refused():
         MiningParams(max_items=4)
     with pytest.raises(InputError, match="min_count"):
         MiningParams(min_count=0)
+
+
+def test_a_large_table_is_mined_in_bounded_memory():
+    """The number of sets grows with the items; the memory with packed columns and the shifts of one outcome."""
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    has, won = rng.random((25, 20_000)) < 0.3, rng.random(20_000) < 0.4
+    trades = Transactions(tuple(f"I{i:02}" for i in range(25)), has, won)
+    tracemalloc.start()
+    try:
+        mine(*halves(trades), MiningParams(shifts=50), seed=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30e6

@@ -153,12 +153,12 @@ def _rules(
 ) -> list[Rule]:
     n_set, both, n_oos, both_oos = counts
     hits = [int(part.won.sum() if outcome is Outcome.WIN else (~part.won).sum()) for part in (train, test)]
-    base, base_oos = (hit / len(part) if len(part) else None for hit, part in zip(hits, (train, test), strict=True))
+    base = hits[0] / len(train) if len(train) else 0.0
+    base_oos = hits[1] / len(test) if len(test) else None
     q, redundant = false_discovery(p), _redundant(sets, n_set, both)
     p_oos = hypergeometric_tails(both_oos, len(test), hits[1], n_oos)
-    order = sorted(range(len(sets)), key=lambda m: (p[m], sets[m].tolist()))
     rules = []
-    for m in order:
+    for m in sorted(range(len(sets)), key=lambda m: (p[m], sets[m].tolist())):
         confidence = int(both[m]) / int(n_set[m])
         later = int(both_oos[m]) / int(n_oos[m]) if n_oos[m] else None
         rules.append(
@@ -170,7 +170,7 @@ def _rules(
                 support=int(both[m]) / len(train),
                 confidence=confidence,
                 lift=confidence / base if base else 0.0,
-                leverage=int(both[m]) / len(train) - int(n_set[m]) / len(train) * (base or 0.0),
+                leverage=int(both[m]) / len(train) - int(n_set[m]) / len(train) * base,
                 p_value=float(p[m]),
                 q_value=float(q[m]),
                 redundant=bool(redundant[m]),
