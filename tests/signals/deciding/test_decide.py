@@ -154,6 +154,20 @@ def test_the_breakdown_explains_the_scores(scorer):
     assert entries[0] == {"metric": "B1", "observed": 0.25, "side": "BUY", "state": 1, "version": 1, "weight": 2.0}
 
 
+@given(st.lists(st.floats(allow_infinity=False), min_size=8, max_size=8))
+def test_the_breakdown_is_canonical_json_for_any_observed_value(observed):
+    states = {one.metric.code: (1, value) for one, value in zip(METRICS, observed, strict=True)}
+    text = decide(strategy_of(), SYMBOL, states, context_for()).breakdown
+    assert text == canonical_json(json.loads(text))
+    assert [entry["observed"] for entry in json.loads(text)] == [None if math.isnan(x) else x for x in observed]
+
+
+def test_an_infinite_observation_is_refused():
+    states = one_bar() | {"B2": (1, math.inf)}
+    with pytest.raises(InputError, match="states: B2: observed an infinite value"):
+        decide(strategy_of(), SYMBOL, states, context_for())
+
+
 def test_an_unknown_observation_is_null_in_the_breakdown():
     found = decide_all(strategy_of(), SYMBOL, columns_of(np.full((8, 1), -1)), context_for())
     assert {entry["observed"] for entry in json.loads(found.breakdown(0))} == {None}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from tickvol.signals.deciding.guards import Context, Reason, first_reason
 from tickvol.signals.deciding.risk import Barriers
 from tickvol.signals.deciding.scoring import Action, Matrix, Scores, score
 from tickvol.signals.deciding.strategy import Strategy, Weighted
-from tickvol.signals.metrics.canonical import Json, canonical_json
+from tickvol.signals.metrics.canonical import canonical_json
 from tickvol.signals.metrics.evaluate import States
 
 Values = NDArray[np.float64]
@@ -58,20 +59,25 @@ class DecisionColumns:
 
         The weights of a side's metrics in state 1, added in this order, are its score.
         """
-        entries: list[Json] = [
-            {
-                "metric": one.metric.code,
-                "observed": None if math.isnan(observed) else observed,
-                "side": one.side.value,
-                "state": state,
-                "version": one.metric.version,
-                "weight": one.weight,
-            }
-            for one, state, observed in zip(
-                self.metrics, self.states[:, i].tolist(), self.observed[:, i].tolist(), strict=True
+        entries = (
+            f"{head}{_number(observed)}{middle}{state}{tail}"
+            for (head, middle, tail), state, observed in zip(
+                self._frames, self.states[:, i].tolist(), self.observed[:, i].tolist(), strict=True
             )
-        ]
-        return canonical_json(entries)
+        )
+        return f"[{','.join(entries)}]"
+
+    @cached_property
+    def _frames(self) -> tuple[tuple[str, str, str], ...]:
+        """Constant text of each metric's entry: before the observed value, before the state, and behind it."""
+        return tuple(
+            (
+                f'{{"metric":{canonical_json(one.metric.code)},"observed":',
+                f',"side":"{one.side.value}","state":',
+                f',"version":{one.metric.version},"weight":{canonical_json(one.weight)}}}',
+            )
+            for one in self.metrics
+        )
 
     def row(self, i: int) -> Decision:
         """Decision at bar i."""
@@ -142,5 +148,14 @@ def _stacked(metrics: tuple[Weighted, ...], states: Mapping[str, States], n: int
             raise InputError(f"states: {one.metric.code}: missing: evaluate all metrics of the strategy")
         if len(states[one.metric.code]) != n:
             raise InputError(f"states: {one.metric.code}: {len(states[one.metric.code])} bars: context has {n}")
+        if np.isinf(states[one.metric.code].observed).any():
+            raise InputError(
+                f"states: {one.metric.code}: observed an infinite value: must be finite, or NaN if unknown"
+            )
     held = [states[one.metric.code] for one in metrics]
     return np.stack([one.state for one in held]), np.stack([one.observed for one in held])
+
+
+def _number(value: float) -> str:
+    """A finite number as canonical JSON writes it, NaN as null."""
+    return "null" if math.isnan(value) else repr(value + 0.0)
