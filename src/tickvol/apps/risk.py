@@ -1,7 +1,6 @@
 """`tickvol risk`: daily market risk, from the exchange's candles to figures and the judgement of the forecasts."""
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -73,6 +72,8 @@ def _run(options: argparse.Namespace, config: "Config") -> int:
     from tickvol.risk.pipeline.ingest import Asked
     from tickvol.risk.pipeline.session import run_all, run_only
 
+    if options.no_fetch and options.product:
+        raise UsageError("--product: must not be given with --no-fetch, which computes the figures of all products")
     asked = Asked(_products(options, config))
     if options.only is not None:
         if options.no_fetch or options.simulate:
@@ -93,8 +94,9 @@ def _run(options: argparse.Namespace, config: "Config") -> int:
 def _backfill(options: argparse.Namespace, config: "Config") -> int:
     from tickvol.risk.pipeline.ingest import Asked
     from tickvol.risk.pipeline.session import run_all
+    from tickvol.risk.views.arguments import parse_first_day
 
-    first_day = _first_day("--from", options.from_day)
+    first_day = parse_first_day("--from", options.from_day, today=int(time.time()) // 86_400)
     asked = Asked(_products(options, config), first_day, again=not options.resume)
     return _finish(options, run_all(config, asked, _reports(options), simulate=options.simulate))
 
@@ -104,6 +106,11 @@ def _load(options: argparse.Namespace, config: "Config") -> int:
     from tickvol.risk.pipeline.session import Reports, load
 
     loaded: list[str] = []
+    reports = _reports(options)
+
+    def step(end: "LoggedStep") -> None:
+        if end.status != "failed":  # the error itself is printed
+            reports.step(end)
 
     def line(text: str) -> None:
         loaded.append(text)
@@ -111,7 +118,7 @@ def _load(options: argparse.Namespace, config: "Config") -> int:
             print(text, flush=True)
 
     files = [parse_candle_file(text) for text in options.files]
-    end = load(config, files, Reports(_reports(options).step, line))
+    end = load(config, files, Reports(step, line))
     if not options.json:
         print("`tickvol risk run --no-fetch` computes the figures")
     return _finish(options, end, files=loaded)
@@ -152,10 +159,11 @@ def _view(name: str, *arguments: str) -> "Callable[[argparse.Namespace, Config],
 
 
 def _explain(options: argparse.Namespace, config: "Config") -> int:
+    from tickvol.risk.views.arguments import parse_day, parse_products
     from tickvol.risk.views.explain import explain
 
-    (product,) = _checked("PRODUCT", [options.product])
-    return _print(options, explain(_lake(config), product, _day("DAY", options.day)))
+    product, *_ = parse_products("PRODUCT", [options.product])
+    return _print(options, explain(_lake(config), product, parse_day("DAY", options.day)))
 
 
 def _sql(options: argparse.Namespace, config: "Config") -> int:
@@ -169,9 +177,12 @@ def _sql(options: argparse.Namespace, config: "Config") -> int:
 def _allocate(options: argparse.Namespace, config: "Config") -> int:
     from tickvol.risk.views.allocating import allocate
 
+    products = _named(options)
+    if products is not None and len(products) < 2:
+        raise UsageError(f"--product: {products[0]}: must be given for at least two products")
     view = allocate(
         _lake(config),
-        _named(options),
+        products,
         allow_short=options.short,
         min_days=options.min_days,
         year_days=config.risk.year_days,
@@ -191,38 +202,9 @@ def _products(options: argparse.Namespace, config: "Config") -> tuple[str, ...]:
 
 def _named(options: argparse.Namespace) -> tuple[str, ...] | None:
     """Products of `--product`, which may be repeated and may hold several; None: all."""
-    if options.product is None:
-        return None
-    return _checked("--product", [name for text in options.product for name in text.split(",")])
+    from tickvol.risk.views.arguments import parse_products
 
-
-def _checked(option: str, names: Sequence[str]) -> tuple[str, ...]:
-    from tickvol.core.records import PRODUCT_PATTERN
-
-    if wrong := [name for name in names if not re.fullmatch(PRODUCT_PATTERN, name)]:
-        raise UsageError([f"{option}: {name!r}: must be like BTC-USD" for name in wrong])
-    return tuple(dict.fromkeys(names))
-
-
-def _day(option: str, text: str) -> int:
-    from tickvol.risk.figures.calendar import day_number
-
-    try:
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-            raise ValueError(text)
-        return day_number(text)
-    except ValueError:
-        raise UsageError(f"{option}: {text!r}: must be a date such as 2025-03-03") from None
-
-
-def _first_day(option: str, text: str) -> int:
-    from tickvol.risk.figures.calendar import day_number, day_text
-    from tickvol.risk.pipeline.load import FIRST_DAY
-
-    day, today = _day(option, text), int(time.time()) // 86_400
-    if not day_number(FIRST_DAY) <= day <= today:
-        raise UsageError(f"{option}: {text}: must be from {FIRST_DAY} to today, {day_text(today)} (UTC)")
-    return day
+    return None if options.product is None else parse_products("--product", options.product)
 
 
 def _reports(options: argparse.Namespace) -> "Reports":
@@ -254,7 +236,7 @@ def _print(options: argparse.Namespace, view: "View") -> int:
         print(msgspec.json.encode(view.data).decode())
     else:
         print("\n".join(view.lines))
-    return 0
+    return 0 if view.is_known else 1
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:

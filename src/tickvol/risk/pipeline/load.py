@@ -123,10 +123,12 @@ def _texts(row: dict[str, float | None]) -> dict[str, str | None]:
 def _summary(file: CandleFile, daily: DailyFile) -> str:
     """A line such as `BTC-USD: 30 days of btc.csv; its last candle is dropped`."""
     shorter = f" from candles of {daily.bar_s} s" if daily.bar_s != GRANULARITY_S else ""
-    count = len(daily.incomplete)
-    left_out = f", {count} incomplete days left out from {daily.incomplete[0]}" if count else ""
-    unreadable = f", {daily.unreadable} rows without a readable time" if daily.unreadable else ""
     repeated = len(daily.frame) - daily.unreadable - daily.days
-    twice = f", {repeated} rows of a day that is there before" if repeated else ""
-    rest = f"{left_out}{unreadable}{twice}; its last candle is dropped"
+    odd = {
+        f"incomplete days left out, from {daily.incomplete[0]}" if daily.incomplete else "": len(daily.incomplete),
+        "rows without a readable time": daily.unreadable,
+        "repeated rows": repeated,
+    }
+    rest = "".join(f"; {name}: {number:,}" for name, number in odd.items() if number)
+    rest += "; its last candle is dropped"
     return f"{file.product_id}: {daily.days:,} days{shorter} of {file.path}{rest}"

@@ -43,7 +43,7 @@ def allocate(
         "reason": found.reason,
     }
     if found.reason:
-        return View(data, (f"no weights: {found.reason}",))
+        return View(data, (f"no weights: {found.reason}",), is_known=False)
     lines = table_lines(["asset", "weight"], [[name, percent(weight, 1)] for name, weight in found.weights.items()])
     kind = "negative weights allowed" if allow_short else "no negative weights; --short allows them"
     volatility, equal = percent(found.volatility, 1), percent(found.equal_weight_volatility, 1)

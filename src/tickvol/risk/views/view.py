@@ -12,10 +12,16 @@ _NUMBER = re.compile(r"[+-]?\d[\d,.]*(e[+-]\d+)?%?( of [\d,]+)?")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Data that msgspec encodes as JSON, and lines that say the same."""
+    """Data that msgspec encodes as JSON, and lines that say the same.
+
+    Attributes
+    ----------
+    is_known : False: the question has no answer, and the view says why.
+    """
 
     data: JsonValue
     lines: tuple[str, ...]
+    is_known: bool = True
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
