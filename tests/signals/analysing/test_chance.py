@@ -23,7 +23,7 @@ def p_value(entries, shifts=60):
 def test_no_shift_gives_the_decisions_themselves():
     entries = market(0)
     same = entries.shifted(0)
-    assert np.array_equal(same.predicting_at_ms, entries.bars.open_time_ms[entries.bar] + COARSE)
+    assert np.array_equal(same.predicting_at_ms, entries.bars.close_time_ms[entries.bar])
     assert same.tp_frac == pytest.approx(np.full(150, 0.015))
 
 

@@ -4,19 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tickvol.signals.confirming.bars import Bars
 from tickvol.signals.confirming.outcomes import Decisions
+from tickvol.signals.indicators.bars import Bars
 
 L = 3_600_000
 
 
 def bars_of(rows, start=0, length_ms=L):
     """Bars from (open, high, low, close) rows; None is a missing bar."""
-    kept = [(start + i * length_ms, *row) for i, row in enumerate(rows) if row is not None]
+    kept = [(start + (i + 1) * length_ms, *row) for i, row in enumerate(rows) if row is not None]
     columns = np.array([row[1:] for row in kept], dtype=float).reshape(-1, 4).T
-    return Bars(
-        np.array([row[0] for row in kept], dtype=np.int64), *(np.ascontiguousarray(c) for c in columns), length_ms
-    )
+    times = np.array([row[0] for row in kept], dtype=np.int64)
+    return Bars(times, *(np.ascontiguousarray(c) for c in columns), np.ones(len(kept)), length_ms)
 
 
 def decisions_of(at, side, tp, sl, lookahead):
@@ -47,8 +46,8 @@ class Plain:
 
 def table_of(bars):
     return {
-        int(t): (float(o), float(h), float(lo), float(c))
-        for t, o, h, lo, c in zip(bars.open_time_ms, bars.open, bars.high, bars.low, bars.close, strict=True)
+        int(t) - bars.length_ms: (float(o), float(h), float(lo), float(c))
+        for t, o, h, lo, c in zip(bars.close_time_ms, bars.open, bars.high, bars.low, bars.close, strict=True)
     }
 
 

@@ -1,12 +1,14 @@
 """What holds for every path: parity with the plain walk, mirrors, finer bars, ticks, shifts in time, no future."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.signals.confirming.paths import COARSE, FINE, MIDDLE, bars_from, ticks, without
 from tests.signals.confirming.reference import decisions_of, plain_confirm
-from tickvol.signals.confirming.bars import Bars, NoData
 from tickvol.signals.confirming.confirm import confirm
+from tickvol.signals.confirming.gaps import NoData
 from tickvol.signals.confirming.outcomes import Costs, Decisions, ExitReason, Results, Status
 
 HOURS, PER_FINE = 120, 4
@@ -140,7 +142,7 @@ def test_a_shift_of_all_bars_in_time_shifts_the_confirmation_only():
     _, prices, decisions = draw(1)
     shift = 1000 * COARSE
     moved = [
-        Bars(b.open_time_ms + shift, b.open, b.high, b.low, b.close, b.length_ms)
+        replace(b, close_time_ms=b.close_time_ms + shift)
         for b in (bars_from(prices, PER_FINE, COARSE), bars_from(prices, PER_FINE, FINE))
     ]
     later = Decisions(
@@ -165,14 +167,9 @@ def test_bars_after_the_confirmation_never_matter(seed):
         known_at = before.confirmed_at_ms[k]
         changed = []
         for bars in (coarse, fine):
-            factor = np.where(bars.open_time_ms >= known_at, rng.uniform(0.5, 2.0, len(bars)), 1.0)
-            changed.append(
-                Bars(
-                    bars.open_time_ms,
-                    *(factor * p for p in (bars.open, bars.high, bars.low, bars.close)),
-                    bars.length_ms,
-                )
-            )
+            factor = np.where(bars.close_time_ms - bars.length_ms >= known_at, rng.uniform(0.5, 2.0, len(bars)), 1.0)
+            prices_of = {name: factor * getattr(bars, name) for name in ("open", "high", "low", "close")}
+            changed.append(replace(bars, **prices_of))
         one = Decisions(*(getattr(decisions, name)[k : k + 1] for name in Decisions.__dataclass_fields__))
         after = confirm(one, changed[0], costs=COSTS, finer=changed[1:])
         for name in FIELDS:

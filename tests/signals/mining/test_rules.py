@@ -124,6 +124,20 @@ def test_what_held_only_in_the_train_part_is_not_confirmed():
     assert sum(rule.verdict is RuleVerdict.CONFIRMED for rule in significant) < 0.1 * len(significant)
 
 
+def test_rules_are_not_significant_where_the_family_is_not():
+    """Items and outcomes that come in runs make small q-values by themselves."""
+    judged = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        rows = np.repeat(rng.random((7, 80)) < 0.4, 25, axis=1)
+        rows = np.stack([np.roll(row, rng.integers(25)) for row in rows])
+        trades = Transactions(tuple("ABCDEF"), rows[:6], rows[6])
+        result = mine(trades, trades, MiningParams(shifts=50), seed=0)
+        if result.family_p >= 0.1 and any(rule.q_value < 1e-3 for rule in result.rules):
+            judged += [rule.verdict for rule in result.rules]
+    assert set(judged) == {RuleVerdict.NOT_SIGNIFICANT}
+
+
 def test_too_few_trades_out_of_sample_are_named():
     train, test = halves(table(6, planted=0.3))
     result = mine(train, test.part(np.arange(len(test)) < 19), MiningParams(shifts=50), seed=0)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import InputError
-from tickvol.signals.confirming.bars import Bars
 from tickvol.signals.confirming.confirm import confirm
 from tickvol.signals.confirming.outcomes import Costs, Decisions
+from tickvol.signals.indicators.bars import Bars
 
 Array = NDArray[np.float64]
 MIN_SHIFT_BARS = 200
@@ -48,7 +48,7 @@ class Entries:
         kept = np.isfinite(self.atr_frac[at])
         at, atr = at[kept], self.atr_frac[at[kept]]
         return Decisions(
-            self.bars.open_time_ms[at] + self.bars.length_ms,
+            self.bars.close_time_ms[at],
             self.side[kept],
             np.clip(self.tp_atr[kept] * atr, *self.tp_bounds),
             np.clip(self.sl_atr[kept] * atr, *self.sl_bounds),

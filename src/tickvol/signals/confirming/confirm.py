@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickvol.core.errors import InputError
-from tickvol.signals.confirming.bars import Bars, NoData, no_stretches
+from tickvol.signals.confirming.gaps import NoData, no_stretches
 from tickvol.signals.confirming.outcomes import Costs, Decisions, ExitReason, Results, Status
 from tickvol.signals.confirming.path_kernel import walk
+from tickvol.signals.indicators.bars import Bars
 
 
 def confirm(
@@ -49,7 +50,7 @@ def confirm(
     walk(
         *(decisions.predicting_at_ms, decisions.side, decisions.tp_frac, decisions.sl_frac, decisions.lookahead_bars),
         *(entry_delay_bars, costs.slippage_frac, bars.length_ms),
-        *(bars.open_time_ms, bars.open, bars.high, bars.low, bars.close),
+        *(_opens_at(bars), bars.open, bars.high, bars.low, bars.close),
         *_behind_each_other(finer),
         *(gaps.from_ms, gaps.to_ms),
         *(reason, entry, leave, target, best, worst, held, resolution, ambiguous, confirmed),
@@ -89,11 +90,15 @@ def _status(reason: NDArray[np.int8], net: NDArray[np.float64]) -> NDArray[np.in
     return status
 
 
+def _opens_at(bars: Bars) -> NDArray[np.int64]:
+    return bars.close_time_ms - bars.length_ms
+
+
 def _behind_each_other(finer: Sequence[Bars]) -> tuple[NDArray[np.int64] | NDArray[np.float64], ...]:
     ordered = sorted(finer, key=lambda bars: bars.length_ms)
     lengths = np.array([bars.length_ms for bars in ordered], dtype=np.int64)
     starts = np.concatenate(([0], np.cumsum([len(bars) for bars in ordered], dtype=np.int64))).astype(np.int64)
-    times = np.concatenate([np.empty(0, dtype=np.int64), *(bars.open_time_ms for bars in ordered)])
+    times = np.concatenate([np.empty(0, dtype=np.int64), *(_opens_at(bars) for bars in ordered)])
     prices = (
         np.concatenate([np.empty(0), *(getattr(bars, name) for bars in ordered)]) for name in ("open", "high", "low")
     )
