@@ -100,10 +100,9 @@ def _status(database: "Database", options: argparse.Namespace) -> int:
 
 def _digest(database: "Database", options: argparse.Namespace) -> int:
     from tickvol.signals.warehouse.natural import DIGESTED, table_digest, whole_digest
-    from tickvol.signals.warehouse.upgrading import check_schema
+    from tickvol.signals.warehouse.upgrading import read_warehouse
 
-    with database.reading() as connection:
-        check_schema(connection, database.place)
+    with read_warehouse(database) as connection:
         digests = {table.name: table_digest(connection, table) for table in DIGESTED}
     whole = whole_digest(digests)
     if options.json:
@@ -116,10 +115,9 @@ def _digest(database: "Database", options: argparse.Namespace) -> int:
 
 def _export(database: "Database", options: argparse.Namespace) -> int:
     from tickvol.signals.warehouse.exporting import export_warehouse
-    from tickvol.signals.warehouse.upgrading import check_schema
+    from tickvol.signals.warehouse.upgrading import read_warehouse
 
-    with database.reading() as connection:
-        check_schema(connection, database.place)
+    with read_warehouse(database) as connection:
         written = export_warehouse(connection, options.out)
     if options.json:
         return _print_json({str(path): rows for path, rows in written.items()})

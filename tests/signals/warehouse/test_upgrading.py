@@ -3,12 +3,20 @@
 import pytest
 import sqlalchemy as sa
 
-from tickvol.core.errors import SchemaMismatch, WorkError
+from tickvol.core.errors import Busy, SchemaMismatch, WorkError
 from tickvol.signals.warehouse import schema, upgrading
 from tickvol.signals.warehouse.declaring import METADATA
 from tickvol.signals.warehouse.migrations.versions import r0001_first_tables as first
 from tickvol.signals.warehouse.schema import TABLES, VIEWS
-from tickvol.signals.warehouse.upgrading import VERSION_TABLE, check_schema, open_warehouse, schema_state, upgrade
+from tickvol.signals.warehouse.upgrading import (
+    VERSION_TABLE,
+    check_schema,
+    open_warehouse,
+    read_warehouse,
+    schema_state,
+    upgrade,
+    write_warehouse,
+)
 
 
 @pytest.fixture
@@ -85,6 +93,9 @@ def test_a_schema_of_a_newer_program_is_refused_and_kept(database):
     execute(database, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with database.reading() as connection, pytest.raises(SchemaMismatch, match="schema 9999 is newer"):
         check_schema(connection, database.place)
+    for refused in (read_warehouse(database), write_warehouse(database, "klines")):
+        with pytest.raises(SchemaMismatch, match="schema 9999 is newer"), refused:
+            pass
     with pytest.raises(SchemaMismatch, match="upgrade` does not go back"):
         upgrade(database)
     assert state_of(database).version == "9999"
@@ -112,3 +123,8 @@ def test_constraints_hold_in_each_database(database):
         execute(database, "INSERT INTO fact_indicator VALUES (1, 1, 1, 1, 1.0, 1)")
     execute(database, "INSERT INTO dim_symbol VALUES (1, 'a', 'a', 'a', 'a', 1)")
     execute(database, "INSERT INTO dim_symbol VALUES (2, 'A', 'a', 'a', 'a', 1)")
+
+
+def test_an_upgrade_waits_for_another_one_and_is_then_refused(database):
+    with database.writing("schema"), pytest.raises(Busy, match="another process writes to this database"):
+        upgrade(database)

@@ -112,6 +112,40 @@ def check_schema(connection: sa.Connection, place: str) -> None:
         raise SchemaMismatch(f"{place}: {problem}")
 
 
+@contextmanager
+def read_warehouse(database: Database) -> Iterator[sa.Connection]:
+    """Yield a connection that sees one state of a warehouse whose schema fits.
+
+    Raises
+    ------
+    SchemaMismatch
+        If the schema is not that of the program.
+    WorkError
+        If the database cannot be reached.
+    """
+    with database.reading() as connection:
+        check_schema(connection, database.place)
+        yield connection
+
+
+@contextmanager
+def write_warehouse(database: Database, step: str) -> Iterator[sa.Connection]:
+    """Yield the connection of the only writer of a step, in a transaction, to a warehouse whose schema fits.
+
+    Raises
+    ------
+    SchemaMismatch
+        If the schema is not that of the program.
+    Busy
+        If another process works on this step for longer than the timeout.
+    WorkError
+        If the database cannot be reached or refuses a statement; nothing is written then.
+    """
+    with database.writing(step) as connection:
+        check_schema(connection, database.place)
+        yield connection
+
+
 def upgrade(database: Database) -> SchemaState:
     """Bring the schema to that of the program; may be repeated, also after it was cut short.
 
