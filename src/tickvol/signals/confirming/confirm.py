@@ -1,6 +1,7 @@
 """Confirmation of decisions: entry at the next open, barriers in price order, costs, and doubt as both ends."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,36 +43,59 @@ def confirm(
         If a length is no divisor, a decision lies off the grid, or the delay reaches the timeout.
     """
     _check(decisions, bars, finer, entry_delay_bars)
+    exits = _walked(decisions, bars, finer, no_data or no_stretches(), costs, entry_delay_bars)
+    side = decisions.side.astype(np.float64)
+    net = _net(side, exits.entry, exits.leave, costs)
+    return Results(
+        status=_status(exits.reason, net),
+        exit_reason=exits.reason,
+        entry_price=exits.entry,
+        exit_price=exits.leave,
+        pnl_gross_frac=side * (exits.leave - exits.entry) / exits.entry,
+        pnl_net_frac=net,
+        pnl_net_optimistic_frac=np.where(exits.ambiguous, _net(side, exits.entry, exits.target, costs), net),
+        max_return_frac=exits.best,
+        min_return_frac=exits.worst,
+        bars_held=exits.held,
+        resolution_ms=exits.resolution,
+        ambiguous=exits.ambiguous,
+        confirmed_at_ms=exits.confirmed,
+    )
+
+
+@dataclass(frozen=True)
+class _Exits:
+    """Outputs of the walk (k,) in its order; prices and returns are NaN where a trade has not ended."""
+
+    reason: NDArray[np.int8]
+    entry: NDArray[np.float64]
+    leave: NDArray[np.float64]
+    target: NDArray[np.float64]
+    best: NDArray[np.float64]
+    worst: NDArray[np.float64]
+    held: NDArray[np.int64]
+    resolution: NDArray[np.int64]
+    ambiguous: NDArray[np.bool_]
+    confirmed: NDArray[np.int64]
+
+
+def _walked(
+    decisions: Decisions, bars: Bars, finer: Sequence[Bars], gaps: NoData, costs: Costs, entry_delay_bars: int
+) -> _Exits:
     k = len(decisions)
-    reason, ambiguous = np.zeros(k, dtype=np.int8), np.zeros(k, dtype=np.bool_)
     entry, leave, target, best, worst = (np.full(k, np.nan) for _ in range(5))
     held, resolution, confirmed = (np.zeros(k, dtype=np.int64) for _ in range(3))
-    gaps = no_data or no_stretches()
+    reason, ambiguous = np.zeros(k, dtype=np.int8), np.zeros(k, dtype=np.bool_)
+    exits = _Exits(reason, entry, leave, target, best, worst, held, resolution, ambiguous, confirmed)
     walk(
         *(decisions.predicting_at_ms, decisions.side, decisions.tp_frac, decisions.sl_frac, decisions.lookahead_bars),
         *(entry_delay_bars, costs.slippage_frac, bars.length_ms),
         *(_opens_at(bars), bars.open, bars.high, bars.low, bars.close),
         *_behind_each_other(finer),
         *(gaps.from_ms, gaps.to_ms),
-        *(reason, entry, leave, target, best, worst, held, resolution, ambiguous, confirmed),
+        *(getattr(exits, field.name) for field in fields(exits)),
     )
-    side = decisions.side.astype(np.float64)
-    net = _net(side, entry, leave, costs)
-    return Results(
-        status=_status(reason, net),
-        exit_reason=reason,
-        entry_price=entry,
-        exit_price=leave,
-        pnl_gross_frac=side * (leave - entry) / entry,
-        pnl_net_frac=net,
-        pnl_net_optimistic_frac=np.where(ambiguous, _net(side, entry, target, costs), net),
-        max_return_frac=best,
-        min_return_frac=worst,
-        bars_held=held,
-        resolution_ms=resolution,
-        ambiguous=ambiguous,
-        confirmed_at_ms=confirmed,
-    )
+    return exits
 
 
 def _net(

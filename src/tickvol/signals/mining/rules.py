@@ -152,9 +152,8 @@ def _rules(
     family: float,
 ) -> list[Rule]:
     n_set, both, n_oos, both_oos = counts
-    hits = [int(part.won.sum() if outcome is Outcome.WIN else (~part.won).sum()) for part in (train, test)]
-    base = hits[0] / len(train) if len(train) else 0.0
-    base_oos = hits[1] / len(test) if len(test) else None
+    hits = [int((part.won == (outcome is Outcome.WIN)).sum()) for part in (train, test)]
+    base, base_oos = hits[0] / max(1, len(train)), hits[1] / len(test) if len(test) else None
     q, redundant = false_discovery(p), _redundant(sets, n_set, both)
     p_oos = hypergeometric_tails(both_oos, len(test), hits[1], n_oos)
     rules = []
