@@ -20,6 +20,7 @@ from tickvol.core.errors import ConfigError, UsageError
 from tickvol.core.records import PRODUCT_PATTERN
 from tickvol.risk.settings import RiskSections
 from tickvol.settings.dashboard import DashboardConfig
+from tickvol.signals.settings import SignalsSections
 from tickvol.volatility.settings.profile import VolatilityConfig
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -40,7 +41,7 @@ MOVED = {
 """Keys that were renamed."""
 
 
-class Config(VolatilityConfig, RiskSections, BaseSettings):
+class Config(VolatilityConfig, RiskSections, SignalsSections, BaseSettings):
     """All sections of all systems, frozen; `load_config` rejects unknown sections, which are only ignored here.
 
     To add a system, add the model of the sections that it reads as a further base class.
@@ -181,11 +182,11 @@ def _written_secrets(values: Mapping[str, Any], path: Path) -> list[str]:
         problems.append(
             f"alerts.webhook.secret: (not shown): must be empty in {path}; set {ENV_PREFIX}ALERTS__WEBHOOK__SECRET"
         )
-    url = _value(values, "risk", "database_url")
-    if isinstance(url, str) and re.search("//[^/@]*:[^/@]+@", url):
-        problems.append(
-            f"risk.database_url: (not shown): must have no password in {path}; set {ENV_PREFIX}RISK__DATABASE_URL"
-        )
+    for names in (("risk", "database_url"), ("warehouse", "url")):
+        url = _value(values, *names)
+        if isinstance(url, str) and re.search("//[^/@]*:[^/@]+@", url):
+            variable = ENV_PREFIX + "__".join(names).upper()
+            problems.append(f"{'.'.join(names)}: (not shown): must have no password in {path}; set {variable}")
     return problems
 
 

@@ -38,7 +38,6 @@ def test_a_database_is_created_told_digested_and_exported(database_url, capsys, 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["status"], "--url: is missing"),
         (["export", "--url", "sqlite:///x.db"], "--out: is missing"),
         (["digest", "--url", "sqlite:///x.db", "--out", "d"], "--out: d: export needs it"),
         (["status", "--url", "oracle://h/d"], "--url: oracle://...: must be"),

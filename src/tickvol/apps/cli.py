@@ -39,6 +39,7 @@ COMMANDS = {
     "mlflow-ui": "serve the MLflow UI: experiments and registered models",
     "risk": "fetch daily candles, compute market risk, show and judge it",
     "tables": "show and maintain the Delta tables",
+    "warehouse": "create, upgrade, check and export the SQL tables of the signals",
     "dashboard": "serve the dashboard's pages",
     "schedule": "list scheduled jobs, run one, or run the scheduler",
     "live": "run broker, capture, featurizer, scorer and MLflow together until Ctrl-C",

@@ -24,26 +24,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `tickvol warehouse`."""
     parser = command_parser("warehouse", DESCRIPTION)
     parser.add_argument("action", choices=tuple(_ACTIONS), help="what to do")
-    parser.add_argument("--url", help="sqlite:///PATH, postgresql://USER@HOST/DATABASE or mariadb://USER@HOST/DATABASE")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="export: directory of the files")
+    parser.add_argument("--url", help="database, such as sqlite:///PATH; overrides warehouse.url")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="export: directory of the files, which has no default")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return run_command(parser, _warehouse, argv)
 
 
 def _warehouse(options: argparse.Namespace) -> int:
+    if not options.verbose:
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+    from tickvol.config import load_config
     from tickvol.core.errors import UsageError
     from tickvol.signals.warehouse.upgrading import open_warehouse
 
     problems = []
-    if options.url is None:
-        problems.append("--url: is missing: name the database, such as sqlite:///data/warehouse.db")
     if (options.out is None) == (options.action == "export"):
         problems.append(f"--out: {options.out or 'is missing'}: export needs it, and nothing else takes it")
     if problems:
         raise UsageError(problems)
-    if not options.verbose:
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-    with open_warehouse(options.url, setting="--url") as database:
+    url, setting = (
+        (options.url, "--url") if options.url else (load_config(options.config).warehouse.url, "warehouse.url")
+    )
+    with open_warehouse(url, setting=setting) as database:
         return _ACTIONS[options.action](database, options)
 
 
