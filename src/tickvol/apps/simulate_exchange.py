@@ -87,7 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     rest.add_argument("--days", type=int, default=0, help="days of the seeded market before now; 0: since the listing")
     rest.add_argument("--now", metavar="TIME", help="time at which the exchange's clock starts; default: the present")
     rest.add_argument("--unlimited", action="store_true", help="no rate limit; default: 10 requests/s, burst 15")
-    rest.add_argument("--request-log", type=Path, metavar="FILE", help="append a line of JSON per request to FILE; default: none is kept")
+    rest.add_argument(
+        "--request-log",
+        type=Path,
+        metavar="FILE",
+        help="append a line of JSON per request to FILE; default: none is kept",
+    )
     return run_command(parser, _work, argv)
 
 
