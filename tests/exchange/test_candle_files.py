@@ -152,8 +152,9 @@ def test_whole_days_are_made_of_shorter_candles(tmp_path: Path) -> None:
         (pl.col("open") != 130.0, None),
         (None, frame(31, 3600).tail(1).with_columns(close=pl.lit(1.0))),
         (None, frame(62, 1800).tail(1)),
+        (pl.col("open") != 131.0, frame(31, 3600).tail(1).with_columns(close=pl.lit(1.0))),
     ],
-    ids=["an hour is absent", "an hour is there twice with other values", "a candle is off the grid"],
+    ids=["an hour is absent", "an hour is there twice with other values", "off the grid", "absent and twice"],
 )
 def test_a_day_that_is_not_whole_is_left_out_by_name(
     edit: pl.Expr | None, more: pl.DataFrame | None, tmp_path: Path

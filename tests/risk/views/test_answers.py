@@ -8,9 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.risk.pages.stored import frame
 from tests.risk.views.stored import CRASH_DAY, CRASHES, DAYS, SIGMAS, Stored, log_returns
 from tickvol.core.errors import NotEnoughData, UsageError
-from tickvol.risk.tables import BACKTEST
+from tickvol.risk.figures.calendar import day_number, day_text
+from tickvol.risk.tables import BACKTEST, RISK
 from tickvol.risk.views.allocating import allocate
 from tickvol.risk.views.exporting import export_all
 from tickvol.risk.views.extremes import shocks, worst
@@ -70,6 +72,22 @@ def test_weights_are_those_of_least_variance(lake: Lake) -> None:
     few = allocate(lake, allow_short=False, min_days=5000, year_days=365)
     assert (few.is_known, few.data["volatility"]) == (False, None)  # type: ignore[index]
     assert few.lines[0].startswith("no weights: common days: 699: at least 5000 are needed")
+
+
+@pytest.mark.parametrize("allow_short", [True, False])
+def test_weights_are_negative_only_where_that_is_allowed(allow_short: bool, empty: Lake) -> None:
+    calm, own = np.random.default_rng(5).standard_normal((2, 300)) * 0.01
+    days = [day_text(day_number("2025-01-01") + number) for number in range(300)]
+    returns = {"AAA-USD": calm, "BBB-USD": 2.0 * calm + own}
+    rows = [
+        {"product_id": product, "day": day, "simple_return": value}
+        for product, values in returns.items()
+        for day, value in zip(days, values.tolist(), strict=True)
+    ]
+    empty.table(RISK.name).append(frame(RISK, rows), run_id="x")
+    weights = allocate(empty, allow_short=allow_short, min_days=250, year_days=365).data["weights"]  # type: ignore[index]
+    assert (weights["BBB-USD"] < 0.0) is allow_short
+    assert sum(weights.values()) == pytest.approx(1.0)
 
 
 def test_an_export_holds_the_tables_and_writes_nothing_without_figures(

@@ -11,7 +11,7 @@ from tests.risk.pipeline.exchange import noon_s
 from tests.risk.views.stored import CRASH_DAY, DAYS, FIRST_DAY, LAST_DAY
 from tickvol.core.errors import UsageError
 from tickvol.risk.figures.calendar import day_number
-from tickvol.risk.tables import BRONZE, COVERAGE, RISK
+from tickvol.risk.tables import BRONZE, COVERAGE, RISK, SILVER
 from tickvol.risk.views.explain import explain, payload_of
 from tickvol.risk.views.gaps import gaps
 from tickvol.storage.delta.lake import Lake
@@ -49,7 +49,7 @@ def test_neighbouring_days_of_one_state_and_reason_are_one_span(empty: Lake) -> 
         "advanced_trade",
         d01=KNOWN,
         d02=failed,
-        d03=("failed", "timeout", RETRY_US + 1),
+        d03=("failed", "timeout", RETRY_US + 3_600_000_000),
         d04=("failed", "rejected: on_the_grid", RETRY_US),
         d05=KNOWN,
         d06=failed,
@@ -120,6 +120,15 @@ def test_a_first_day_has_unknown_figures_and_an_answer(lake: Lake) -> None:
     assert found["figures"]["simple_return"] is None  # type: ignore[index]
     assert found["anomaly"]["z_trailing"] is None  # type: ignore[index]
     assert len(found["answer"]["payload_of_the_candle"]) == 1  # type: ignore[index]
+
+
+def test_of_two_origins_the_candle_of_the_figures_is_shown(empty: Lake) -> None:
+    own = {"product_id": "BTC-USD", "day": "2025-12-01", "source": "file", "close": 9.0}
+    empty.table(RISK.name).append(frame(RISK, [own]), run_id="x")
+    at = {"product_id": "BTC-USD", "granularity_s": 86_400, "open_time_s": day_number("2025-12-01") * 86_400}
+    rows = [at | {"source": source, "close": close} for source, close in (("exchange", 8.0), ("file", 9.0))]
+    empty.table(SILVER.name).append(frame(SILVER, rows), run_id="x")
+    assert explain(empty, "BTC-USD", day_number("2025-12-01")).data["candle"]["close"] == 9.0  # type: ignore[index]
 
 
 @pytest.mark.parametrize("source", ["advanced_trade", "exchange"])
