@@ -14,7 +14,7 @@ from tickvol.signals.indicators.bars import DAY_MS
 def windows(bars, warmup, memory, scope, max_bridge=0):
     """For each bar its window, oldest bar first, or None where there is no row."""
     length = bars.length_ms
-    rows = []
+    rows, first = [], 0
     for i, time in enumerate(bars.close_time_ms.tolist()):
         missing = 0 if i == 0 else (time - rows[-1]["time"]) // length - 1
         row = bars.bar(i)
@@ -23,17 +23,15 @@ def windows(bars, warmup, memory, scope, max_bridge=0):
             | {"joined": i > 0 and missing == 0, "missing": missing}
         )
         tolerated = max_bridge if scope == "recursion" else 0
-        first = i
-        while first > 0 and rows[first]["missing"] <= tolerated:
-            first -= 1
+        first = first if missing <= tolerated else i
         held = i + 1 - first
-        window = rows[first:]
+        window = rows[max(first, i + 1 - memory) if memory else first :]
         if scope == "session":
             midnight = (time - length) // DAY_MS * DAY_MS
             session = [each for each in window if each["time"] - length >= midnight]
             yield session if len(session) == (time - midnight) // length else None
         else:
-            yield None if held < warmup else window[-memory:] if memory else window
+            yield None if held < warmup else window
 
 
 def ema(values, n):
@@ -82,9 +80,9 @@ def directional(window):
         rise, fall = new["high"] - old["high"], old["low"] - new["low"]
         plus.append(rise if rise > fall and rise > 0 else 0.0)
         minus.append(fall if fall > rise and fall > 0 else 0.0)
-    di = []
+    spreads, di = true_ranges(window), []
     for n in range(14, len(plus) + 1):
-        spread, up, down = (wilder(values[:n], 14) for values in (true_ranges(window), plus, minus))
+        spread, up, down = (wilder(values[:n], 14) for values in (spreads, plus, minus))
         di.append((100 * up / spread, 100 * down / spread) if spread else (0.0, 0.0))
     return di
 
