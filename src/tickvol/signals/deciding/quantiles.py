@@ -21,7 +21,7 @@ def trailing_quantile(
     of the `bars` values are known, and throughout where `quantile` is None.
 
     >>> trailing_quantile(np.array([4.0, 2.0, 3.0, 1.0]), 3, 0.5).tolist()
-    [nan, 3.0, 3.0, 2.0]
+    [nan, 2.0, 3.0, 2.0]
     """
     n = len(values)
     found = np.full(n - first, np.nan)
