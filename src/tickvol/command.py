@@ -42,6 +42,13 @@ def agreed(question: str) -> bool:
     return answer.strip().lower() in ("yes", "y")
 
 
+def print_json(content: object) -> None:
+    """Print what msgspec can encode as indented JSON."""
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+
+
 def run_command(
     parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int | None], argv: Sequence[str] | None
 ) -> int:

@@ -103,7 +103,7 @@ def test_the_keyboard_reaches_everything_with_visible_focus(visit, filled_addres
     assert names[:3] == ["tickvol", "Market risk (this page)", "Pipeline health"]
     assert [name for name in names if name.startswith(("BTC-USD", "ETH-USD"))] == ["BTC-USD (shown below)", "ETH-USD"]
     assert names.count("Figures as a table") == page.locator("summary").count() == 4
-    assert {"Products by risk", "Value at risk, judged by what came true"} <= set(names)
+    assert {"Products by risk", "Backtest of value at risk"} <= set(names)
     assert {outline for _, outline in reached} <= {"solid", "auto"}
 
 

@@ -37,7 +37,7 @@ COMMANDS = {
     "backtest": "compare a bundle's alarms with the spikes in stored features",
     "serve": "serve predictions over HTTP",
     "mlflow-ui": "serve the MLflow UI: experiments and registered models",
-    "risk": "fetch daily candles, compute market risk, show and judge it",
+    "risk": "fetch daily candles; compute, backtest and show market risk",
     "tables": "show and maintain the Delta tables",
     "warehouse": "create, upgrade, check and export the SQL tables of the signals",
     "dashboard": "serve the dashboard's pages",

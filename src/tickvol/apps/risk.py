@@ -1,4 +1,4 @@
-"""`tickvol risk`: daily market risk, from the exchange's candles to figures and the judgement of the forecasts."""
+"""`tickvol risk`: daily market risk, from the exchange's candles to figures and backtests."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.command import command_parser, run_command
+from tickvol.command import command_parser, print_json, run_command
 from tickvol.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -222,18 +222,14 @@ def _reports(options: argparse.Namespace) -> "Reports":
 
 def _finish(options: argparse.Namespace, end: "RunEnd", **more: object) -> int:
     if options.json:
-        import msgspec
-
         steps = [step._asdict() for step in end.steps]
-        print(msgspec.json.encode({"run_id": end.run_id, "steps": steps, **more}).decode())
+        print_json({"run_id": end.run_id, "steps": steps, **more})
     return 0 if end.has_succeeded else 1
 
 
 def _print(options: argparse.Namespace, view: "View") -> int:
     if options.json:
-        import msgspec
-
-        print(msgspec.json.encode(view.data).decode())
+        print_json(view.data)
     else:
         print("\n".join(view.lines))
     return 0 if view.is_known else 1
@@ -259,7 +255,7 @@ def _backfill_options(parser: argparse.ArgumentParser) -> None:
 
 def _fetch_options(parser: argparse.ArgumentParser) -> None:
     _json_option(parser)
-    _product_option(parser, "those of risk.products")
+    _product_option(parser, "risk.products")
     parser.add_argument("--simulate", action="store_true", help="fetch from a simulated exchange, without a network")
 
 
@@ -322,11 +318,11 @@ ACTIONS = {
     ),
     "worst": Action("show the worst daily loss of each asset", _show_options, _view("extremes.worst", "products")),
     "backtest": Action(
-        "judge the VaR methods by the returns that followed",
+        "backtest the VaR methods",
         _and(_show_options, _METHOD),
         _view("judgement.backtest", "method", "products"),
     ),
-    "gaps": Action("list days that are not known, and why", _and(_show_options, _RETRY), _gaps),
+    "gaps": Action("list unknown days with their reasons", _and(_show_options, _RETRY), _gaps),
     "runs": Action(
         "list the runs with their steps", _and(_json_option, _FAILED, _LIMIT), _view("runs.runs", "failed", "limit")
     ),

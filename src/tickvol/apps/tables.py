@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from tickvol.command import agreed, command_parser, run_command
+from tickvol.command import agreed, command_parser, print_json, run_command
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,7 +99,8 @@ def _list(lake: "Lake", tables: "Sequence[LakeTable]", options: argparse.Namespa
         for table in tables
     ]
     if options.json:
-        return _print_json(listed)
+        print_json(listed)
+        return 0
     print(f"directory {lake.directory}")
     print(f"{'table':<34}{'version':>8}{'rows':>12}{'files':>7}{'MB':>10}")
     for row in listed:
@@ -111,7 +112,8 @@ def _list(lake: "Lake", tables: "Sequence[LakeTable]", options: argparse.Namespa
 def _history(lake: "Lake", tables: "Sequence[LakeTable]", options: argparse.Namespace) -> int:
     commits = tables[0].history(options.limit)
     if options.json:
-        return _print_json(commits)
+        print_json(commits)
+        return 0
     print(f"{'version':>7}  {'time (UTC)':<24}{'operation':<14}{'added':>10}{'removed':>10}  run")
     for commit in commits:
         added = "-" if commit.rows_added is None else f"{commit.rows_added:,}"
@@ -134,7 +136,8 @@ def _digest(lake: "Lake", tables: "Sequence[LakeTable]", options: argparse.Names
         table.spec.name: table.partition_digests() if options.by_partition else {"": table.digest()} for table in tables
     }
     if options.json:
-        return _print_json(digests if options.by_partition else {name: one[""] for name, one in digests.items()})
+        print_json(digests if options.by_partition else {name: one[""] for name, one in digests.items()})
+        return 0
     for name, partitions in digests.items():
         for partition, digest in partitions.items():
             print(f"{digest}  {name}{'/' if partition else ''}{partition}")
@@ -145,7 +148,8 @@ def _at(lake: "Lake", tables: "Sequence[LakeTable]", options: argparse.Namespace
     rows = tables[0].read(version=options.version)
     kept = rows if options.limit is None else rows.head(options.limit)
     if options.json:
-        return _print_json(kept.to_dicts())
+        print_json(kept.to_dicts())
+        return 0
     _print_rows(kept)
     print(f"{len(kept):,} of {len(rows):,} rows")
     return 0
@@ -188,13 +192,6 @@ def _restore(lake: "Lake", tables: "Sequence[LakeTable]", options: argparse.Name
             return 1
         table.restore(options.version)
         print(f"{table.spec.name}: version {table.version()} has the rows of version {options.version}")
-    return 0
-
-
-def _print_json(content: object) -> int:
-    import msgspec
-
-    print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickvol.command import command_parser, run_command
+from tickvol.command import command_parser, print_json, run_command
 
 if TYPE_CHECKING:
     from tickvol.storage.warehouse.engine import Database
@@ -65,7 +65,8 @@ def _upgrade(database: "Database", options: argparse.Namespace) -> int:
 
     state = upgrade(database)
     if options.json:
-        return _print_json({"database": database.place, "schema": state.version})
+        print_json({"database": database.place, "schema": state.version})
+        return 0
     print(f"{database.place}: schema {state.version}")
     return 0
 
@@ -80,7 +81,7 @@ def _status(database: "Database", options: argparse.Namespace) -> int:
         state = schema_state(connection)
         count = sa.select(sa.func.count())
         rows = {t.name: connection.scalar(count.select_from(t)) for t in TABLES if t.name not in state.absent}
-    told = {
+    status = {
         "database": database.place,
         "state": state.state,
         "schema": state.version,
@@ -89,7 +90,7 @@ def _status(database: "Database", options: argparse.Namespace) -> int:
         "rows": rows,
     }
     if options.json:
-        _print_json(told)
+        print_json(status)
     else:
         print(f"database  {database.place}")
         print(f"schema    {state.version or '-'} ({state.state}), of this program {state.head}")
@@ -108,7 +109,8 @@ def _digest(database: "Database", options: argparse.Namespace) -> int:
         digests = {table.name: table_digest(connection, table) for table in DIGESTED}
     whole = whole_digest(digests)
     if options.json:
-        return _print_json({"tables": digests, "all": whole})
+        print_json({"tables": digests, "all": whole})
+        return 0
     for name, digest in digests.items():
         print(f"{digest}  {name}")
     print(f"{whole}  all")
@@ -122,16 +124,10 @@ def _export(database: "Database", options: argparse.Namespace) -> int:
     with read_warehouse(database) as connection:
         written = export_warehouse(connection, options.out)
     if options.json:
-        return _print_json({str(path): rows for path, rows in written.items()})
+        print_json({str(path): rows for path, rows in written.items()})
+        return 0
     for path, rows in written.items():
         print(f"{path}  {rows:,} rows")
-    return 0
-
-
-def _print_json(content: object) -> int:
-    import msgspec
-
-    print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
     return 0
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from tickvol.core.errors import InputError
+from tickvol.core.times import DAY_S
 
-DAY_S = 86_400
 TIMES = ("timestamp", "date", "time", "open_time", "open_time_s")
 VALUES = ("open", "high", "low", "close", "volume")
 _READERS = {".csv": pl.read_csv, ".feather": pl.read_ipc, ".parquet": pl.read_parquet}

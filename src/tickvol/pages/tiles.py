@@ -34,7 +34,7 @@ class Tile:
 
 
 def tile_row(label: str, tiles: Sequence[Tile]) -> Component:
-    """Tiles beside each other, as a list with a label."""
+    """A row of tiles, as a labelled list."""
     return html.Ul([_component(tile) for tile in tiles], className=f"tiles tiles-{len(tiles)}", **aria(label=label))
 
 

@@ -1,1 +1,1 @@
-"""Market risk of daily candles: returns, volatility, drawdown, value at risk judged by what came true, anomalies."""
+"""Market risk of daily candles: returns, volatility, drawdown, value at risk with backtests, anomalies."""

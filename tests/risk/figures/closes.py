@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support import ROOT
-from tickvol.risk.figures.calendar import on_calendar
+from tickvol.risk.figures.calendar import day_number
 from tickvol.risk.figures.spec import RiskSpec
 
 RECORDINGS = Path(os.environ.get("TICKVOL_DATA", ROOT.parent / "shared" / "data")) / "daily"
@@ -83,8 +83,9 @@ MADE = {
 def recorded(path: Path) -> tuple[int, NDArray[np.float64]]:
     """First day's number and the closes of a recorded file, without its unfinished last day."""
     with path.open() as lines:
-        first, closes = on_calendar((row["timestamp"], float(row["close"])) for row in csv.DictReader(lines))
-    return first, closes[:-1]
+        rows = {day_number(row["timestamp"]): float(row["close"]) for row in csv.DictReader(lines)}
+    assert list(rows) == list(range(min(rows), min(rows) + len(rows))), "the recordings have no missing day"
+    return min(rows), np.array(list(rows.values()))[:-1]
 
 
 def recorded_files() -> list[Path]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from tickvol.config import DEFAULT_CONFIG, load_config
 from tickvol.core.times import DAY_S
-from tickvol.risk.figures.calendar import day_number, day_text
+from tickvol.risk.figures.calendar import day_number, day_text, days_from
 from tickvol.risk.pipeline.coverage_table import read_ledgers
 from tickvol.risk.pipeline.ingest import Asked
 from tickvol.risk.pipeline.session import FINISH, Reports, RunEnd, open_lake, run_all, run_only
@@ -182,3 +182,8 @@ def market(
 ) -> Market:
     """A drawn market with some days changed."""
     return EditedMarket(SeededMarket(products, first_day=first_day), edits)
+
+
+def days_to(first: str, last: str) -> list[str]:
+    """All days from the first to the last, both included."""
+    return days_from(day_number(first), day_number(last) - day_number(first) + 1)

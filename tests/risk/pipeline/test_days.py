@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from tests.risk.pipeline.conftest import NewDesk
-from tests.risk.pipeline.exchange import HISTORY_DAYS, NOON, market, noon_s, run
+from tests.risk.pipeline.exchange import HISTORY_DAYS, NOON, days_to, market, noon_s, run
 from tickvol.core.times import DAY_S
-from tickvol.risk.figures.calendar import day_number, day_text, days_between
+from tickvol.risk.figures.calendar import day_number, day_text
 from tickvol.risk.pipeline.ingest import Asked
 from tickvol.risk.tables import ANOMALIES, BRONZE, RISK, SILVER
 from tickvol.simulator.rest.edits import Late, Missing, Revised
@@ -20,7 +20,7 @@ YESTERDAY = "2026-03-09"
 def test_the_current_day_is_stored_as_unfinished_and_has_no_figures(new_desk: NewDesk) -> None:
     desk = new_desk()
     assert desk.run(noon_s()).succeeded
-    assert desk.states() == dict.fromkeys(days_between(FIRST, YESTERDAY), "known") | {NOON: "unfinished"}
+    assert desk.states() == dict.fromkeys(days_to(FIRST, YESTERDAY), "known") | {NOON: "unfinished"}
     assert not desk.candle(NOON)["is_final"]
     assert desk.candle(YESTERDAY)["is_final"]
     for name in (RISK.name, ANOMALIES.name):

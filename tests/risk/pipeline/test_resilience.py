@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from tests.risk.pipeline.conftest import NewDesk
-from tests.risk.pipeline.exchange import HISTORY_DAYS, NOON, PRODUCTS, Desk, market, noon_s
-from tickvol.risk.figures.calendar import day_number, day_text, days_between
+from tests.risk.pipeline.exchange import HISTORY_DAYS, NOON, PRODUCTS, Desk, days_to, market, noon_s
+from tickvol.risk.figures.calendar import day_number, day_text
 from tickvol.risk.star.store import star_digest
 from tickvol.risk.tables import BRONZE
 from tickvol.simulator.rest.edits import Missing
@@ -96,7 +96,7 @@ def test_the_tables_are_those_of_an_exchange_that_never_fails(
     for past in (80.0, 110.0):
         for each in (desk, calm):
             assert each.run(noon_s(hours=past)).succeeded
-    expected = dict.fromkeys(days_between(FIRST, "2026-03-14"), "known") | dict.fromkeys(GONE, "absent")
+    expected = dict.fromkeys(days_to(FIRST, "2026-03-14"), "known") | dict.fromkeys(GONE, "absent")
     for product in PRODUCTS:
         assert desk.states(product) == calm.states(product) == expected | {"2026-03-15": "unfinished"}
     assert desk.digests() == calm.digests()

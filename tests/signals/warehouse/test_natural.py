@@ -8,6 +8,7 @@ from tests.signals.warehouse.sample import sample, write_sample
 from tests.support.databases import DIALECTS
 from tickvol.core.errors import WarehouseConflict
 from tickvol.signals.warehouse import exporting
+from tickvol.signals.warehouse.dimensions import dim_metric
 from tickvol.signals.warehouse.exporting import VIEW_COLUMNS, export_warehouse
 from tickvol.signals.warehouse.facts import fact_indicator
 from tickvol.signals.warehouse.natural import DIGESTED, natural_query, table_digest, whole_digest
@@ -50,6 +51,15 @@ def test_a_repeat_is_unchanged_and_a_contradiction_refused(database_url):
         with database.writing("indicators") as connection:
             assert insert_new(connection, fact_indicator, changed, correct=True) == Written(unchanged=3, corrected=1)
         assert digests_of(database) != before
+
+
+def test_a_metric_that_returns_to_an_earlier_definition_is_a_further_version(database_url):
+    again = sample()["dim_metric"] | {"metric_id": [9], "version": [2]}
+    with open_warehouse(database_url, setting="test.url") as database:
+        upgrade(database)
+        write_sample(database)
+        with database.writing("metrics") as connection:
+            assert insert_new(connection, dim_metric, again) == Written(new=1)
 
 
 def test_no_number_of_a_dimension_and_no_clock_is_in_a_digest():

@@ -1,6 +1,6 @@
 """UTC days as ISO text and as numbers, and values laid out on a calendar without holes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import numpy as np
@@ -28,41 +28,13 @@ def day_text(number: int) -> str:
     return (_EPOCH + timedelta(days=int(number))).isoformat()
 
 
-def days_between(first: str, last: str) -> list[str]:
-    """All days from the first to the last, both included; empty where the last is earlier."""
-    return [day_text(number) for number in range(day_number(first), day_number(last) + 1)]
+def days_from(first: int, count: int) -> list[str]:
+    """ISO dates of consecutive days.
 
-
-def on_calendar(rows: Iterable[tuple[str, float]]) -> tuple[int, NDArray[np.float64]]:
-    """Closes on all days from the first to the last.
-
-    Parameters
-    ----------
-    rows : (day, close) in any order, one per day
-
-    Returns
-    -------
-    first : number of the first day; 0 where there are no rows
-    closes : (n,) float64, NaN on a day without a row
-
-    Raises
-    ------
-    ValueError
-        A day appears twice.
+    >>> days_from(day_number("2025-12-31"), 2)
+    ['2025-12-31', '2026-01-01']
     """
-    by_day: dict[int, float] = {}
-    for day, close in rows:
-        number = day_number(day)
-        if number in by_day:
-            raise ValueError(f"day: {day} appears twice; a calendar has one close per day: remove the duplicate")
-        by_day[number] = close
-    if not by_day:
-        return 0, np.empty(0)
-    first = min(by_day)
-    closes = np.full(max(by_day) - first + 1, np.nan)
-    for number, close in by_day.items():
-        closes[number - first] = close
-    return first, closes
+    return [day_text(first + place) for place in range(count)]
 
 
 def aligned(

@@ -42,7 +42,7 @@ class Coverage:
 
 
 def coverage(returns: Array, var: Array, es: Array, level: float) -> Coverage:
-    """Judge forecasts by the returns that came true.
+    """Backtest forecasts against the returns that followed.
 
     Parameters
     ----------

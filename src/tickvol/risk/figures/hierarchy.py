@@ -1,4 +1,4 @@
-"""Order of assets by volatility, with an interval of each difference: what the days seen can and cannot tell apart."""
+"""Ranking of assets by volatility, with a confidence interval for each difference."""
 
 import math
 from collections.abc import Mapping

@@ -19,8 +19,8 @@ _LAST_ANOMALIES = 10
 
 
 def method_panel(data: MarketRisk, clock: Clock) -> Component:
-    """The methods of VaR, judged by what came true."""
-    title = "Value at risk, judged by what came true"
+    """Backtest of the VaR methods."""
+    title = "Backtest of value at risk"
     if data.backtest.missing:
         return panel(title, "", state=data.backtest.missing)
     day = str(data.backtest.rows["as_of_day"].max())

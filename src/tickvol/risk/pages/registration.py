@@ -32,7 +32,7 @@ def risk_pages(
         Page(
             path=MARKET_PATH,
             title="Market risk",
-            about="Price, volatility, drawdown, value at risk judged by what came true, and anomalies of each product.",
+            about="Price, volatility, drawdown, value at risk with its backtest, and anomalies of each product.",
             layout=market.layout,
             state=market.state,
         ),

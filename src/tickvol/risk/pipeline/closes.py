@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tickvol.risk.figures.calendar import day_text
+from tickvol.risk.figures.calendar import days_from
 from tickvol.risk.pipeline.context import FILE, GRANULARITY_S, SIMULATED
 from tickvol.risk.tables import SILVER
 from tickvol.storage.delta.lake import Lake
@@ -29,7 +29,7 @@ class Closes:
     @property
     def days(self) -> list[str]:
         """ISO dates of the values."""
-        return [day_text(self.first_day + number) for number in range(len(self.values))]
+        return days_from(self.first_day, len(self.values))
 
 
 def daily_closes(lake: Lake, source: str) -> dict[str, Closes]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tickvol.risk.figures.calendar import day_text
+from tickvol.risk.figures.calendar import days_from
 from tickvol.risk.figures.correlation import common_days, correlation
 from tickvol.risk.figures.daily import DailyRisk, backtests, risk_of
 from tickvol.risk.figures.drawdown import episodes
@@ -96,7 +96,7 @@ def _correlation_rows(series: Mapping[str, Closes], figures: Mapping[str, DailyR
         {
             "product_a": [a] * count,
             "product_b": [b] * count,
-            "day": [day_text(first + place) for place in range(count)],
+            "day": days_from(first, count),
             "corr_30": _values(found.rolling, count),
             "corr_full": _values(found.expanding, count),
             "pairs": pl.Series(found.pairs),

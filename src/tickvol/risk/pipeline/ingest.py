@@ -63,7 +63,7 @@ def plan_windows(run: RunContext, asked: Asked) -> tuple[list[tuple[str, int, in
 def ingest(run: RunContext, client: CoinbaseRest, asked: Asked, report: Callable[[str], None]) -> bool:
     """Fetch the windows and log the step, as failed if a window failed; False if not one got a good answer.
 
-    What failed is stored all the same: the later steps tell the ledger of it.
+    Failed windows are stored too; the silver step records them in the ledger.
     """
     with run.log.step("ingest", table=BRONZE.name) as step:
         planned, waiting = plan_windows(run, asked)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from tickvol.core.times import DAY_S
+
 State = Literal["unasked", "known", "absent", "failed", "unfinished"]
 
-DAY_S = 86_400
 DAY_US = DAY_S * 1_000_000
 
 _ABSENT_ANSWERS = 2

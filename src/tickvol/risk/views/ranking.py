@@ -1,4 +1,4 @@
-"""The order of the products by their volatility, and which of them the days seen can tell apart."""
+"""Ranking of products by volatility, and which differences are distinguishable."""
 
 import math
 from typing import Any

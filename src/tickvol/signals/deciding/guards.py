@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 
 
 class Reason(IntEnum):
-    """Guards in the order in which they are asked; NONE is no reason."""
+    """Guards in the order of evaluation; NONE: no guard applied."""
 
     NONE = 0
     UNKNOWN_INPUT = 1

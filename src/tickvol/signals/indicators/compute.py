@@ -66,7 +66,7 @@ def compute(
     Parameters
     ----------
     codes : computed indicators or price columns
-    max_bridge_bars : longest hole, in missing bars, that recursions step over; they begin anew behind a longer one
+    max_bridge_bars : longest hole, in missing bars, that recursions bridge; they restart after a longer one
     from_ms : first close time wanted; None: all
 
     Raises

@@ -33,7 +33,7 @@ class Indicator:
     unit : `price` and `base` (volume) as the product quotes them, `points` 0 to 100, `frac` 0.01 = 1 %, `1` a ratio
     warmup_bars : bars needed for a row; from there the seed weighs less than 1 %
     memory_bars : bars that a value depends on, 0 for all since the first; for a session at bars of one minute
-    scope : `window` needs all its bars, `recursion` begins anew behind a hole and may bridge a short one,
+    scope : `window` needs all its bars, `recursion` restarts after a hole and may bridge a short one,
         `session` needs all bars since 00:00 UTC of the bar's open time
     lowest, highest : values lie in [lowest, highest]
     """

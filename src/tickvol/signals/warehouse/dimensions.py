@@ -80,7 +80,7 @@ dim_metric = sql_table(
     flag_column("active", "whether new strategies may use it"),
     small("symbol_id", "the only symbol it is meant for; null: all", nullable=True),
     small("interval_id", "the only interval it is meant for; null: all", nullable=True),
-    sha256("definition_hash", "the definition", unique=True),
+    sha256("definition_hash", "the definition; a return to an earlier one is a new version with its hash"),
     time_ms("recorded_at_ms", _RECORDED, info={IS_AUDIT: True}),
     time_ms("superseded_at_ms", "when a later version was recorded", nullable=True, info={IS_AUDIT: True}),
     text("note", 400, "remark of its author", nullable=True),

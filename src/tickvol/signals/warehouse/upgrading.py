@@ -1,4 +1,4 @@
-"""Versions of the warehouse's schema: tell them, upgrade them, and open a database whose schema fits."""
+"""Schema versions of the warehouse: report, upgrade, and open a database with a matching schema."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,6 +1,5 @@
 """Declarations of a table: columns with type and unit, key, and whether rows may ever change."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,8 +71,3 @@ class TableSpec:
     def column(self, name: str) -> Column:
         """The column of a name."""
         return next(column for column in self.columns if column.name == name)
-
-
-def spec_of(specs: Sequence[TableSpec], name: str) -> TableSpec:
-    """The declaration of a table by its name."""
-    return next(spec for spec in specs if spec.name == name)
