@@ -102,6 +102,7 @@ mlflow: install ## run the MLflow UI on 127.0.0.1:5000
 lock: install-dev ## update the pins in requirements.txt and requirements-dev.txt
 	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements.txt pyproject.toml
 	$(BIN)/pip-compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options -o requirements-dev.txt requirements-dev.in
+	sed -i '/^#/d; /^$$/d' requirements.txt  # pip-compile names setuptools in a comment: it is not pinned
 	echo '-e .' >> requirements.txt
 
 clean: ## delete generated files: datasets, models, reports, caches (keeps data/raw, data/lake, data/kafka and data/alerts)

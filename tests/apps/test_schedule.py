@@ -19,7 +19,7 @@ from tests.volatility.promotion.store import config, places
 from tickvol.apps.cli import COMMANDS
 from tickvol.apps.schedule import main
 from tickvol.orchestration.home import only_scheduler
-from tickvol.volatility.jobs.plan import jobs
+from tickvol.systems import job_plan
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def test_the_list_names_for_each_job_when_it_is_due_and_a_command_that_exists(
     found = [re.fullmatch(r"(\w+) +(-|drift lasts|\S+(?: \S+){4}) +tickvol (\S+)(.*?)  +\w.*", line) for line in lines]
     assert all(found), lines
     shown = {match[1]: (match[2], match[3]) for match in found if match}
-    assert list(shown) == [job.name for job in jobs(config().schedules)]
+    assert list(shown) == [job.name for job in job_plan(config()).jobs]
     assert {command for _, command in shown.values()} <= set(COMMANDS)
     assert shown["drift"] == ("7 * * * 1-5", "drift")
     assert shown["retrain_on_drift"][0] == "drift lasts"
@@ -109,7 +109,7 @@ def test_the_pages_answer_on_the_loopback_alone_and_sigterm_ends_all(place: Path
             nodes = wait_for_schedules(client, process)
             assert client.get("/").status_code == 200
         assert {each["name"] for each in nodes["schedules"]} == {
-            f"{job.name}_schedule" for job in jobs(config().schedules) if job.cron
+            f"{job.name}_schedule" for job in job_plan(config()).jobs if job.cron
         }
         assert {each["scheduleState"]["status"] for each in nodes["schedules"]} == {"RUNNING"}
         assert nodes["sensors"] == [{"name": "drift_report", "sensorState": {"status": "RUNNING"}}]
